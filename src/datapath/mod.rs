@@ -1,0 +1,1 @@
+//! What moves frames between VMs and the underlay.

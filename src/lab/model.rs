@@ -1,0 +1,437 @@
+//! What a lab file and a topology file say, as types.
+//!
+//! These types are the meaning of the files; `read` makes them from YAML and collects the
+//! faults, the published JSON Schema is derived from them, and `plan` turns them into what
+//! is built. All key names are an interface.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::Ipv4Net;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::{ByteSize, Rate, Span};
+use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
+
+/// One lab: what is built, who lives in it, what is tried and what must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lab {
+    /// One line that says what the lab shows.
+    pub title: String,
+    /// A paragraph for the reader of the report.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// The wiring: a name from `topologies/`, a path to a file, or a topology written here.
+    pub topology: TopologyRef,
+    /// How tenants' frames travel between hosts.
+    #[serde(default)]
+    pub carrier: Carrier,
+    /// Keys of `carrier` (or `mtu`, the underlay MTU) with a list of values each; all combinations are run, interleaved.
+    #[serde(default)]
+    pub compare: Compare,
+    /// The tenants and their VMs.
+    pub tenants: Vec<Tenant>,
+    /// The flows inside tenants.
+    #[serde(default)]
+    pub traffic: Vec<Flow>,
+    /// What is measured beside the flows.
+    #[serde(default)]
+    pub measure: Measure,
+    /// What must hold; a lab fails when one does not.
+    #[serde(default)]
+    pub expect: Vec<Expectation>,
+    /// Which packets are written to `capture.pcapng` beside the report.
+    #[serde(default)]
+    pub capture: Option<Capture>,
+    /// Seeds flow hashes, tokens and ids, so that the same lab gives the same plan.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// Where a lab's topology is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TopologyRef {
+    /// A name from `topologies/` or a path relative to the lab file.
+    Named(String),
+    /// Written in the lab itself.
+    Inline(Topology),
+}
+
+/// The physical network: generated, or listed node by node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// One line that says what it looks like.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Generates a leaf-spine fabric: leaves `leaf1..`, spines `spine1..`, hosts `h1..` in leaf order.
+    #[serde(default, rename = "leaf-spine")]
+    pub leaf_spine: Option<LeafSpine>,
+    /// Physical machines, by name.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Switches by name; bridges in an L2 fabric, routers in an L3 fabric.
+    #[serde(default)]
+    pub switches: Vec<String>,
+    /// Cables between the nodes above.
+    #[serde(default)]
+    pub links: Vec<LinkSpec>,
+    /// MTU of every underlay link, the largest IP packet in bytes.
+    #[serde(default = "default_mtu")]
+    pub mtu: u32,
+    /// Rate of every link that names none; absent means as fast as the machine goes.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+}
+
+/// Largest underlay IP packet where a topology says nothing, in bytes.
+#[must_use]
+pub const fn default_mtu() -> u32 {
+    1500
+}
+
+/// Parameters of a generated leaf-spine fabric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeafSpine {
+    /// Leaf (top-of-rack) switches.
+    pub leaves: u32,
+    /// Spine switches, each wired to every leaf.
+    pub spines: u32,
+    /// Hosts under each leaf.
+    pub hosts: u32,
+}
+
+/// One cable: `[a, b]`, or a map with properties.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LinkSpec {
+    /// Only the two ends.
+    Ends([String; 2]),
+    /// Ends and properties.
+    Full(LinkFull),
+}
+
+/// A cable with properties of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkFull {
+    /// The two nodes it joins.
+    pub ends: [String; 2],
+    /// Largest IP packet in bytes.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+    /// Rate in bits per second, each direction.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+}
+
+/// How tenants' frames travel between hosts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Carrier {
+    /// The encapsulation.
+    pub encap: Encap,
+    /// What moves the frames.
+    pub datapath: Datapath,
+    /// What the switches are: `l2` bridges with STP, `l3` routers with ECMP; `auto` takes `l2` for tags and `l3` for tunnels.
+    pub fabric: Fabric,
+    /// How hosts learn where a MAC lives.
+    pub learning: Learning,
+    /// Destination port of UDP tunnels, where not the registered one.
+    pub port: Option<u16>,
+    /// Whether super-frames may cross the underlay links whole; `off` puts every packet on the wire as it would be on a cable.
+    pub offloads: Switchable,
+    /// Another datapath on some hosts, by host name: two implementations of one protocol talking to each other.
+    pub datapath_on: BTreeMap<String, Datapath>,
+}
+
+impl Default for Carrier {
+    fn default() -> Self {
+        Carrier {
+            encap: Encap::Vxlan,
+            datapath: Datapath::Auto,
+            fabric: Fabric::Auto,
+            learning: Learning::Flood,
+            port: None,
+            offloads: Switchable::On,
+            datapath_on: BTreeMap::new(),
+        }
+    }
+}
+
+/// What moves tenants' frames at the host's edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Datapath {
+    /// Engines of this program.
+    User,
+    /// Linux's own tunnel devices and bridges.
+    Kernel,
+    /// `user` for every encapsulation, the kernel's forwarding for `none`.
+    Auto,
+}
+
+/// What the fabric's switches are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fabric {
+    /// One broadcast domain of bridges with spanning tree.
+    L2,
+    /// Routers with equal-cost multipath.
+    L3,
+    /// `l2` for `vlan` and `qinq`, `l3` for everything else.
+    Auto,
+}
+
+/// How hosts learn where a MAC lives and where unknown frames go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Learning {
+    /// Flood to every VTEP of the tenant by head-end replication, and learn from what comes back.
+    Flood,
+    /// The plan fills the tables; unknown unicast is dropped.
+    Static,
+}
+
+/// A switch in the electrical sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Switchable {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Values to compare; absent lists leave the key of `carrier` as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// Encapsulations.
+    pub encap: Vec<Encap>,
+    /// Datapaths.
+    pub datapath: Vec<Datapath>,
+    /// Underlay MTUs in bytes.
+    pub mtu: Vec<u32>,
+}
+
+/// One tenant: its networks' ids, its subnet and its VMs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Name, unique in the lab.
+    pub name: String,
+    /// VLAN id for `vlan`, the C-tag for `qinq`; numbered from 101 where absent.
+    #[serde(default)]
+    pub vid: Option<VlanId>,
+    /// VNI for `vxlan` and `geneve`; numbered from 5001 where absent.
+    #[serde(default)]
+    pub vni: Option<Vni>,
+    /// VSID for `nvgre`; numbered from 5001 where absent.
+    #[serde(default)]
+    pub vsid: Option<Vsid>,
+    /// Key for `gre` and `gretap`; numbered from 5001 where absent.
+    #[serde(default)]
+    pub key: Option<GreKey>,
+    /// Context id for `stt`; numbered from 5001 where absent.
+    #[serde(default)]
+    pub context: Option<ContextId>,
+    /// The tenant's IPv4 subnet; tenants may use the same one.
+    #[schemars(with = "String")]
+    pub subnet: Ipv4Net,
+    /// The VMs, by name: the host each lives on, or a map with more. Addresses count up from `.1`
+    /// in the order of the file.
+    pub vms: Vec<Vm>,
+}
+
+/// One virtual machine. In a lab file `vms` is a map from the name to the host or to the other fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vm {
+    /// Name, unique in its tenant.
+    pub name: String,
+    /// The host it lives on.
+    pub host: String,
+    /// Address in the tenant's subnet, where not the next free one.
+    #[serde(default)]
+    pub ip: Option<IpAddr>,
+    /// MAC, where not derived from the address (equal addresses give equal MACs).
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// MTU of its `eth0` in bytes, where not the largest that fits the carrier.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+}
+
+/// One flow. `from` and `to` are `tenant/vm`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Flow {
+    /// Bulk TCP.
+    Tcp(TcpFlow),
+    /// UDP datagrams at a rate, or as fast as they go.
+    Udp(UdpFlow),
+    /// TCP request and response, one outstanding, with a latency histogram.
+    Rr(RrFlow),
+}
+
+/// What a bulk or datagram flow is generated by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// The generators of this program.
+    #[default]
+    Builtin,
+    /// `iperf3`, where it is installed.
+    Iperf3,
+}
+
+/// Bulk TCP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TcpFlow {
+    /// Sender, `tenant/vm`.
+    pub from: String,
+    /// Receiver, `tenant/vm`.
+    pub to: String,
+    /// Time per round.
+    #[serde(rename = "for")]
+    pub span: Span,
+    /// Parallel connections.
+    #[serde(default = "one")]
+    pub streams: u32,
+    /// Generator.
+    #[serde(default)]
+    pub tool: Tool,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// UDP datagrams.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UdpFlow {
+    /// Sender, `tenant/vm`.
+    pub from: String,
+    /// Receiver, `tenant/vm`.
+    pub to: String,
+    /// Time per round.
+    #[serde(rename = "for")]
+    pub span: Span,
+    /// Payload bits per second; absent means as fast as it goes.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// Payload bytes per datagram.
+    #[serde(default = "udp_size")]
+    pub size: ByteSize,
+    /// Generator.
+    #[serde(default)]
+    pub tool: Tool,
+}
+
+const fn udp_size() -> ByteSize {
+    ByteSize(1024)
+}
+
+/// TCP request and response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RrFlow {
+    /// Client, `tenant/vm`.
+    pub from: String,
+    /// Server, `tenant/vm`.
+    pub to: String,
+    /// Time per round.
+    #[serde(rename = "for")]
+    pub span: Span,
+    /// Bytes of a request and of a response.
+    #[serde(default = "rr_size")]
+    pub size: ByteSize,
+}
+
+const fn rr_size() -> ByteSize {
+    ByteSize(64)
+}
+
+/// What is measured beside the flows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Measure {
+    /// How many times each flow is run in each variant.
+    pub rounds: u32,
+    /// Whether the plain path runs beside every variant as the baseline.
+    pub baseline: bool,
+    /// Whether bytes per packet are counted on the wire.
+    pub overhead: bool,
+    /// Rate of the shaped link on which overhead is felt as goodput; absent leaves it out.
+    pub felt: Option<Rate>,
+    /// Whether the largest packet that passes is searched for.
+    pub mtu: bool,
+    /// Whether leaks between tenants are tried.
+    pub isolation: bool,
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Measure {
+            rounds: 3,
+            baseline: true,
+            overhead: true,
+            felt: None,
+            mtu: true,
+            isolation: true,
+        }
+    }
+}
+
+/// One thing that must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// What must hold.
+    #[serde(flatten)]
+    pub what: Expected,
+    /// Only in variants of this encapsulation; absent means in all.
+    #[serde(default, rename = "in")]
+    pub only: Option<Encap>,
+    /// The row of the lesson it proves, e.g. `C1`.
+    #[serde(default)]
+    pub claim: Option<String>,
+}
+
+/// The kinds of expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Expected {
+    /// Every VM of the tenant reaches every other one.
+    Reachable {
+        /// Tenant name.
+        within: String,
+    },
+    /// No probe of one of these tenants reaches another.
+    Isolated(Vec<String>),
+    /// Bytes each packet grows by: computed and counted must both equal it.
+    Overhead(u32),
+    /// Largest inner IP packet that passes, in bytes.
+    Mtu(u32),
+    /// Median TCP throughput of the first flow is at least this part of the plain path's.
+    Throughput {
+        /// Smallest ratio to the plain path, above 0.
+        #[serde(rename = "at-least")]
+        at_least: f64,
+    },
+}
+
+/// Which packets are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Capture {
+    /// Every host's underlay interface, both directions, segmented and with checksums finished as on a cable.
+    Underlay,
+}

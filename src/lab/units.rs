@@ -1,0 +1,153 @@
+//! Quantities as people write them: `10G`, `64K`, `1500ms`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// Bits per second, above 0. Written as a number with `k`, `M` or `G` (powers of 1000).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate(pub u64);
+
+/// Bytes. Written as a number, or with `K`/`M` (powers of 1024).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ByteSize(pub u64);
+
+/// A length of time above 0. Written with its unit: `500ms`, `3s`, `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub Duration);
+
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (number, unit) = split(text.trim());
+    let number: f64 = number.parse().ok()?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    // Quantities of a lab are far below 2^53, where f64 is exact.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let value = (number * *factor as f64).round() as u64;
+    Some(value)
+}
+
+impl FromStr for Rate {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = [("", 1), ("k", 1_000), ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+        match scaled(text.trim_end_matches("bit/s").trim_end_matches("bit"), &units) {
+            Some(0) => Err(
+                "a rate of 0 carries nothing; write e.g. `100M`, or leave the key out for no limit"
+                    .into(),
+            ),
+            Some(bits) => Ok(Rate(bits)),
+            None => Err(format!(
+                "`{text}` is no rate; write bits per second as `500k`, `100M` or `10G`"
+            )),
+        }
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units =
+            [("", 1), ("B", 1), ("K", 1024), ("KiB", 1024), ("M", 1 << 20), ("MiB", 1 << 20)];
+        scaled(text, &units)
+            .map(ByteSize)
+            .ok_or_else(|| format!("`{text}` is no size; write bytes as `1400`, `64K` or `1M`"))
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match humantime::parse_duration(text) {
+            Ok(time) if time.is_zero() => {
+                Err("a time of 0 measures nothing; write e.g. `1s`".into())
+            }
+            Ok(time) => Ok(Span(time)),
+            Err(_) => Err(format!(
+                "`{text}` is no length of time; write it with its unit, as `500ms`, `3s` or `1m`"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (factor, unit) = match self.0 {
+            n if n % 1_000_000_000 == 0 => (1_000_000_000, "G"),
+            n if n % 1_000_000 == 0 => (1_000_000, "M"),
+            n if n % 1_000 == 0 => (1_000, "k"),
+            _ => (1, ""),
+        };
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", humantime::format_duration(self.0))
+    }
+}
+
+macro_rules! text {
+    ($($name:ident: $pattern:literal, $hint:literal;)*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.to_string()
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": ["string", "integer"], "pattern": $pattern, "description": $hint })
+            }
+        }
+    )*};
+}
+
+text! {
+    Rate: "^[0-9.]+ ?[kKMG]?(bit|bit/s)?$", "bits per second, as 500k, 100M or 10G";
+    ByteSize: "^[0-9.]+ ?(B|K|KiB|M|MiB)?$", "bytes, as 1400, 64K or 1M";
+    Span: "^[0-9.]+ ?[a-z]+", "a length of time with its unit, as 500ms, 3s or 1m";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_read_as_written() {
+        assert_eq!("10G".parse(), Ok(Rate(10_000_000_000)));
+        assert_eq!("2.5M".parse(), Ok(Rate(2_500_000)));
+        assert_eq!("64K".parse(), Ok(ByteSize(65_536)));
+        assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
+        assert!("0".parse::<Rate>().unwrap_err().contains("carries nothing"));
+        assert!("fast".parse::<Rate>().is_err());
+        assert!("3".parse::<Span>().is_err());
+        assert_eq!(Rate(1_500_000).to_string(), "1500k");
+    }
+}

@@ -1,0 +1,281 @@
+//! The result document: everything a run found out, and the only thing reports are drawn from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the document's shape; raised when a field changes its meaning.
+pub const SCHEMA: &str = "overlab-result/1";
+
+/// What one run of one lab found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// Always [`SCHEMA`] for documents of this version.
+    pub schema: String,
+    /// Version of the program.
+    pub version: String,
+    /// The lab's title.
+    pub title: String,
+    /// The lab's paragraph for readers.
+    pub about: Option<String>,
+    /// Path of the lab file as given.
+    pub lab: String,
+    /// Start, RFC 3339 with offset.
+    pub started: String,
+    /// Wall-clock seconds of the whole run.
+    pub seconds: f64,
+    /// Whether all rounds were run; false after an interruption.
+    pub complete: bool,
+    /// The lab's seed.
+    pub seed: u64,
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// Seconds to build and to remove everything, and the number of namespaces.
+    pub testbed: TestbedTimes,
+    /// The networks compared, baselines included.
+    pub variants: Vec<VariantResult>,
+    /// What had to hold, and whether it did.
+    pub expectations: Vec<Verdict>,
+    /// What a reader must know to read the figures: what could not be measured and why.
+    pub notes: Vec<String>,
+}
+
+/// The machine a run was made on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// Kernel release and architecture, e.g. `Linux 6.18.44 x86_64`.
+    pub kernel: String,
+    /// Processor model.
+    pub cpu: String,
+    /// Processors available.
+    pub cpus: usize,
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Whether it ran in a user namespace of its own rather than as root.
+    pub rootless: bool,
+}
+
+/// How long the testbed took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestbedTimes {
+    /// Namespaces built over all variants.
+    pub namespaces: usize,
+    /// Seconds until every namespace, link, address and engine stood.
+    pub build_seconds: f64,
+    /// Seconds until every link forwarded (spanning tree included).
+    pub ready_seconds: f64,
+    /// Seconds until all was gone.
+    pub teardown_seconds: f64,
+}
+
+/// What was found in one variant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VariantResult {
+    /// The variant's name.
+    pub name: String,
+    /// Encapsulation name; `none` for a plain path.
+    pub encap: String,
+    /// `user` or `kernel`.
+    pub datapath: String,
+    /// `l2` or `l3`.
+    pub fabric: String,
+    /// Name of the plain variant it is compared with; absent in a plain variant.
+    pub baseline: Option<String>,
+    /// Sizes.
+    pub mtu: MtuResult,
+    /// Flows, in the order of the lab.
+    pub flows: Vec<FlowResult>,
+    /// Leaks tried; absent where one tenant only is carried, or where it was not asked for.
+    pub isolation: Option<IsolationResult>,
+    /// Pairs of VMs of one tenant that reach each other, per tenant: `(reached, tried)`.
+    pub reachable: BTreeMap<String, (u32, u32)>,
+    /// Underlay links, with what crossed them over all rounds of this variant's flows.
+    pub links: Vec<LinkResult>,
+    /// Frames the edges dropped, by reason, over the whole run.
+    pub drops: BTreeMap<String, u64>,
+    /// Entries of MAC tables at the end: switches' and edges', by node.
+    pub tables: BTreeMap<String, u64>,
+}
+
+/// Sizes and overhead of one variant, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MtuResult {
+    /// Largest IP packet on the underlay.
+    pub underlay: u32,
+    /// Largest inner IP packet by arithmetic.
+    pub inner: u32,
+    /// Largest inner IP packet that really passed; absent where not probed.
+    pub probed: Option<u32>,
+    /// Bytes added per packet, from the formats.
+    pub overhead_computed: u32,
+    /// Bytes added per packet, counted on the underlay; absent where not counted.
+    pub overhead_counted: Option<f64>,
+    /// Packets the count rests on.
+    pub counted_packets: u64,
+    /// Goodput over the rate of a shaped link, by arithmetic; absent where not felt.
+    pub goodput_ceiling: Option<f64>,
+    /// Goodput over the rate of a shaped link, measured (one TCP stream); absent where not felt.
+    pub goodput_felt: Option<f64>,
+}
+
+/// One flow in one variant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowResult {
+    /// The flow's label, equal in all variants.
+    pub label: String,
+    /// `tcp`, `udp` or `rr`.
+    pub kind: String,
+    /// One entry per round.
+    pub rounds: Vec<FlowRound>,
+    /// The figure to compare (bit/s for `tcp` and `udp`, transactions/s for `rr`) over the rounds.
+    pub rate: Spread,
+    /// `rate` over the plain path's of the same round; absent in a plain variant.
+    pub ratio: Option<Spread>,
+    /// CPU seconds of the whole machine per gigabyte (10^9 bytes) delivered.
+    pub cpu_per_gb: Option<Spread>,
+    /// CPU seconds of the engines' threads per gigabyte delivered; absent in the kernel datapath.
+    pub engine_cpu_per_gb: Option<Spread>,
+    /// Round-trip latency over all rounds, for `rr`.
+    pub latency: Option<Latency>,
+}
+
+/// One round of one flow.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlowRound {
+    /// Seconds measured.
+    pub seconds: f64,
+    /// Payload bytes delivered to the receiver.
+    pub bytes: u64,
+    /// Datagrams or transactions sent.
+    pub sent: u64,
+    /// Datagrams or transactions delivered.
+    pub received: u64,
+    /// TCP segments retransmitted.
+    pub retransmits: u64,
+    /// CPU seconds of the whole machine meanwhile.
+    pub cpu_seconds: f64,
+    /// CPU seconds of the engines' threads meanwhile.
+    pub engine_seconds: f64,
+    /// Why the flow failed; its figures are then 0 and it does not enter the medians.
+    pub error: Option<String>,
+}
+
+/// Minimum, median and maximum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Spread {
+    /// Smallest.
+    pub min: f64,
+    /// Median.
+    pub median: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// Round-trip latency in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Round trips measured.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+    /// Points of the distribution function: `(microseconds, share of round trips at most that)`.
+    pub cdf: Vec<(f64, f64)>,
+}
+
+/// What came of trying to leak.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IsolationResult {
+    /// Probe frames sent that another tenant must not see.
+    pub probes: u64,
+    /// Probe frames seen by another tenant's VM, or bare on a host's underlay port.
+    pub leaks: u64,
+    /// Probe frames the own tenant should have seen (the control: the network was alive).
+    pub expected_own: u64,
+    /// Probe frames the own tenant did see.
+    pub delivered_own: u64,
+    /// By ordered pair and kind of frame.
+    pub pairs: Vec<IsolationPair>,
+    /// One line per leak, at most 20: which frame, where seen.
+    pub evidence: Vec<String>,
+}
+
+/// Probes from one tenant towards another.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IsolationPair {
+    /// Sending tenant.
+    pub from: String,
+    /// Watched tenant.
+    pub to: String,
+    /// `unicast`, `broadcast`, `multicast` or `arp`.
+    pub kind: String,
+    /// Frames sent.
+    pub probes: u64,
+    /// Frames seen where they must not be.
+    pub leaks: u64,
+}
+
+/// What crossed one underlay link.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkResult {
+    /// The link's name.
+    pub name: String,
+    /// Its two nodes.
+    pub ends: [String; 2],
+    /// Bytes from the first end to the second, and back (interface counters).
+    pub bytes: [u64; 2],
+    /// Packets likewise; a super-frame counts once.
+    pub packets: [u64; 2],
+    /// Whether spanning tree blocks it.
+    pub blocked: bool,
+}
+
+/// Whether something that must hold did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// What had to hold, in words.
+    pub what: String,
+    /// The row of the lesson it proves.
+    pub claim: Option<String>,
+    /// The variant it was checked in.
+    pub variant: String,
+    /// Whether it held.
+    pub held: bool,
+    /// Theory's figure beside the measured one, or why it failed.
+    pub detail: String,
+}
+
+impl Spread {
+    /// The spread of some figures; `None` of none. Figures that are not finite are left out.
+    #[must_use]
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        let mut sorted: Vec<f64> = figures.into_iter().filter(|f| f.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
+        Some(Spread { min, median, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_takes_the_middle() {
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { min: 1.0, median: 2.0, max: 3.0 }));
+        assert_eq!(Spread::of([4.0, 1.0]), Some(Spread { min: 1.0, median: 2.5, max: 4.0 }));
+        assert_eq!(Spread::of([f64::NAN]), None);
+    }
+}

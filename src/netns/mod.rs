@@ -1,0 +1,1 @@
+//! Namespaces, netlink verbs, privileges and teardown.

@@ -1,0 +1,5 @@
+//! What will be built, pure and printable.
+
+mod model;
+
+pub use model::*;

@@ -1,0 +1,231 @@
+//! What will be built, as pure data: every namespace, link, address, MTU, id and VTEP.
+//!
+//! A plan is deterministic (the same lab gives the same plan), serialises, and needs no
+//! privilege. `netns` builds nodes and links from it, `testbed` the hosts' edges.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Encap;
+use crate::lab::{Capture, Datapath, Expectation, Fabric, Flow, Learning, Measure};
+
+/// A whole lab: its variants and what is done in each of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The lab's title.
+    pub title: String,
+    /// The lab's paragraph for readers.
+    pub about: Option<String>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The networks to build, the baselines included, in the order they are reported.
+    pub variants: Vec<Variant>,
+    /// Flows, each run in every variant that carries its tenant.
+    pub flows: Vec<PlannedFlow>,
+    /// What else is measured.
+    pub measure: Measure,
+    /// What must hold.
+    pub expect: Vec<Expectation>,
+    /// What is captured.
+    pub capture: Option<Capture>,
+}
+
+/// One network carried in one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Variant {
+    /// Short unique name, e.g. `vxlan`, `plain-l3`, `vxlan-kernel`; the prefix of its namespaces' names.
+    pub name: String,
+    /// The encapsulation.
+    pub encap: Encap,
+    /// Resolved; never `Auto`.
+    pub datapath: Datapath,
+    /// Resolved; never `Auto`.
+    pub fabric: Fabric,
+    /// How hosts learn.
+    pub learning: Learning,
+    /// Destination port of UDP tunnels; the registered one where the lab names none.
+    pub port: u16,
+    /// Whether super-frames may cross the underlay whole.
+    pub offloads: bool,
+    /// The variant without encapsulation on the same fabric that this one is compared with; `None` in a baseline.
+    pub baseline: Option<String>,
+    /// Largest IP packet on the underlay, in bytes.
+    pub underlay_mtu: u32,
+    /// Largest inner IP packet that fits: `underlay_mtu` less the overhead.
+    pub inner_mtu: u32,
+    /// Bytes between the underlay MTU and the inner IP packet, or of the tag.
+    pub overhead: u32,
+    /// Hosts, switches or routers.
+    pub nodes: Vec<Node>,
+    /// Underlay cables.
+    pub links: Vec<Link>,
+    /// Tenants carried here (a plain path carries one only: it has nothing to keep two apart).
+    pub tenants: Vec<TenantPlan>,
+    /// The edge of each host that has VMs or a VTEP.
+    pub edges: Vec<Edge>,
+}
+
+/// What a namespace stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// A physical machine.
+    Host,
+    /// A bridge with spanning tree.
+    Switch,
+    /// A router with equal-cost multipath.
+    Router,
+}
+
+/// One namespace of the underlay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name in the topology, e.g. `leaf1`.
+    pub name: String,
+    /// What it stands for.
+    pub kind: NodeKind,
+    /// Spanning-tree priority of a switch (multiples of 4096); the smallest becomes the root.
+    pub stp_priority: Option<u16>,
+    /// Routes, installed once all links are up.
+    pub routes: Vec<Route>,
+    /// Addresses on the loopback, e.g. the VTEP's where a host has several links.
+    pub loopback: Vec<IpNet>,
+}
+
+/// One route; several next hops make it ECMP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Destination prefix.
+    pub to: IpNet,
+    /// Gateways, each on a link of the node. Empty with `device` for a route to a port.
+    pub via: Vec<IpAddr>,
+    /// The device, for a route with no gateway (a VM behind a routed port).
+    pub device: Option<String>,
+}
+
+/// One end of a cable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkEnd {
+    /// Node name.
+    pub node: String,
+    /// Interface name, unique in the node, at most 15 bytes.
+    pub interface: String,
+    /// MAC address.
+    pub mac: String,
+    /// Addresses; none on a switch port.
+    pub addresses: Vec<IpNet>,
+}
+
+/// One underlay cable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// `a-b`, unique.
+    pub name: String,
+    /// The two ends.
+    pub ends: [LinkEnd; 2],
+    /// Largest IP packet in bytes.
+    pub mtu: u32,
+    /// Bits per second each way; `None` is unlimited.
+    pub rate: Option<u64>,
+}
+
+/// One tenant in one variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TenantPlan {
+    /// Name.
+    pub name: String,
+    /// The id on the wire: VID, VNI, VSID, key or context id; 0 where the encapsulation has none.
+    pub id: u64,
+    /// Its VMs.
+    pub vms: Vec<VmPlan>,
+}
+
+/// One VM: a namespace with one `eth0`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VmPlan {
+    /// Name in its tenant.
+    pub name: String,
+    /// Its tenant's name.
+    pub tenant: String,
+    /// Host name.
+    pub host: String,
+    /// Namespace name without the variant: `tenant.vm`.
+    pub node: String,
+    /// Interface of its port in the host's namespace, at most 15 bytes.
+    pub port: String,
+    /// Address with the subnet's prefix length.
+    pub address: IpNet,
+    /// MAC of its `eth0`.
+    pub mac: String,
+    /// MTU of its `eth0`.
+    pub mtu: u32,
+}
+
+/// A host's edge: where VMs' ports meet the underlay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Host name.
+    pub host: String,
+    /// Resolved datapath of this host; never `Auto`.
+    pub datapath: Datapath,
+    /// Interface towards the fabric.
+    pub nic: String,
+    /// Address that tunnels start from; `None` for tags and the plain path.
+    pub vtep: Option<IpAddr>,
+    /// Tenants present here.
+    pub networks: Vec<EdgeNetwork>,
+}
+
+/// One tenant network at one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeNetwork {
+    /// Tenant name.
+    pub tenant: String,
+    /// The id on the wire, as in [`TenantPlan::id`].
+    pub id: u64,
+    /// Port interfaces of its VMs here.
+    pub ports: Vec<String>,
+    /// The other hosts' VTEPs that have VMs of this tenant: where BUM frames are replicated to.
+    pub peers: Vec<IpAddr>,
+    /// MAC to VTEP, for static learning (empty otherwise).
+    pub fdb: Vec<(String, IpAddr)>,
+}
+
+/// One flow with its ends resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedFlow {
+    /// Unique label for reports, e.g. `tcp red/vm1→red/vm2`, `tcp x4 …`, `udp 64 B …`, `rr …`.
+    pub label: String,
+    /// Tenant of both ends.
+    pub tenant: String,
+    /// VM name of the sender or client.
+    pub from: String,
+    /// VM name of the receiver or server.
+    pub to: String,
+    /// Time per round.
+    pub span: Duration,
+    /// The flow as written.
+    pub flow: Flow,
+}
+
+impl Variant {
+    /// The namespace name of a node or VM of this variant.
+    #[must_use]
+    pub fn namespace(&self, node: &str) -> String {
+        format!("{}.{node}", self.name)
+    }
+
+    /// The VM called `vm` of `tenant`, where this variant carries the tenant.
+    #[must_use]
+    pub fn vm(&self, tenant: &str, vm: &str) -> Option<&VmPlan> {
+        self.tenants.iter().find(|t| t.name == tenant)?.vms.iter().find(|v| v.name == vm)
+    }
+
+    /// All VMs.
+    pub fn vms(&self) -> impl Iterator<Item = &VmPlan> {
+        self.tenants.iter().flat_map(|t| &t.vms)
+    }
+}

@@ -1,0 +1,1 @@
+//! The whole pipeline, from a lab file to a written report.

@@ -1,0 +1,1 @@
+//! A plan made real: namespaces, links, edges and engines, up and torn down whatever happens.

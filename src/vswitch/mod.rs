@@ -1,0 +1,1 @@
+//! The virtual switch at a host's edge: ports, per-tenant forwarding tables, flooding, counters.

@@ -1,0 +1,1 @@
+//! Packet formats, one file per protocol: pure, no input or output, no allocation.
