@@ -9,8 +9,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Bytes of one round of the main loop: 16 accumulators of 8 bytes.
-const STRIDE: usize = 128;
+/// Bytes of one round of the main loop: 8 lanes of 8 bytes.
+const STRIDE: usize = 64;
 
 /// Adds `bytes` to a partial sum. An odd last byte counts as the high byte of a word.
 #[must_use]
@@ -35,9 +35,9 @@ pub fn sum_parts(parts: &[&[u8]], initial: u32) -> u32 {
 
 /// One's complement sum of `bytes` in memory order, folded.
 fn native(bytes: &[u8]) -> u16 {
-    // Each 64-bit word x is hi * 2^32 + lo. Per lane, `high` adds up hi exactly and `whole` adds up
-    // x modulo 2^64; the sum of lo is then whole - high * 2^32 (modulo 2^64, and it is less than
-    // that). Two additions and a shift per word, all of which vectorise; no carries.
+    // Each 64-bit word x is hi * 2^32 + lo. `high` adds up hi exactly (for less than 2^32 words) and
+    // `whole` adds up x modulo 2^64; the sum of lo is then whole - high * 2^32 (modulo 2^64, and it
+    // is less than that). Two additions and a shift per word, all of which vectorise; no carries.
     let mut high = [0u64; STRIDE / 8];
     let mut whole = [0u64; STRIDE / 8];
     let (strides, rest) = bytes.as_chunks::<STRIDE>();
@@ -51,22 +51,26 @@ fn native(bytes: &[u8]) -> u16 {
     }
     let mut total = 0u64;
     if !strides.is_empty() {
-        for (high, whole) in high.iter().zip(&whole) {
-            let low = whole.wrapping_sub(high << 32);
-            total += u64::from(fold_wide(*high)) + u64::from(fold_wide(low));
-        }
+        let high = high.iter().fold(0u64, |all, lane| all.wrapping_add(*lane));
+        let whole = whole.iter().fold(0u64, |all, lane| all.wrapping_add(*lane));
+        let low = whole.wrapping_sub(high << 32);
+        total = u64::from(fold_wide(high)) + u64::from(fold_wide(low));
     }
     let (words, rest) = rest.as_chunks::<8>();
     for word in words {
         let word = u64::from_ne_bytes(*word);
         total += (word >> 32) + (word & 0xFFFF_FFFF);
     }
-    let mut last = [0u8; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    let (words, rest) = rest.as_chunks::<4>();
+    for word in words {
+        total += u64::from(u32::from_ne_bytes(*word));
     }
-    let word = u64::from_ne_bytes(last);
-    total += (word >> 32) + (word & 0xFFFF_FFFF);
+    total += match *rest {
+        [a] => u64::from(u16::from_ne_bytes([a, 0])),
+        [a, b] => u64::from(u16::from_ne_bytes([a, b])),
+        [a, b, c] => u64::from(u16::from_ne_bytes([a, b])) + u64::from(u16::from_ne_bytes([c, 0])),
+        _ => 0,
+    };
     fold_wide(total)
 }
 
