@@ -7,6 +7,13 @@
 
 mod drop;
 mod engine;
+mod inner;
+#[cfg(test)]
+mod testing;
+mod vlan;
+mod vxlan;
 
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Outer, Transport};
+pub use vlan::Vlan;
+pub use vxlan::Vxlan;
