@@ -3,7 +3,8 @@
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Mac, PeerId, PortId};
+use super::{PeerId, PortId};
+use crate::wire::ethernet::Mac;
 
 type Table = std::collections::HashMap<Mac, Entry, ahash::RandomState>;
 
@@ -24,6 +25,12 @@ struct Entry {
 }
 
 const STATIC: u64 = u64::MAX;
+
+/// Whether a frame may come from this address: neither a group nor all zero.
+#[must_use]
+pub fn is_source(mac: Mac) -> bool {
+    !mac.is_group() && mac != Mac::ZERO
+}
 
 /// A forwarding table with ageing and a bound.
 ///
@@ -63,7 +70,7 @@ impl Fdb {
     /// Notes that a frame from `mac` came from `location`. Addresses that cannot be sources are
     /// never learned; a full table learns nothing new, so unknown unicast floods (RFC 7348 section 3.3).
     pub fn learn(&self, mac: Mac, location: Location, now: u64) {
-        if !mac.is_source() {
+        if !is_source(mac) {
             return;
         }
         if let Some(entry) = self.read().get(&mac) {

@@ -6,10 +6,8 @@
 
 mod counters;
 mod fdb;
-mod mac;
 mod switch;
 
 pub use counters::{Counters, Direction};
 pub use fdb::{Fdb, Location};
-pub use mac::{Mac, MacError};
 pub use switch::{Network, NetworkConfig, Peer, PeerId, PortId, Switch, Verdict};

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Counters, Direction, Fdb, Location, Mac};
+use super::fdb::is_source;
+use super::{Counters, Direction, Fdb, Location};
 use crate::encap::DropReason;
+use crate::wire::ethernet::Mac;
 
 /// A VM's port at this host, counted over all networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,10 +157,10 @@ impl Switch {
     #[must_use]
     pub fn from_port(&self, port: PortId, dst: Mac, src: Mac, now: u64) -> Verdict {
         let network = self.network_of(port);
-        if !src.is_source() {
+        if !is_source(src) {
             return Verdict::Drop(DropReason::BadSource);
         }
-        if dst.is_link_local() {
+        if dst.is_bridge_reserved() {
             return Verdict::Drop(DropReason::Reserved);
         }
         // Local addresses are learned in either mode: the plan's table holds the remote ones only.
@@ -184,10 +186,10 @@ impl Switch {
         if !network.peers.contains(&peer) {
             return Verdict::Drop(DropReason::UnknownPeer);
         }
-        if !src.is_source() {
+        if !is_source(src) {
             return Verdict::Drop(DropReason::BadSource);
         }
-        if dst.is_link_local() {
+        if dst.is_bridge_reserved() {
             return Verdict::Drop(DropReason::Reserved);
         }
         if network.learning {

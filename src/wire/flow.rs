@@ -14,7 +14,7 @@ use super::{Malformed, be16, fixed, ipv6, udp};
 const MAX_TAGS: u8 = 4;
 
 /// What one pass over an Ethernet frame or an IP packet found. All offsets are bytes from its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FrameMeta {
     /// Destination; zero for a bare IP packet.
     pub dst: Mac,
