@@ -40,13 +40,13 @@ impl Engine for Vxlan {
         inner.ethertype()?;
         check_ethernet(inner.parts[0], self.inner_tags)?;
         let vni = vni(network)?;
-        Header { vni, reserved: false }.emit(out)?;
+        Header::new(vni).emit(out)?;
         Ok(())
     }
 
     fn decap(&self, payload: &[u8], _outer: &Outer) -> Result<Decap, DropReason> {
         let header = Header::parse(payload)?;
-        if self.strict && header.reserved {
+        if self.strict && header.has_reserved() {
             return Err(DropReason::BadFlags);
         }
         let inner = payload.get(LEN..).ok_or(DropReason::Truncated)?;

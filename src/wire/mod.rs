@@ -9,12 +9,21 @@ pub mod arp;
 pub mod checksum;
 pub mod ethernet;
 pub mod flow;
+pub mod geneve;
+pub mod gre;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ipv6_options;
+pub mod nvgre;
+pub mod ssh;
+pub mod stp;
+pub mod stt;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
 pub mod vxlan;
+pub mod vxlan_gpe;
 
 /// Why bytes are no valid header of their format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -70,6 +79,11 @@ const fn be32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 /// Big-endian 24-bit field at a fixed place of a fixed array.
 const fn be24<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
     u32::from_be_bytes([0, bytes[at], bytes[at + 1], bytes[at + 2]])
+}
+
+/// Big-endian 64-bit field at a fixed place of a fixed array.
+const fn be64<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    (be32(bytes, at) as u64) << 32 | be32(bytes, at + 4) as u64
 }
 
 #[cfg(test)]
