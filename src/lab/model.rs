@@ -87,6 +87,20 @@ pub struct Topology {
     pub rate: Option<Rate>,
 }
 
+impl Topology {
+    /// Names of all hosts: those listed, or `h1..` of the generated fabric in the order of its leaves.
+    #[must_use]
+    pub fn host_names(&self) -> Vec<String> {
+        match &self.leaf_spine {
+            Some(shape) => {
+                let hosts = u64::from(shape.leaves) * u64::from(shape.hosts);
+                (1..=hosts).map(|n| format!("h{n}")).collect()
+            }
+            None => self.hosts.clone(),
+        }
+    }
+}
+
 /// Largest underlay IP packet where a topology says nothing, in bytes.
 #[must_use]
 pub const fn default_mtu() -> u32 {
