@@ -1,17 +1,19 @@
 //! From files to a lab that can be planned.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::carriers;
 use super::check::{self, Whole};
 use super::fault::{Fault, Faults};
-use super::model::{Lab, Topology, TopologyRef};
+use super::limits::FILE;
+use super::model::{Flow, Lab, Topology, TopologyRef};
 use super::read::{self, At, Kind, Node, Sink, suggestion};
 use super::shipped::TOPOLOGIES;
-
-/// Largest file that is read, in bytes: a lab of 5000 tenants has half of one.
-const LARGEST: u64 = 1 << 20;
+use crate::ids::Encap;
 
 /// A lab without faults, and what it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,25 @@ pub struct Loaded {
     pub text: String,
     /// Where the topology came from: a file, `topologies/NAME.yaml` of the program, or the lab itself.
     pub topology_from: String,
+}
+
+impl Loaded {
+    /// Time that flows run for in all variants and rounds; building and the other measurements come on top.
+    #[must_use]
+    pub fn traffic_time(&self) -> Duration {
+        let (lab, encaps) = (&self.lab, self.lab.encaps());
+        let mut variants = encaps.len() * lab.datapaths().len();
+        if lab.measure.baseline {
+            // One plain path for each fabric that an encapsulation is carried on.
+            let fabric = |e: &Encap| carriers::fabric(lab.carrier.fabric, *e);
+            let carried = encaps.iter().filter(|e| **e != Encap::None);
+            variants += carried.map(fabric).collect::<HashSet<_>>().len();
+        }
+        let runs = variants * lab.compare.mtu.len().max(1) * lab.measure.rounds as usize;
+        let round =
+            lab.traffic.iter().map(Flow::span).fold(Duration::ZERO, Duration::saturating_add);
+        round.saturating_mul(u32::try_from(runs).unwrap_or(u32::MAX))
+    }
 }
 
 /// What kind of file a text is.
@@ -82,23 +103,23 @@ pub fn read_topology_str(name: &str, text: &str) -> Result<Topology, Faults> {
 }
 
 /// Whether a file looks like a lab or like a topology; anything unclear is a lab.
-#[must_use]
-pub fn kind(text: &str) -> FileKind {
-    let Ok(Node { kind: Kind::Map(entries), .. }) = Node::parse(text) else {
-        return FileKind::Lab;
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn kind_of(path: &Path) -> Result<FileKind, Faults> {
+    let text = text(path, &path.display().to_string())?;
+    let Ok(Node { kind: Kind::Map(entries), .. }) = Node::parse(&text) else {
+        return Ok(FileKind::Lab);
     };
     let has = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.as_str()));
-    if has(&["leaf-spine", "hosts", "switches", "links"]) && !has(&["tenants", "topology"]) {
-        FileKind::Topology
-    } else {
-        FileKind::Lab
-    }
+    let wired = has(&["leaf-spine", "hosts", "switches", "links"]);
+    Ok(if wired && !has(&["tenants", "topology"]) { FileKind::Topology } else { FileKind::Lab })
 }
 
 /// The text of a file, where it is a text of sensible length.
-pub(crate) fn text(path: &Path, name: &str) -> Result<String, Faults> {
+fn text(path: &Path, name: &str) -> Result<String, Faults> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(
+    File::open(path).and_then(|file| file.take(FILE + 1).read_to_end(&mut bytes)).map_err(
         |error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => "; `overlab list` shows the labs here",
@@ -107,11 +128,8 @@ pub(crate) fn text(path: &Path, name: &str) -> Result<String, Faults> {
             Faults::whole(name, format!("cannot be read: {error}{hint}"))
         },
     )?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Faults::whole(
-            name,
-            format!("is larger than {LARGEST} bytes; no lab needs that"),
-        ));
+    if bytes.len() as u64 > FILE {
+        return Err(Faults::whole(name, format!("is larger than {FILE} bytes; no lab needs that")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();

@@ -6,6 +6,7 @@
 mod carriers;
 mod check;
 mod fault;
+mod limits;
 mod load;
 mod model;
 mod read;
@@ -15,7 +16,7 @@ mod units;
 
 pub use carriers::{CARRIED, KERNEL, fabric, in_udp, inner_mtu, overhead};
 pub use fault::{Fault, Faults};
-pub use load::{FileKind, Loaded, kind, load, load_topology, read_str, read_topology_str};
+pub use load::{FileKind, Loaded, kind_of, load, load_topology, read_str, read_topology_str};
 pub use model::*;
 pub use schema::schema;
 pub use units::{ByteSize, Rate, Span};

@@ -2,11 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::super::limits::NODES;
 use super::super::model::{LinkSpec, Topology};
 use super::super::read::{Sink, below, suggestion};
-
-/// Most nodes of a topology; each one becomes a namespace.
-const NODES: u64 = 10_000;
 
 pub(super) fn check(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
     if topology.leaf_spine.is_some() || sink.has(&below(path, "leaf-spine")) {

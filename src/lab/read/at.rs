@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::names::{Names, suggestion};
@@ -128,10 +129,11 @@ impl<'a> At<'a> {
     }
 
     /// A whole number of `what` between two limits.
-    pub fn number(&self, what: &str, min: u32, max: u32) -> Option<u32> {
+    pub fn number(&self, what: &str, range: &RangeInclusive<u32>) -> Option<u32> {
+        let (min, max) = (range.start(), range.end());
         match &self.node.kind {
             Kind::Int(value, written) => match u32::try_from(*value) {
-                Ok(value) if (min..=max).contains(&value) => Some(value),
+                Ok(value) if range.contains(&value) => Some(value),
                 _ => {
                     self.wrong(format!(
                         "{written} is no {what}: it must lie between {min} and {max}"

@@ -6,6 +6,7 @@ use super::At;
 use super::names::suggestion;
 use crate::ids::Encap;
 use crate::lab::carriers::CARRIED;
+use crate::lab::limits::{PORT, UNDERLAY_MTU};
 use crate::lab::model::{Carrier, Compare, Datapath, Fabric, Learning, Switchable};
 
 const DATAPATHS: [(&str, Datapath); 3] =
@@ -33,7 +34,7 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
             .unwrap_or(usual.learning),
         port: fields
             .get("port")
-            .and_then(|at| at.number("UDP port", 1, 65535))
+            .and_then(|at| at.number("UDP port", &PORT))
             .and_then(|port| u16::try_from(port).ok()),
         offloads: fields
             .get("offloads")
@@ -105,7 +106,7 @@ pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
     Some(encap)
 }
 
-/// The MTU of underlay links in bytes: what RFC 791 wants every host to take, up to an IP packet's length.
+/// The MTU of underlay links in bytes.
 pub(super) fn underlay_mtu(at: &At<'_>) -> Option<u32> {
-    at.number("underlay MTU", 576, 65535)
+    at.number("underlay MTU", &UNDERLAY_MTU)
 }

@@ -3,13 +3,11 @@
 use super::At;
 use super::at::Fields;
 use super::carrier;
+use crate::lab::limits::{CLAIMS, OVERHEAD, VM_MTU};
 use crate::lab::model::{Expectation, Expected};
 
 const KINDS: [&str; 5] = ["reachable", "isolated", "overhead", "mtu", "throughput"];
 const KEYS: [&str; 7] = ["reachable", "isolated", "overhead", "mtu", "throughput", "in", "claim"];
-
-/// The rows of the lesson: group, and how many rows it has.
-const CLAIMS: [(&str, u32); 3] = [("A", 3), ("B", 9), ("C", 20)];
 
 pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
     let Some(items) = at.list("a list of what must hold") else { return Vec::new() };
@@ -63,8 +61,8 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             let names = items.iter().map(|at| at.text("a tenant's name").unwrap_or_default());
             Some(Expected::Isolated(names.collect()))
         }
-        "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", 0, 65535)?)),
-        "mtu" => Some(Expected::Mtu(at.number("MTU", 68, 65535)?)),
+        "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", &OVERHEAD)?)),
+        "mtu" => Some(Expected::Mtu(at.number("MTU", &VM_MTU)?)),
         _ => {
             let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &["at-least"])?;
             let at =
@@ -86,7 +84,7 @@ fn claim(at: &At<'_>) -> Option<String> {
 }
 
 /// Whether a text names a row of the lesson.
-pub(crate) fn is_claim(text: &str) -> bool {
+fn is_claim(text: &str) -> bool {
     CLAIMS.iter().any(|(group, rows)| (1..=*rows).any(|row| text == format!("{group}{row}")))
 }
 

@@ -1,5 +1,7 @@
 //! Names: which are allowed, and which one was probably meant.
 
+use crate::lab::limits::{NODE_NAME, TENANT_NAME};
+
 /// What a name names and how long it may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names {
@@ -11,15 +13,21 @@ pub(crate) struct Names {
     pub because: &'static str,
 }
 
-/// Hosts and switches: interfaces towards them carry their names (Linux `IFNAMSIZ` is 16 with the final 0).
-pub(crate) const NODES: Names =
-    Names { what: "node", max: 15, because: "the interfaces that lead to it carry its name" };
+/// Hosts and switches.
+pub(crate) const NODES: Names = Names {
+    what: "node",
+    max: NODE_NAME,
+    because: "the interfaces that lead to it carry its name",
+};
 /// Tenants.
-pub(crate) const TENANTS: Names =
-    Names { what: "tenant", max: 32, because: "it becomes part of the names of namespaces" };
+pub(crate) const TENANTS: Names = Names {
+    what: "tenant",
+    max: TENANT_NAME,
+    because: "it becomes part of the names of namespaces",
+};
 /// VMs.
 pub(crate) const VMS: Names =
-    Names { what: "VM", max: 32, because: "it becomes part of the names of namespaces" };
+    Names { what: "VM", max: TENANT_NAME, because: "it becomes part of the names of namespaces" };
 
 impl Names {
     /// Why a name cannot be used; `None` where it can.

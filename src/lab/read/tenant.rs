@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::At;
 use super::names::{TENANTS, VMS};
 use super::tree::Kind;
+use crate::lab::limits::{PREFIX, VM_MTU};
 use crate::lab::model::{Tenant, Vm};
 
 pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
@@ -54,8 +55,13 @@ fn subnet(at: &At<'_>) -> Option<Ipv4Net> {
         Ok(net) if net.network() != net.addr() => {
             format!("`{text}` has bits beyond its length set; the subnet is `{}`", net.trunc())
         }
-        Ok(net) if !(8..=30).contains(&net.prefix_len()) => {
-            format!("a subnet of a tenant is between /8 and /30 long, not /{}", net.prefix_len())
+        Ok(net) if !PREFIX.contains(&net.prefix_len()) => {
+            format!(
+                "a subnet of a tenant is between /{} and /{} long, not /{}",
+                PREFIX.start(),
+                PREFIX.end(),
+                net.prefix_len()
+            )
         }
         Ok(net) if !for_hosts(net.addr()) => {
             format!("hosts have no addresses in `{text}`; take e.g. `192.168.0.0/24`")
@@ -100,7 +106,7 @@ fn vm(name: String, at: &At<'_>) -> Vm {
             .unwrap_or_default(),
         ip: get("ip").and_then(|at| address(&at)),
         mac: get("mac").and_then(|at| mac(&at)),
-        mtu: get("mtu").and_then(|at| at.number("MTU of a VM", 68, 65535)),
+        mtu: get("mtu").and_then(|at| at.number("MTU of a VM", &VM_MTU)),
     }
 }
 

@@ -4,10 +4,8 @@ use super::At;
 use super::carrier::underlay_mtu;
 use super::names::NODES;
 use super::tree::Kind;
+use crate::lab::limits::FABRIC;
 use crate::lab::model::{LeafSpine, LinkFull, LinkSpec, Topology, default_mtu};
-
-/// Most switches, and most hosts under one leaf, of a generated fabric.
-const MANY: u32 = 1000;
 
 /// Reads a topology; what could not be read is left out.
 pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
@@ -29,7 +27,7 @@ fn leaf_spine(at: &At<'_>) -> Option<LeafSpine> {
     let keys = ["leaves", "spines", "hosts"];
     let fields = at.fields("a map, e.g. `{ leaves: 2, spines: 2, hosts: 2 }`", &keys)?;
     let number =
-        |key: &str, what: &str| fields.need(key, &format!("the {what}"))?.number(what, 1, MANY);
+        |key: &str, what: &str| fields.need(key, &format!("the {what}"))?.number(what, &FABRIC);
     let (leaves, spines, hosts) = (
         number("leaves", "number of leaves"),
         number("spines", "number of spines"),

@@ -1,18 +1,13 @@
 //! `traffic` and `measure`: the flows and what else is measured.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::At;
 use super::at::Fields;
+use crate::lab::limits::{DATAGRAM, MESSAGE, ROUNDS, STREAMS};
 use crate::lab::model::{Flow, Measure, RrFlow, TcpFlow, Tool, UdpFlow};
 use crate::lab::units::{ByteSize, Rate, Span};
-
-/// Most parallel connections of one flow.
-const STREAMS: u32 = 128;
-/// Largest UDP payload over IPv4: 65535 less 20 and 8 (RFC 768, RFC 791).
-const DATAGRAM: u64 = 65507;
-/// Largest request or response, in bytes.
-const MESSAGE: u64 = 1 << 20;
 
 const TOOLS: [(&str, Tool); 2] = [("builtin", Tool::Builtin), ("iperf3", Tool::Iperf3)];
 const KINDS: [&str; 3] = ["tcp", "udp", "rr"];
@@ -64,11 +59,15 @@ fn common(fields: &Fields<'_>) -> (String, String, Span) {
     (end("from"), end("to"), span.unwrap_or(Span(Duration::from_secs(1))))
 }
 
-fn size(fields: &Fields<'_>, max: u64, usual: u64) -> ByteSize {
+fn size(fields: &Fields<'_>, range: &RangeInclusive<u64>, usual: u64) -> ByteSize {
     let read = |at: At<'_>| {
         let size: ByteSize = at.parsed("a size in bytes, e.g. `1400` or `64K`")?;
-        if size.0 == 0 || size.0 > max {
-            at.wrong(format!("{size} bytes: it must lie between 1 and {max}"));
+        if !range.contains(&size.0) {
+            at.wrong(format!(
+                "a size of {size} bytes does not work here: it must lie between {} and {}",
+                range.start(),
+                range.end()
+            ));
             return None;
         }
         Some(size)
@@ -87,7 +86,7 @@ fn tool(fields: &Fields<'_>) -> Tool {
 fn tcp(at: &At<'_>) -> Option<TcpFlow> {
     let fields = at.fields("a map", &["from", "to", "for", "streams", "tool"])?;
     let (from, to, span) = common(&fields);
-    let streams = fields.get("streams").and_then(|at| at.number("number of streams", 1, STREAMS));
+    let streams = fields.get("streams").and_then(|at| at.number("number of streams", &STREAMS));
     Some(TcpFlow { from, to, span, streams: streams.unwrap_or(1), tool: tool(&fields) })
 }
 
@@ -95,7 +94,14 @@ fn udp(at: &At<'_>) -> Option<UdpFlow> {
     let fields = at.fields("a map", &["from", "to", "for", "rate", "size", "tool"])?;
     let (from, to, span) = common(&fields);
     let rate = fields.get("rate").and_then(|at| rate(&at));
-    Some(UdpFlow { from, to, span, rate, size: size(&fields, DATAGRAM, 1024), tool: tool(&fields) })
+    Some(UdpFlow {
+        from,
+        to,
+        span,
+        rate,
+        size: size(&fields, &DATAGRAM, 1024),
+        tool: tool(&fields),
+    })
 }
 
 fn rr(at: &At<'_>) -> Option<RrFlow> {
@@ -105,7 +111,7 @@ fn rr(at: &At<'_>) -> Option<RrFlow> {
         tool.wrong("rr has no `tool`: iperf3 does not measure request and response, the built-in generator always does; leave it out");
     }
     let (from, to, span) = common(&fields);
-    Some(RrFlow { from, to, span, size: size(&fields, MESSAGE, 64) })
+    Some(RrFlow { from, to, span, size: size(&fields, &MESSAGE, 64) })
 }
 
 pub(super) fn measure(at: &At<'_>) -> Measure {
@@ -116,7 +122,7 @@ pub(super) fn measure(at: &At<'_>) -> Measure {
     Measure {
         rounds: fields
             .get("rounds")
-            .and_then(|at| at.number("number of rounds", 1, 1000))
+            .and_then(|at| at.number("number of rounds", &ROUNDS))
             .unwrap_or(usual.rounds),
         baseline: truth("baseline", usual.baseline),
         overhead: truth("overhead", usual.overhead),
