@@ -1,6 +1,14 @@
 //! Counters, histograms, statistics, capture, isolation evidence, and the result document.
+//!
+//! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
+//! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+mod error;
+pub mod headers;
 mod place;
 pub mod result;
+pub mod segment;
+pub mod tap;
 
+pub use error::MeasureError;
 pub use place::Place;
