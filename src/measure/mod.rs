@@ -3,12 +3,18 @@
 //! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+pub mod cpu;
 mod error;
+pub mod felt;
 pub mod headers;
+pub mod latency;
+pub mod links;
+mod machine;
 mod place;
 pub mod result;
 pub mod segment;
 pub mod tap;
 
 pub use error::MeasureError;
+pub use machine::machine;
 pub use place::Place;
