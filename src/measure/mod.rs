@@ -4,17 +4,24 @@
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
 pub mod cpu;
+mod ends;
 mod error;
 pub mod felt;
 pub mod headers;
+pub mod isolation;
 pub mod latency;
 pub mod links;
 mod machine;
+pub mod mtu;
+pub mod overhead;
 mod place;
+mod reach;
 pub mod result;
 pub mod segment;
 pub mod tap;
+pub mod wire;
 
 pub use error::MeasureError;
 pub use machine::machine;
 pub use place::Place;
+pub use reach::reachable;
