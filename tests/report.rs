@@ -23,3 +23,14 @@ fn terminal_at_80_and_120_columns() {
 fn markdown() {
     insta::assert_snapshot!(report::markdown(&fixture()));
 }
+
+#[test]
+fn html_page() {
+    let page = report::html(&fixture());
+    for variant in &fixture().variants {
+        assert!(page.contains(&format!(">{}<", variant.name)), "{}", variant.name);
+    }
+    if let Ok(path) = std::env::var("OVERLAB_PAGE") {
+        std::fs::write(path, page).unwrap();
+    }
+}

@@ -22,7 +22,7 @@ impl Unit {
     /// Per cent of one.
     pub const PERCENT: Unit = Unit { per: 0.01, name: "%" };
     /// Transactions per second.
-    pub const TRANSACTIONS: Unit = Unit { per: 1.0, name: "1/s" };
+    pub const TRANSACTIONS: Unit = Unit { per: 1.0, name: "/s" };
 
     /// The unit for bit rates of which `largest` bit/s is the largest.
     #[must_use]
@@ -69,21 +69,23 @@ fn range(min: f64, max: f64, like: f64) -> String {
     format!("{}–{}", fixed(min, decimals(like)), fixed(max, decimals(like)))
 }
 
-/// Decimals that leave three significant digits.
+/// Decimals that leave three significant digits, and three at most.
 fn decimals(figure: f64) -> usize {
     match figure.abs() {
-        x if x >= 100.0 => 0,
-        x if x >= 10.0 => 1,
-        x if x >= 1.0 => 2,
-        x if x >= 0.1 => 3,
-        x if x == 0.0 => 0,
-        _ => 4,
+        x if x >= 99.95 || x == 0.0 => 0,
+        x if x >= 9.995 => 1,
+        x if x >= 0.9995 => 2,
+        _ => 3,
     }
 }
 
-/// A figure with three significant digits, thousands separated: `1,234`, `21.3`, `0.543`.
+/// A figure with three significant digits, thousands separated: `1,234`, `21.3`, `0.543`; what would
+/// round to zero is `<0.001`.
 #[must_use]
 pub fn digits(figure: f64) -> String {
+    if figure > 0.0 && figure < 0.0005 {
+        return "<0.001".to_owned();
+    }
     fixed(figure, decimals(figure))
 }
 
@@ -165,8 +167,10 @@ mod tests {
         let shown = [21.34e9, 999.6, 1234.4, 1.0, 0.5, 0.0432, 0.0, -1234.0].map(digits);
         assert_eq!(
             shown,
-            ["21,340,000,000", "1,000", "1,234", "1.00", "0.500", "0.0432", "0", "-1,234"]
+            ["21,340,000,000", "1,000", "1,234", "1.00", "0.500", "0.043", "0", "-1,234"]
         );
+        assert_eq!(digits(0.999_98), "1.00");
+        assert_eq!(digits(0.000_04), "<0.001");
         assert_eq!(digits(f64::NAN), NONE);
         assert_eq!(digits(1e300), "1.00e300");
         assert_eq!(count(1_234_567_u32), "1,234,567");

@@ -68,7 +68,8 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         line(bullet("✗", failed, width, |t| paint.with("31", t)));
     }
     let groups = side_by_side(run);
-    let fit = ((width.saturating_sub(NAMES)) / (COLUMN + 2)).max(1);
+    // The last column needs no gap behind it.
+    let fit = ((width + 2).saturating_sub(NAMES) / (COLUMN + 2)).max(1);
     for (index, variants) in run.variants.chunks(fit).enumerate() {
         line(String::new());
         line(table(variants, index * fit, &groups, width, paint));
@@ -147,7 +148,7 @@ fn table(
     paint: Paint,
 ) -> String {
     let shown = variants.len();
-    let column = ((width.saturating_sub(NAMES)) / shown.max(1)).saturating_sub(2);
+    let column = ((width + 2).saturating_sub(NAMES) / shown.max(1)).saturating_sub(2);
     let column = column.clamp(8, WIDEST);
     let mut builder = Builder::default();
     let names = variants.iter().map(|v| paint.bold(&plain(&v.name)));

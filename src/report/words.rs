@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::figures::{
     against_one, baseline, cpu_per_gb, differ, fabric_links, flow, good, labels, paired, shares,
 };
-use super::number::{Unit, bytes, count, fixed, plural, seconds};
+use super::number::{Unit, bytes, count, digits, fixed, plural, seconds};
 use super::table::Tone;
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
 
@@ -95,7 +95,9 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
         out.extend(carried().filter_map(|v| latency(run, v, label)));
     }
     out.extend(carried().map(overhead));
-    out.extend(run.variants.iter().filter_map(links));
+    let any = carried().next().is_some();
+    // A plain path shares its fabric's links with what is compared with it.
+    out.extend(run.variants.iter().filter(|v| !any || v.baseline.is_some()).filter_map(links));
     out.extend(run.variants.iter().filter_map(isolation));
     out.extend(datapaths(run));
     out
@@ -143,14 +145,14 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
     let rounds = good(here).count();
     match paired(here, there, cpu_per_gb) {
         Some(r) if against_one(r, rounds).is_some_and(Ordering::is_ne) => format!(
-            " A gigabyte cost {}, {} times the plain path's.",
-            Unit::CPU.show(cpu.median),
+            " A gigabyte cost {} CPU-seconds, {} times the plain path's.",
+            digits(cpu.median),
             fixed(r.median, 2)
         ),
         _ => format!(
-            " A gigabyte cost {} against {}: no difference measurable here.",
-            Unit::CPU.show(cpu.median),
-            Unit::CPU.show(plain.median)
+            " A gigabyte cost {} CPU-seconds against {}: no difference measurable here.",
+            digits(cpu.median),
+            digits(plain.median)
         ),
     }
 }
@@ -171,7 +173,7 @@ fn ranking(run: &RunResult, label: &str) -> Option<String> {
     let rounds = run.variants.iter().filter_map(|v| flow(v, label)).map(|f| good(f).count()).min()?;
     Some(if rounds > 1 && differ(*high, *low) == Ordering::Greater {
         format!(
-            "Each beside its own plain path, {best} kept the most throughput of {label} ({}× plain) and {worst} the least ({}×).",
+            "Each beside its own plain path, {best} kept the largest part of the throughput of {label} ({}× plain), {worst} the smallest ({}×).",
             fixed(high.median, 2),
             fixed(low.median, 2)
         )
