@@ -44,9 +44,12 @@ fn flow_lines(
         line("loss", "1", spread(flow, loss), None);
     }
     if let Some(l) = &flow.latency {
-        for (figure, value) in
-            [("latency_p50", l.p50), ("latency_p90", l.p90), ("latency_p99", l.p99), ("latency_max", l.max)]
-        {
+        for (figure, value) in [
+            ("latency_p50", l.p50),
+            ("latency_p90", l.p90),
+            ("latency_p99", l.p99),
+            ("latency_max", l.max),
+        ] {
             line(figure, "us", Spread::of([value]), None);
         }
     }

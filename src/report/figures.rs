@@ -135,8 +135,7 @@ pub fn counters(
     run: &RunResult,
     of: fn(&VariantResult) -> &BTreeMap<String, u64>,
 ) -> (Vec<&VariantResult>, Vec<(&str, Vec<Option<u64>>)>) {
-    let variants: Vec<_> =
-        run.variants.iter().filter(|v| of(v).values().any(|n| *n > 0)).collect();
+    let variants: Vec<_> = run.variants.iter().filter(|v| of(v).values().any(|n| *n > 0)).collect();
     let names: BTreeSet<&str> = variants
         .iter()
         .flat_map(|v| of(v).iter())

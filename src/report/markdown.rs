@@ -19,7 +19,7 @@ pub fn markdown(run: &RunResult) -> String {
     let mark = match head.tone {
         Tone::Good => "✓ ",
         Tone::Bad => "✗ ",
-        Tone::Plain | Tone::Unclear => "",
+        Tone::Plain | Tone::Unclear | Tone::Absent => "",
     };
     let _ = writeln!(out, "**{mark}{}**\n", head.text);
     list(&mut out, &head.failed);
@@ -81,8 +81,9 @@ fn comparison(out: &mut String, run: &RunResult) {
         return;
     }
     out.push_str("## Side by side\n\n");
-    let header: Vec<String> =
-        std::iter::once(String::new()).chain(run.variants.iter().map(|v| escape(&v.name))).collect();
+    let header: Vec<String> = std::iter::once(String::new())
+        .chain(run.variants.iter().map(|v| escape(&v.name)))
+        .collect();
     let mut rows = Vec::new();
     for group in side_by_side(run) {
         let mut title = vec![format!("**{}**", escape(&group.title))];
@@ -117,7 +118,11 @@ fn expectations(out: &mut String, run: &RunResult) {
             ]
         })
         .collect();
-    table(out, &["", "Variant", "What must hold", "Theory and measurement", "Claim"].map(Into::into), &rows);
+    table(
+        out,
+        &["", "Variant", "What must hold", "Theory and measurement", "Claim"].map(Into::into),
+        &rows,
+    );
 }
 
 fn isolation(out: &mut String, run: &RunResult) {
@@ -169,7 +174,11 @@ fn links(out: &mut String, run: &RunResult) {
             ]
         })
         .collect();
-    table(out, &["Variant", "Link a-b", "a → b", "b → a", "Packets", "State"].map(Into::into), &rows);
+    table(
+        out,
+        &["Variant", "Link a-b", "a → b", "b → a", "Packets", "State"].map(Into::into),
+        &rows,
+    );
 }
 
 /// A table of counters by name and variant, of those that are not all zero.

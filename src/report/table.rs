@@ -21,6 +21,8 @@ pub enum Tone {
     Bad,
     /// Nothing can be told.
     Unclear,
+    /// Nothing was measured.
+    Absent,
 }
 
 /// One figure of one variant.
@@ -40,7 +42,7 @@ pub struct Cell {
 
 impl Cell {
     fn none() -> Cell {
-        Cell { main: NONE.to_owned(), tone: Tone::Unclear, ..Cell::default() }
+        Cell { main: NONE.to_owned(), tone: Tone::Absent, ..Cell::default() }
     }
 
     /// All of it on one line: `21.3 Gbit/s · 0.54× plain (21.0–21.9)`.
@@ -177,12 +179,7 @@ fn spreads(
     Row { figure, cells }
 }
 
-fn spread_cell(
-    pair: Pair<'_>,
-    spread: Option<Spread>,
-    ratio: Option<Spread>,
-    unit: Unit,
-) -> Cell {
+fn spread_cell(pair: Pair<'_>, spread: Option<Spread>, ratio: Option<Spread>, unit: Unit) -> Cell {
     let Some(flow) = pair.flow else { return Cell::none() };
     let rounds = good(flow).count();
     if rounds == 0 {
@@ -209,7 +206,7 @@ fn failed(flow: &FlowResult) -> Cell {
             tone: Tone::Bad,
             ..Cell::default()
         },
-        None => Cell { main: "not run".to_owned(), tone: Tone::Unclear, ..Cell::default() },
+        None => Cell { main: "not run".to_owned(), tone: Tone::Absent, ..Cell::default() },
     }
 }
 
@@ -303,7 +300,7 @@ fn sizes(run: &RunResult) -> Group {
 
 fn tenants(run: &RunResult) -> Group {
     let leaks = row(run, "leaks", |v| match &v.isolation {
-        None => Cell { main: "not tried".to_owned(), tone: Tone::Unclear, ..Cell::default() },
+        None => Cell { main: "not tried".to_owned(), tone: Tone::Absent, ..Cell::default() },
         Some(i) => Cell {
             main: format!("{} of {} leaked", count(i.leaks), count(i.probes)),
             note: Some(format!(

@@ -44,6 +44,7 @@ impl Paint {
             Tone::Good => self.with("1;32", text),
             Tone::Bad => self.with("1;31", text),
             Tone::Unclear => self.with("33", text),
+            Tone::Absent => self.dim(text),
         }
     }
 }
@@ -196,6 +197,8 @@ fn cell(cell: &Cell, column: usize, paint: Paint) -> String {
     let mut out = String::new();
     for (index, (text, kind)) in lines.iter().enumerate() {
         let text = match kind {
+            // It is the comparison that cannot be told, not the figure.
+            0 if cell.ratio.is_some() => paint.bold(text),
             0 => paint.tone(cell.tone, text),
             1 if cell.tone == Tone::Unclear => paint.tone(Tone::Unclear, text),
             1 => text.clone(),

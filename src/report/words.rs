@@ -82,9 +82,9 @@ pub fn machine(run: &RunResult) -> Vec<String> {
 pub fn sentences(run: &RunResult) -> Vec<String> {
     let carried = || run.variants.iter().filter(|v| v.baseline.is_some());
     let first = |kind: &str| {
-        labels(run).into_iter().find(|l| {
-            run.variants.iter().any(|v| flow(v, l).is_some_and(|f| f.kind == kind))
-        })
+        labels(run)
+            .into_iter()
+            .find(|l| run.variants.iter().any(|v| flow(v, l).is_some_and(|f| f.kind == kind)))
     };
     let mut out = Vec::new();
     if let Some(label) = first("tcp") {
@@ -170,7 +170,8 @@ fn ranking(run: &RunResult, label: &str) -> Option<String> {
     if best == worst {
         return None;
     }
-    let rounds = run.variants.iter().filter_map(|v| flow(v, label)).map(|f| good(f).count()).min()?;
+    let rounds =
+        run.variants.iter().filter_map(|v| flow(v, label)).map(|f| good(f).count()).min()?;
     Some(if rounds > 1 && differ(*high, *low) == Ordering::Greater {
         format!(
             "Each beside its own plain path, {best} kept the largest part of the throughput of {label} ({}× plain), {worst} the smallest ({}×).",
@@ -199,7 +200,11 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
         plain.name,
         Unit::MICROS.show(a.p99),
         Unit::MICROS.show(b.p99),
-        if same { "; the spread between rounds is wider than that, so no difference is measurable here" } else { "" },
+        if same {
+            "; the spread between rounds is wider than that, so no difference is measurable here"
+        } else {
+            ""
+        },
     ))
 }
 
@@ -245,10 +250,8 @@ fn overhead(variant: &VariantResult) -> String {
 fn links(variant: &VariantResult) -> Option<String> {
     let fabric = fabric_links(variant);
     let shares = shares(&fabric);
-    let (least, most) = (
-        shares.iter().copied().reduce(f64::min)?,
-        shares.iter().copied().reduce(f64::max)?,
-    );
+    let (least, most) =
+        (shares.iter().copied().reduce(f64::min)?, shares.iter().copied().reduce(f64::max)?);
     let blocked: Vec<_> = fabric.iter().zip(&shares).filter(|(l, _)| l.blocked).collect();
     if blocked.is_empty() {
         return (fabric.len() > 1).then(|| {
@@ -280,7 +283,12 @@ fn isolation(variant: &VariantResult) -> Option<String> {
         count(i.expected_own)
     );
     Some(if i.leaks > 0 {
-        format!("{}: {} of {} LEAKED to another tenant; {control}.", variant.name, count(i.leaks), plural(i.probes, "probe"))
+        format!(
+            "{}: {} of {} LEAKED to another tenant; {control}.",
+            variant.name,
+            count(i.leaks),
+            plural(i.probes, "probe")
+        )
     } else if i.delivered_own < i.expected_own || i.probes == 0 {
         format!(
             "{}: none of {} leaked, but only {control}, so that this is weak evidence.",
@@ -288,18 +296,18 @@ fn isolation(variant: &VariantResult) -> Option<String> {
             plural(i.probes, "probe")
         )
     } else {
-        format!("{}: 0 of {} leaked to another tenant, while {control}.", variant.name, plural(i.probes, "probe"))
+        format!(
+            "{}: 0 of {} leaked to another tenant, while {control}.",
+            variant.name,
+            plural(i.probes, "probe")
+        )
     })
 }
 
 /// A comparison never mixes datapaths without saying so.
 fn datapaths(run: &RunResult) -> Option<String> {
-    let mut kinds: Vec<&str> = run
-        .variants
-        .iter()
-        .filter(|v| v.baseline.is_some())
-        .map(|v| v.datapath.as_str())
-        .collect();
+    let mut kinds: Vec<&str> =
+        run.variants.iter().filter(|v| v.baseline.is_some()).map(|v| v.datapath.as_str()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     let plain: Vec<&str> = run

@@ -82,8 +82,10 @@ pub fn anatomy(run: &RunResult) -> Markup {
         @for (variant, layers) in &seen {
             div.packet {
                 h3 {
-                    @if variant.encap == "none" { "plain" } @else { (variant.encap) }
-                    span.how { " " (plural(u64::from(variant.mtu.overhead_computed), "byte")) " more than plain" }
+                    @if variant.encap == "none" { "plain" } @else {
+                        (variant.encap)
+                        span.how { " " (plural(u64::from(variant.mtu.overhead_computed), "byte")) " more than plain" }
+                    }
                 }
                 div.stack role="img" aria-label=(described(layers)) {
                     @for l in layers {

@@ -7,14 +7,13 @@ use plotters::coord::ranged1d::SegmentValue;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::super::number::{digits, fixed};
 use crate::measure::result::Spread;
 
 /// Marker colour of text and axes.
 pub const INK: RGBColor = RGBColor(0x01, 0x01, 0x01);
 /// Marker colour of grid lines.
 pub const GRID: RGBColor = RGBColor(0x02, 0x02, 0x02);
-/// Marker colour of the bytes an encapsulation adds.
-pub const OVERHEAD: RGBColor = RGBColor(0x03, 0x03, 0x03);
 /// Marker colours of the variants are `#0A0A00` and up.
 #[must_use]
 pub const fn variant(index: u8) -> RGBColor {
@@ -22,7 +21,7 @@ pub const fn variant(index: u8) -> RGBColor {
 }
 
 const WIDTH: u32 = 460;
-const FONT: i32 = 15;
+const FONT: i32 = 17;
 /// Beyond these no axis is drawn: such figures come from no measurement.
 const SANE: std::ops::Range<f64> = 1e-9..1e15;
 
@@ -33,7 +32,7 @@ pub struct Bar {
     pub name: String,
     /// Its length, with whiskers from smallest to largest.
     pub value: Spread,
-    /// What follows the bar in a second colour, such as the overhead behind the inner packet.
+    /// What follows the bar in the colour of text, such as the overhead behind the inner packet.
     pub stacked: f64,
     /// A limit marked across the bar.
     pub limit: Option<f64>,
@@ -74,12 +73,12 @@ fn draw_bars<'a>(
     largest: f64,
 ) -> Drawn<'a> {
     let longest = bars.iter().map(|b| b.name.chars().count()).max().unwrap_or(0).min(16);
-    let names = u32::try_from(longest).unwrap_or(16) * 8 + 14;
+    let names = u32::try_from(longest).unwrap_or(16) * 9 + 16;
     let labels = bars.iter().map(|b| b.label.chars().count()).max().unwrap_or(0);
-    // Room for the figures behind the bars: about 8 pixels per letter.
+    // Room for the figures behind the bars: about 9 pixels per letter.
     let plot = f64::from(WIDTH - names - 24);
     #[allow(clippy::cast_precision_loss)]
-    let room = (labels.min(24) as f64 * 8.0 + 12.0).min(plot * 0.6);
+    let room = (labels.min(24) as f64 * 9.0 + 12.0).min(plot * 0.6);
     let end = largest * plot / (plot - room);
     let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     let mut chart = ChartBuilder::on(&root)
@@ -87,22 +86,17 @@ fn draw_bars<'a>(
         .margin_right(16)
         .x_label_area_size(48)
         .y_label_area_size(names)
-        .build_cartesian_2d(0.0..end, (0..bars.len()).into_segmented())?;
-    let name = |at: &SegmentValue<usize>| match at {
-        SegmentValue::CenterOf(i) if *i < bars.len() => short(&bars[bars.len() - 1 - i].name),
-        _ => String::new(),
-    };
+        .build_cartesian_2d(0.0..end, (0..bars.len() - 1).into_segmented())?;
     chart
         .configure_mesh()
         .disable_y_mesh()
+        .disable_y_axis()
         .x_labels(6)
-        .y_labels(bars.len())
         .light_line_style(TRANSPARENT)
         .bold_line_style(GRID)
         .axis_style(INK)
         .label_style(text())
         .x_label_formatter(&|x| tick(*x, end))
-        .y_label_formatter(&name)
         .x_desc(axis)
         .draw()?;
     for (i, bar) in bars.iter().rev().enumerate() {
@@ -117,7 +111,7 @@ fn draw_bars<'a>(
         let (value, all) = (bar.value.median, bar.value.median + bar.stacked);
         chart.draw_series([block(0.0, value, bar.color)])?;
         if bar.stacked > 0.0 {
-            chart.draw_series([block(value, all, OVERHEAD)])?;
+            chart.draw_series([block(value, all, INK)])?;
         }
         let mut rest = all;
         if bar.value.max > bar.value.min {
@@ -138,11 +132,16 @@ fn draw_bars<'a>(
             chart.draw_series([mark])?;
             rest = rest.max(limit);
         }
-        let style = text().pos(Pos::new(HPos::Left, VPos::Center));
-        let label =
-            EmptyElement::at((rest, middle)) + Text::new(bar.label.clone(), (8, 0), style);
+        let side = |side| text().pos(Pos::new(side, VPos::Center));
+        let name = EmptyElement::at((0.0, middle.clone()))
+            + Text::new(short(&bar.name), (-8, 0), side(HPos::Right));
+        chart.draw_series([name])?;
+        let label = EmptyElement::at((rest, middle))
+            + Text::new(bar.label.clone(), (8, 0), side(HPos::Left));
         chart.draw_series([label])?;
     }
+    let (bottom, top) = (SegmentValue::Exact(0), SegmentValue::Exact(bars.len()));
+    chart.draw_series([PathElement::new([(0.0, bottom), (0.0, top)], INK)])?;
     root.present()
 }
 
@@ -196,7 +195,7 @@ fn draw_curves<'a>(
         .margin_right(16)
         .x_label_area_size(48)
         .y_label_area_size(64)
-        .build_cartesian_2d((low..high).log_scale(), 0.0..1.0)?;
+        .build_cartesian_2d((low..high).log_scale().with_key_points(ticks(low, high)), 0.0..1.0)?;
     chart
         .configure_mesh()
         .x_labels(7)
@@ -205,7 +204,7 @@ fn draw_curves<'a>(
         .bold_line_style(GRID)
         .axis_style(INK)
         .label_style(text())
-        .x_label_formatter(&|x| super::super::number::digits(*x))
+        .x_label_formatter(&|x| if *x < 1.0 { digits(*x) } else { fixed(*x, 0) })
         .y_label_formatter(&|y| format!("{:.0}", y * 100.0))
         .x_desc(axis)
         .y_desc("share of round trips, %")
@@ -227,13 +226,21 @@ fn draw_curves<'a>(
     root.present()
 }
 
+/// 1, 2, 5, 10, … within a range; only powers of ten where those are many.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let steps: &[f64] = if high / low > 1e3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    (-9..15)
+        .flat_map(|power| steps.iter().map(move |s| s * 10_f64.powi(power)))
+        .filter(|x| (low..=high).contains(x))
+        .collect()
+}
+
 fn text() -> TextStyle<'static> {
     ("sans-serif", FONT).into_font().color(&INK)
 }
 
 /// A label of an axis that ends at `end`.
 fn tick(x: f64, end: f64) -> String {
-    use super::super::number::fixed;
     match end {
         e if e >= 10.0 => fixed(x, 0),
         e if e >= 1.0 => fixed(x, 1),

@@ -19,19 +19,21 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
         let small = run.variants.iter().filter_map(|v| flow(v, label)).any(small_packets);
         match kind {
             "rr" => out.extend(latencies(run, label)),
-            "udp" if small => out.extend(flow_bars(
-                run,
-                label,
-                "packets delivered",
-                Unit::packets,
-                |f| spread(f, packet_rate),
-            )),
+            "udp" if small => {
+                out.extend(flow_bars(run, label, "packets delivered", Unit::packets, |f| {
+                    spread(f, packet_rate)
+                }))
+            }
             "udp" => out.extend(flow_bars(run, label, "payload delivered", Unit::bits, rate)),
             _ => {
                 out.extend(flow_bars(run, label, "throughput", Unit::bits, rate));
-                out.extend(flow_bars(run, label, "CPU per gigabyte", |_| Unit::CPU, |f| {
-                    good(f).next().and(f.cpu_per_gb)
-                }));
+                out.extend(flow_bars(
+                    run,
+                    label,
+                    "CPU per gigabyte",
+                    |_| Unit::CPU,
+                    |f| good(f).next().and(f.cpu_per_gb),
+                ));
             }
         }
     }
@@ -162,7 +164,7 @@ fn sizes(run: &RunResult) -> Option<Markup> {
     let title = "What the underlay's MTU is spent on";
     figure(
         title,
-        "bar: largest inner packet, then what the encapsulation adds; mark: the underlay's MTU, which a tag does not count in",
+        "bar: largest inner packet; its contrasting end: what the encapsulation adds; mark: the underlay's MTU (a VLAN tag may exceed it)",
         bars(title, "bytes", &list),
     )
 }

@@ -123,6 +123,7 @@ const fn tone(tone: Tone) -> &'static str {
         Tone::Good => "good",
         Tone::Bad => "bad",
         Tone::Unclear => "unclear",
+        Tone::Absent => "absent",
     }
 }
 
@@ -130,6 +131,6 @@ const fn mark(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "✓ ",
         Tone::Bad => "✗ ",
-        Tone::Plain | Tone::Unclear => "",
+        Tone::Plain | Tone::Unclear | Tone::Absent => "",
     }
 }

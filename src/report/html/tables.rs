@@ -18,13 +18,15 @@ fn scroll(label: &str, content: &Markup) -> Markup {
 pub fn side_by_side(run: &RunResult) -> Markup {
     let colors = colors(run);
     let title = |v: &VariantResult| match &v.baseline {
-        Some(baseline) => format!("{} datapath, {} fabric, against {baseline}", v.datapath, v.fabric),
+        Some(baseline) => {
+            format!("{} datapath, {} fabric, against {baseline}", v.datapath, v.fabric)
+        }
         None => format!("{} datapath, {} fabric", v.datapath, v.fabric),
     };
     scroll(
         "Side by side",
         &html! {
-            table.compare {
+            table.compare style={ "--columns:" (run.variants.len()) } {
                 thead {
                     tr {
                         td {}
@@ -42,10 +44,12 @@ pub fn side_by_side(run: &RunResult) -> Markup {
                             tr {
                                 th scope="row" { (row.figure) }
                                 @for (cell, v) in row.cells.iter().zip(&run.variants) {
-                                    td.(tone(cell.tone)) data-of=(v.name) {
+                                    // It is the comparison that cannot be told, not the figure.
+                                    @let whole = if cell.ratio.is_some() { table::Tone::Plain } else { cell.tone };
+                                    td.(tone(whole)) data-of=(v.name) {
                                         div {
                                             b { (cell.main) }
-                                            @if let Some(ratio) = &cell.ratio { span.ratio { (ratio) } }
+                                            @if let Some(ratio) = &cell.ratio { span.ratio.(tone(cell.tone)) { (ratio) } }
                                             @if let Some(spread) = &cell.spread { small { (spread) } }
                                             @if let Some(note) = &cell.note { small { (note) } }
                                         }
@@ -137,8 +141,7 @@ fn matrix(name: &str, isolation: &IsolationResult) -> Markup {
 }
 
 fn leaks(isolation: &IsolationResult, from: &str, to: &str) -> Markup {
-    let pairs: Vec<_> =
-        isolation.pairs.iter().filter(|p| p.from == from && p.to == to).collect();
+    let pairs: Vec<_> = isolation.pairs.iter().filter(|p| p.from == from && p.to == to).collect();
     let sum = |of: fn(&&&crate::measure::result::IsolationPair) -> u64| {
         pairs.iter().map(|p| of(&p)).fold(0_u64, u64::saturating_add)
     };
@@ -182,8 +185,8 @@ fn variant_links(variant: &VariantResult, color: u8) -> Markup {
                 } }
                 tbody {
                     @for l in &variant.links {
-                        tr.blocked[l.blocked] {
-                            th scope="row" { (l.name) @if l.blocked { " " b.bad { "✗ blocked" } } }
+                        tr {
+                            th scope="row" { (l.name) @if l.blocked { " " b.unclear { "blocked" } } }
                             td { (bytes(l.bytes[0])) }
                             td { (bytes(l.bytes[1])) }
                             td {
