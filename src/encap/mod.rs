@@ -12,11 +12,13 @@ mod inner;
 mod overhead;
 #[cfg(test)]
 mod testing;
+mod plain;
 mod vlan;
 mod vxlan;
 
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Outer, Transport};
 pub use overhead::{Extras, overhead};
+pub use plain::Plain;
 pub use vlan::Vlan;
 pub use vxlan::Vxlan;
