@@ -1,1 +1,3 @@
 //! What moves frames between VMs and the underlay.
+
+pub mod kernel;
