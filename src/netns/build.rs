@@ -345,7 +345,9 @@ impl Underlay {
         let mut tables = BTreeMap::new();
         for node in &variant.nodes {
             let mut netlink = self.namespaces.netlink(&variant.namespace(&node.name))?;
-            let entries = address::fdb(&mut netlink)?;
+            let mut entries = address::fdb(&mut netlink)?;
+            // Interfaces list the multicast addresses that they listen to in the same way.
+            entries.retain(|entry| entry.of_bridge || entry.remote.is_some());
             if !entries.is_empty() {
                 let learned = entries.iter().filter(|entry| entry.learned).count() as u64;
                 tables.insert(node.name.clone(), learned);

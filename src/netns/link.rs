@@ -91,11 +91,13 @@ fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<
 
 /// A bridge, with spanning tree or without. Multicast is flooded: there is no querier to make
 /// snooping of use, and a switch that drops what nobody joined would look like isolation.
+/// Senders of BPDUs and the like are not learned: MAC tables hold the hosts.
 #[must_use]
 pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds: u32) -> Request {
     let mut bridge = LinkBridge::new(name)
         .index(index)
         .mcast_snooping(false)
+        .no_linklocal_learn(true)
         .ageing_time(ageing_seconds.saturating_mul(TICKS_PER_SECOND));
     if let Some(tree) = tree {
         bridge = bridge
