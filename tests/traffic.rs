@@ -2,6 +2,8 @@
 
 #[path = "traffic/net.rs"]
 mod net;
+#[path = "traffic/pcapng.rs"]
+mod pcapng;
 #[path = "traffic/rootless.rs"]
 mod rootless;
 
@@ -10,6 +12,7 @@ use std::time::Duration;
 use net::{Net, SHORT, TWO_TENANTS, Vm};
 use overlab::ids::Encap;
 use overlab::lab::{ByteSize, Flow, Rate, RrFlow, Span, TcpFlow, Tool, UdpFlow};
+use overlab::measure::capture::{self, Capture};
 use overlab::measure::result::FlowRound;
 use overlab::measure::{isolation, latency, links, mtu, overhead, reachable};
 use overlab::plan::PlannedFlow;
@@ -95,7 +98,7 @@ fn failures_are_told_and_never_hang() {
     privileged("failures_are_told_and_never_hang", || {
         // The VMs' ports are joined to nothing.
         let net = Net::hosts(Encap::None, &TWO_TENANTS[..2], 0);
-        for flow in [tcp(1, Tool::Builtin), udp(None, 64, Tool::Builtin), rr(64)] {
+        for flow in [tcp(1, Tool::Builtin), udp(None, 64, Tool::Builtin)] {
             let round = run(&net, &flow).round;
             assert!(round.error.is_some() && round.bytes == 0, "{round:?}");
         }
@@ -162,6 +165,85 @@ fn the_largest_packet_is_found_and_the_mtu_put_back() {
             assert_eq!(left, own.mtu);
         }
     });
+}
+
+#[test]
+fn a_flow_ends_when_the_path_dies() {
+    privileged("a_flow_ends_when_the_path_dies", || {
+        let net = Net::flat(Encap::None, &TWO_TENANTS[..2]);
+        let sent = || links::counters(&net, "t.h1").unwrap()["eth0"].tx_packets;
+        for flow in [tcp(1, Tool::Builtin), rr(64)] {
+            net.set_up("t.h1", "eth0", true);
+            assert_eq!(reachable(&net, &net.variant, "red").unwrap(), (2, 2));
+            let endless = PlannedFlow { span: Duration::from_secs(60), ..flow };
+            let before = sent();
+            let round = std::thread::scope(|scope| {
+                let running = scope.spawn(|| run(&net, &endless).round);
+                while sent() < before + 200 {
+                    assert!(!running.is_finished(), "{:?}", running.join());
+                    std::thread::yield_now();
+                }
+                net.set_up("t.h1", "eth0", false);
+                running.join().unwrap()
+            });
+            let error = round.error.unwrap();
+            assert!(error.contains("stalled") || error.contains("broke off"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_capture_holds_what_a_cable_would_carry() {
+    privileged("a_capture_holds_what_a_cable_would_carry", || {
+        let net = Net::vxlan(&TWO_TENANTS);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("capture.pcapng");
+        let ports = ["t.h1", "t.h2"].map(|namespace| capture::Port {
+            namespace: namespace.into(),
+            interface: "eth0".into(),
+            comment: format!("host {namespace}"),
+        });
+        let limit = 8 << 20;
+        let capture = Capture::start(&net, &ports, &path, limit).unwrap();
+        good(&net, &tcp(1, Tool::Builtin));
+        let summary = capture.stop().unwrap();
+        let file = std::fs::read(&path).unwrap();
+        assert_eq!(file.len() as u64, summary.bytes);
+        assert!(summary.bytes <= limit + 4096, "{summary:?}");
+        assert!(summary.omitted > 0, "a TCP stream is more than the limit: {summary:?}");
+        let seen = pcapng::packets(&file);
+        assert_eq!(seen.len() as u64, summary.packets);
+        assert!(seen.iter().all(|packet| packet.bytes.len() <= 1514), "nothing is left whole");
+        assert!(seen.iter().any(|p| p.interface == 0) && seen.iter().any(|p| p.interface == 1));
+        let tunnelled = seen.iter().filter(|p| pcapng::vxlan_tcp_checksums_hold(p.bytes)).count();
+        assert!(tunnelled > 100, "{tunnelled} of {}", seen.len());
+        tshark_agrees(&path, tunnelled);
+    });
+}
+
+/// Where tshark is installed it must find the tenant's VNI and no wrong checksum.
+fn tshark_agrees(path: &std::path::Path, tunnelled: usize) {
+    let mut tshark = std::process::Command::new("tshark");
+    tshark.arg("-r").arg(path).args([
+        "-o",
+        "ip.check_checksum:TRUE",
+        "-o",
+        "tcp.check_checksum:TRUE",
+    ]);
+    tshark.args(["-o", "udp.check_checksum:TRUE", "-T", "fields", "-e", "vxlan.vni"]);
+    tshark.args(["-e", "ip.checksum.status", "-e", "tcp.checksum.status", "-e", "_ws.malformed"]);
+    let Ok(output) = tshark.output() else {
+        eprintln!("tshark is not installed: only the test's own check was made");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Status 1 is "good": outer and inner IP, then inner TCP.
+    let good = text.lines().filter(|line| *line == "101\t1,1\t1\t").count();
+    let odd: Vec<_> =
+        text.lines().filter(|l| l.starts_with("101") && l.contains("1,1\t0")).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    assert_eq!(good, tunnelled);
 }
 
 /// The MTU of an interface of the calling thread's namespace: the largest datagram that goes out.

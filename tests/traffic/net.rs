@@ -184,6 +184,14 @@ impl Net {
         });
     }
 
+    pub fn set_up(&self, space: &str, device: &str, up: bool) {
+        let message = LinkUnspec::new_with_index(self.index(space, device));
+        let message = if up { message.up() } else { message.down() }.build();
+        self.netlink(space, |handle| async move {
+            handle.link().set(message).execute().await.unwrap();
+        });
+    }
+
     pub fn set_mtu(&self, space: &str, device: &str, mtu: u32) -> io::Result<()> {
         let message = LinkUnspec::new_with_index(self.index(space, device)).mtu(mtu).build();
         self.netlink(space, |handle| async move {
