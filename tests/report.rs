@@ -67,6 +67,16 @@ fn terminal_keeps_to_every_width_and_colours_change_no_letter() {
 }
 
 #[test]
+fn a_long_name_stays_above_the_rule() {
+    let mut run = fixture();
+    run.variants[3].name = "vxlan-kernel-mtu9000-and-long".into();
+    let text = report::terminal(&run, 80, false);
+    let rule = text.lines().position(|l| l.starts_with("──")).unwrap();
+    assert!(text.lines().nth(rule - 1).unwrap().ends_with("9000-and-long"), "{text}");
+    assert_eq!(text.lines().nth(rule + 1), Some("tcp red/vm1→red/vm2"));
+}
+
+#[test]
 fn markdown() {
     insta::assert_snapshot!(report::markdown(&fixture()));
 }

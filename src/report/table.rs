@@ -152,6 +152,12 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
             ));
         }
     }
+    // Why a flow failed is told once.
+    for cell in rows.iter_mut().skip(1).flat_map(|r| &mut r.cells) {
+        if cell.tone == Tone::Bad {
+            cell.note = None;
+        }
+    }
     Group { title: label.to_owned(), rows }
 }
 

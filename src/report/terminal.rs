@@ -152,7 +152,11 @@ fn table(
     let column = ((width + 2).saturating_sub(NAMES) / shown.max(1)).saturating_sub(2);
     let column = column.clamp(8, WIDEST);
     let mut builder = Builder::default();
-    let names = variants.iter().map(|v| paint.bold(&plain(&v.name)));
+    let names: Vec<String> = variants
+        .iter()
+        .map(|v| wrap(&plain(&v.name), column, "", |part| paint.bold(part)))
+        .collect();
+    let header = names.iter().map(|n| n.lines().count()).max().unwrap_or(1).max(1);
     builder.push_record(std::iter::once(String::new()).chain(names));
     let mut titles = Vec::new();
     let mut at = 1;
@@ -180,7 +184,7 @@ fn table(
     let text = table.to_string();
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let rule = "─".repeat((NAMES + shown * (column + 2) - 2).min(width));
-    lines.insert(1, &rule);
+    lines.insert(header.min(lines.len()), &rule);
     lines.join("\n")
 }
 
