@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::number::real;
-use crate::measure::result::{FlowResult, FlowRound, LinkResult, RunResult, Spread, VariantResult};
+use crate::measure::result::{
+    FlowResult, FlowRound, LinkResult, MtuResult, RunResult, Spread, VariantResult,
+};
 
 /// The variant a variant is compared with.
 #[must_use]
@@ -104,6 +106,13 @@ pub fn differ(a: Spread, b: Spread) -> Ordering {
     } else {
         Ordering::Equal
     }
+}
+
+/// Whether the overhead counted on the wire is not that of the format: half a byte is rounding, such
+/// as by an odd packet among those counted.
+#[must_use]
+pub fn overhead_apart(mtu: &MtuResult) -> bool {
+    mtu.overhead_counted.is_some_and(|c| (c - f64::from(mtu.overhead_computed)).abs() > 0.5)
 }
 
 /// Links between switches or routers: both ends have another link as well.

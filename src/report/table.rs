@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, flow, good, labels, loss, packet_rate, paired,
-    small_packets, spread,
+    against_one, baseline, cpu_per_gb, flow, good, labels, loss, overhead_apart, packet_rate,
+    paired, small_packets, spread,
 };
 use super::number::{NONE, Unit, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
@@ -54,7 +54,7 @@ impl Cell {
             line.push_str(part);
         }
         if let Some(spread) = &self.spread {
-            line.push_str(&format!(" ({spread})"));
+            line.extend([" (", spread, ")"]);
         }
         line
     }
@@ -150,6 +150,12 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
                 |_| Unit::CPU,
                 |p| (p.flow.and_then(|f| f.engine_cpu_per_gb), None),
             ));
+        }
+    }
+    // Why a flow failed is told once.
+    for cell in rows.iter_mut().skip(1).flat_map(|r| &mut r.cells) {
+        if cell.tone == Tone::Bad {
+            cell.note = None;
         }
     }
     Group { title: label.to_owned(), rows }
@@ -257,9 +263,8 @@ fn row(run: &RunResult, figure: &'static str, cell: fn(&VariantResult) -> Cell) 
 
 fn sizes(run: &RunResult) -> Group {
     let overhead = row(run, "overhead", |v| {
-        let computed = f64::from(v.mtu.overhead_computed);
         let counted = v.mtu.overhead_counted;
-        let apart = counted.is_some_and(|c| !((c - computed).abs() <= 0.5));
+        let apart = overhead_apart(&v.mtu);
         Cell {
             main: format!("{} B", count(v.mtu.overhead_computed)),
             note: Some(match counted {

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, good, labels, paired, shares,
+    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, good, labels, overhead_apart,
+    paired, shares,
 };
 use super::number::{Unit, bytes, count, digits, fixed, plural, seconds};
 use super::table::Tone;
@@ -210,41 +211,31 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
 
 fn overhead(variant: &VariantResult) -> String {
     let mtu = &variant.mtu;
-    let mut text = format!(
-        "{} makes every packet {} longer by its format",
-        variant.name,
-        plural(u64::from(mtu.overhead_computed), "byte")
-    );
-    if let Some(counted) = mtu.overhead_counted {
-        text.push_str(&format!(
-            " ({} counted on the wire over {}{})",
-            fixed(counted, 1),
-            plural(mtu.counted_packets, "packet"),
-            if (counted - f64::from(mtu.overhead_computed)).abs() <= 0.5 {
-                ""
-            } else {
-                ": format and wire are apart"
-            }
-        ));
-    }
-    text.push_str(&format!(
-        "; {} of the underlay's {} bytes are left for the inner packet",
-        count(mtu.inner),
-        count(mtu.underlay)
-    ));
-    match mtu.probed {
-        Some(p) if p == mtu.inner => text.push_str(", and so large a packet passed"),
-        Some(p) => text.push_str(&format!(", but the largest that passed had {}", count(p))),
-        None => {}
-    }
-    if let (Some(felt), Some(ceiling)) = (mtu.goodput_felt, mtu.goodput_ceiling) {
-        text.push_str(&format!(
+    let counted = mtu.overhead_counted.map_or(String::new(), |counted| {
+        let apart = if overhead_apart(mtu) { ": format and wire are apart" } else { "" };
+        let packets = plural(mtu.counted_packets, "packet");
+        format!(" ({} counted on the wire over {packets}{apart})", fixed(counted, 1))
+    });
+    let probed = match mtu.probed {
+        Some(p) if p == mtu.inner => ", and so large a packet passed".to_owned(),
+        Some(p) => format!(", but the largest that passed had {}", count(p)),
+        None => String::new(),
+    };
+    let felt = match (mtu.goodput_felt, mtu.goodput_ceiling) {
+        (Some(felt), Some(ceiling)) => format!(
             ". On the shaped link {} of the rate was goodput, where arithmetic allows {}",
             Unit::PERCENT.show(felt),
             Unit::PERCENT.show(ceiling)
-        ));
-    }
-    text + "."
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{} makes every packet {} longer by its format{counted}; {} of the underlay's {} bytes are left for the inner packet{probed}{felt}.",
+        variant.name,
+        plural(u64::from(mtu.overhead_computed), "byte"),
+        count(mtu.inner),
+        count(mtu.underlay),
+    )
 }
 
 fn links(variant: &VariantResult) -> Option<String> {
