@@ -1,5 +1,60 @@
 //! What will be built, pure and printable.
+//!
+//! [`plan`] turns a checked lab and its topology into a [`Plan`]. It needs no privilege, opens
+//! nothing, and gives the same plan for the same files; [`print()`] and [`json`] show it.
+//!
+//! The files are the steps: `graph` expands the topology, `axes` crosses the compared values into
+//! variants, `place` gives VMs their addresses, `address` keeps the underlay's addresses apart from
+//! them, `route` finds the shortest paths, `edge` says what each host knows of the tenants, and
+//! `variant` puts one network together.
 
+mod address;
+mod axes;
+mod edge;
+mod error;
+mod estimate;
+mod flow;
+mod graph;
+mod id;
 mod model;
+mod mtu;
+mod name;
+mod place;
+mod print;
+mod route;
+mod variant;
 
+pub use error::PlanError;
 pub use model::*;
+pub use print::{json, print};
+
+use crate::lab::{Lab, Topology};
+use address::Ranges;
+use graph::Graph;
+
+/// Plans a lab on its topology.
+///
+/// `lab` and `topology` are expected to have passed the reader's checks; what the reader let
+/// through and cannot be built is refused here too, one fault at a time.
+///
+/// # Errors
+/// What cannot be built, with its object, the reason and what to change.
+pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
+    let graph = Graph::new(topology)?;
+    let placed = place::place(lab, &graph)?;
+    let ranges = Ranges::new(lab, &graph)?;
+    let variants = axes::cross(lab, topology, &placed)?
+        .iter()
+        .map(|choice| variant::build(lab, choice, &graph, &ranges, &placed))
+        .collect::<Result<_, _>>()?;
+    Ok(Plan {
+        title: lab.title.clone(),
+        about: lab.about.clone(),
+        seed: lab.seed,
+        variants,
+        flows: flow::flows(lab)?,
+        measure: lab.measure.clone(),
+        expect: lab.expect.clone(),
+        capture: lab.capture,
+    })
+}

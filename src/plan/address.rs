@@ -1,0 +1,153 @@
+//! The underlay's addresses and MACs, kept apart from the tenants'.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::PlanError;
+use super::graph::Graph;
+use crate::lab::Lab;
+
+/// Where underlay ranges are taken from, best first: private (RFC 1918), benchmarking (RFC 2544)
+/// and shared (RFC 6598) addresses; each from its upper end, since tenants begin at the lower.
+const POOLS: [(Ipv4Addr, u8); 4] = [
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+];
+
+/// First two bytes of every underlay MAC; a VM may not have such a one.
+pub(super) const UNDERLAY_MAC: [u8; 2] = [0x02, 0x00];
+
+/// First two bytes of every derived VM MAC.
+const VM_MAC: [u8; 2] = [0x06, 0x00];
+
+/// The underlay's two address ranges: no tenant's subnet overlaps them.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    /// A /30 per cable of an L3 fabric; all hosts' addresses of an L2 fabric. Usually 10.255.0.0/16.
+    links: Ipv4Net,
+    /// The loopback address of each host in an L3 fabric. Usually 10.254.0.0/16.
+    loopbacks: Ipv4Net,
+}
+
+impl Ranges {
+    /// Chooses ranges that are large enough for the topology and that no tenant uses.
+    ///
+    /// # Errors
+    /// [`PlanError::NoRange`] where the tenants use all there are.
+    pub(super) fn new(lab: &Lab, graph: &Graph) -> Result<Ranges, PlanError> {
+        let mut taken: Vec<Ipv4Net> = lab.tenants.iter().map(|t| t.subnet.trunc()).collect();
+        let hosts = graph.hosts().count();
+        let links = free(prefix((4 * graph.cables.len()).max(hosts + 2)), &taken)?;
+        taken.push(links);
+        let loopbacks = free(prefix(hosts + 2), &taken)?;
+        Ok(Ranges { links, loopbacks })
+    }
+
+    /// The address of one end (0 or 1) of a cable between routers and hosts, in the cable's own
+    /// /30. (A /31 would do, RFC 3021, but tools that set a broadcast address would set the peer's.)
+    pub(super) fn link(&self, cable: usize, end: usize) -> Ipv4Addr {
+        nth(self.links, 4 * cable + 1 + end)
+    }
+
+    /// The loopback address of a host, counted from 0: where its tunnels start in an L3 fabric.
+    pub(super) fn loopback(&self, host: usize) -> Ipv4Addr {
+        nth(self.loopbacks, host + 1)
+    }
+
+    /// The address of a host, counted from 0, in the one subnet of an L2 fabric.
+    pub(super) fn bridged(&self, host: usize) -> Ipv4Net {
+        let length = self.links.prefix_len();
+        // A prefix length taken from a network is valid, so this never falls back.
+        Ipv4Net::new(nth(self.links, host + 1), length).unwrap_or(self.links)
+    }
+}
+
+/// The longest prefix (16 at most) that holds `count` addresses.
+fn prefix(count: usize) -> u8 {
+    let bits = u8::try_from(count.next_power_of_two().trailing_zeros()).unwrap_or(u8::MAX);
+    32u8.saturating_sub(bits).min(16)
+}
+
+fn free(prefix: u8, taken: &[Ipv4Net]) -> Result<Ipv4Net, PlanError> {
+    let pools = POOLS.iter().filter_map(|&(network, length)| Ipv4Net::new(network, length).ok());
+    let candidates = pools.filter_map(|pool| pool.subnets(prefix).ok());
+    candidates
+        .flat_map(|subnets| subnets.collect::<Vec<_>>().into_iter().rev())
+        .find(|range| !taken.iter().any(|net| net.contains(range) || range.contains(net)))
+        .ok_or(PlanError::NoRange { prefix })
+}
+
+/// The address `n` after the network's own. The sizes of ranges keep `n` inside.
+fn nth(range: Ipv4Net, n: usize) -> Ipv4Addr {
+    let n = u32::try_from(n).unwrap_or(u32::MAX);
+    Ipv4Addr::from(u32::from(range.network()).saturating_add(n))
+}
+
+/// The MAC of one end of a cable: `02:00`, the cable's number, the end.
+pub(super) fn underlay_mac(cable: usize, end: usize) -> String {
+    let [.., a, b, c] = cable.to_be_bytes();
+    mac_text([UNDERLAY_MAC[0], UNDERLAY_MAC[1], a, b, c, u8::from(end != 0)])
+}
+
+/// The MAC of a VM: `06:00` and its address, so that equal addresses give equal MACs.
+pub(super) fn vm_mac(address: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = address.octets();
+    [VM_MAC[0], VM_MAC[1], a, b, c, d]
+}
+
+/// Reads `aa:bb:cc:dd:ee:ff`.
+pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut bytes = text.split(':');
+    for byte in &mut mac {
+        let digits = bytes.next().filter(|d| d.len() == 2 && !d.starts_with('+'))?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    bytes.next().is_none().then_some(mac)
+}
+
+/// Writes `aa:bb:cc:dd:ee:ff`.
+pub(super) fn mac_text(mac: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = mac;
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nets(texts: &[&str]) -> Vec<Ipv4Net> {
+        texts.iter().map(|t| t.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn ranges_shift_out_of_the_tenants_way() {
+        let range = |taken: &[&str]| free(16, &nets(taken)).unwrap().to_string();
+        assert_eq!(range(&["192.168.0.0/24"]), "10.255.0.0/16");
+        assert_eq!(range(&["10.255.7.0/24"]), "10.254.0.0/16");
+        assert_eq!(range(&["10.0.0.0/8"]), "172.31.0.0/16");
+        assert_eq!(range(&["10.0.0.0/8", "172.16.0.0/12"]), "198.19.0.0/16");
+        assert!(free(16, &nets(&["0.0.0.0/0"])).is_err());
+    }
+
+    #[test]
+    fn ranges_grow_with_the_topology() {
+        assert_eq!(prefix(4), 16);
+        assert_eq!(prefix(65_536), 16);
+        assert_eq!(prefix(65_537), 15);
+        assert_eq!(prefix(4 << 16), 14);
+    }
+
+    #[test]
+    fn macs_round_trip_and_are_unicast_and_local() {
+        assert_eq!(mac_text(vm_mac(Ipv4Addr::new(192, 168, 0, 1))), "06:00:c0:a8:00:01");
+        assert_eq!(underlay_mac(0x01_02_03, 1), "02:00:01:02:03:01");
+        assert_eq!(parse_mac("06:00:C0:a8:00:01"), Some([6, 0, 0xC0, 0xA8, 0, 1]));
+        for wrong in ["", "06:00", "06:00:c0:a8:00:01:02", "06-00-c0-a8-00-01", "6:0:0:0:0:0"] {
+            assert_eq!(parse_mac(wrong), None, "{wrong}");
+        }
+    }
+}

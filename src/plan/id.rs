@@ -1,0 +1,98 @@
+//! The id of each tenant on the wire.
+
+use std::collections::HashSet;
+
+use super::PlanError;
+use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
+use crate::lab::Tenant;
+
+/// Ids of all tenants in an encapsulation, in their order; 0 where it has none. Tenants without
+/// an id of their own are numbered in order, from 101 for VLANs and from 5001 for the rest,
+/// around the ids that are written.
+///
+/// # Errors
+/// The same id written twice, or none left.
+pub(super) fn ids(encap: Encap, tenants: &[Tenant]) -> Result<Vec<u64>, PlanError> {
+    let Some((first, max)) = range(encap) else {
+        return Ok(vec![0; tenants.len()]);
+    };
+    let mut taken = HashSet::new();
+    for (index, tenant) in tenants.iter().enumerate() {
+        if let Some(id) = written(encap, tenant)
+            && !taken.insert(id)
+        {
+            let other = tenants[..index].iter().find(|t| written(encap, t) == Some(id));
+            return Err(PlanError::IdTaken {
+                first: other.unwrap_or(tenant).name.clone(),
+                second: tenant.name.clone(),
+                encap,
+                id,
+            });
+        }
+    }
+    let mut free = (first..=max).filter(|id| !taken.contains(id));
+    tenants
+        .iter()
+        .map(|tenant| {
+            written(encap, tenant).or_else(|| free.next()).ok_or_else(|| PlanError::IdsExhausted {
+                tenant: tenant.name.clone(),
+                encap,
+                max,
+            })
+        })
+        .collect()
+}
+
+/// The number that counting starts from, and the largest id.
+fn range(encap: Encap) -> Option<(u64, u64)> {
+    match encap {
+        Encap::None | Encap::Ipip | Encap::SixInFour | Encap::Ssh => None,
+        Encap::Vlan | Encap::Qinq => Some((101, VlanId::MAX)),
+        Encap::Vxlan | Encap::Geneve => Some((5001, Vni::MAX)),
+        Encap::Nvgre => Some((5001, Vsid::MAX)),
+        Encap::Gre | Encap::Gretap => Some((5001, GreKey::MAX)),
+        Encap::Stt => Some((5001, ContextId::MAX)),
+    }
+}
+
+fn written(encap: Encap, tenant: &Tenant) -> Option<u64> {
+    match encap {
+        Encap::None | Encap::Ipip | Encap::SixInFour | Encap::Ssh => None,
+        Encap::Vlan | Encap::Qinq => tenant.vid.map(u64::from),
+        Encap::Vxlan | Encap::Geneve => tenant.vni.map(u64::from),
+        Encap::Nvgre => tenant.vsid.map(u64::from),
+        Encap::Gre | Encap::Gretap => tenant.key.map(u64::from),
+        Encap::Stt => tenant.context.map(u64::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str, more: &str) -> Tenant {
+        serde_yaml::from_str(&format!("{{ name: {name}, subnet: 10.0.0.0/24, vms: [] {more} }}"))
+            .unwrap()
+    }
+
+    #[test]
+    fn tenants_are_numbered_around_the_ids_that_are_written() {
+        let tenants = [tenant("a", ""), tenant("b", ", vni: 5001, vid: 4094"), tenant("c", "")];
+        assert_eq!(ids(Encap::Vlan, &tenants).unwrap(), [101, 4094, 102]);
+        assert_eq!(ids(Encap::Vxlan, &tenants).unwrap(), [5002, 5001, 5003]);
+        assert_eq!(ids(Encap::None, &tenants).unwrap(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn an_id_is_given_once_and_vlans_run_out() {
+        let error = ids(Encap::Vxlan, &[tenant("a", ", vni: 7"), tenant("b", ", vni: 7")]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "tenants `a` and `b` both have vxlan id 7; give one another id"
+        );
+        let many: Vec<_> = (0..3995).map(|n| tenant(&format!("t{n}"), "")).collect();
+        assert!(ids(Encap::Vxlan, &many).is_ok());
+        assert!(ids(Encap::Vlan, &many[..3994]).is_ok());
+        assert!(ids(Encap::Vlan, &many).unwrap_err().to_string().contains("4094 is the largest"));
+    }
+}

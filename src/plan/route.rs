@@ -1,0 +1,217 @@
+//! Shortest paths with all equal-cost next hops, and reachability.
+//!
+//! In an L3 fabric hosts are ends only: no path leads through one. Hosts that hang off the same
+//! routers share their paths, so that one search per such group serves all of them.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::address::Ranges;
+use super::graph::Graph;
+use super::{PlanError, Route};
+
+/// Hosts behind the same routers, and how far every router is from these.
+struct Group {
+    hosts: Vec<usize>,
+    distance: Vec<Option<u32>>,
+}
+
+/// A next hop: `(cable, node at its other end)`.
+type Hop = (usize, usize);
+
+/// Routes of every node to every host in an L3 fabric.
+///
+/// `destinations[node]` are the addresses that live at a host, each routed as a /32. Routers get one
+/// route for each; hosts a default route along the paths that most destinations share, and a /32
+/// for each of the rest.
+///
+/// # Errors
+/// [`PlanError::Unreachable`] where a host does not reach another one.
+pub(super) fn routed(
+    graph: &Graph,
+    ranges: &Ranges,
+    destinations: &[Vec<Ipv4Addr>],
+) -> Result<Vec<Vec<Route>>, PlanError> {
+    let groups = groups(graph);
+    let via = |hops: &[Hop]| -> Vec<IpAddr> {
+        let address =
+            |&(cable, peer): &Hop| IpAddr::V4(ranges.link(cable, graph.cables[cable].end_at(peer)));
+        hops.iter().map(address).collect()
+    };
+    let to_host = |host: usize, hops: &[Hop]| {
+        let via = via(hops);
+        destinations[host].iter().map(move |&address| Route {
+            to: IpNet::V4(Ipv4Net::from(address)),
+            via: via.clone(),
+            device: None,
+        })
+    };
+
+    let mut routes = vec![Vec::new(); graph.nodes.len()];
+    for (node, routes) in routes.iter_mut().enumerate() {
+        if graph.nodes[node].host {
+            host_routes(graph, &groups, node, |hops, host| match host {
+                Some(host) => routes.extend(to_host(host, hops)),
+                None => {
+                    routes.push(Route { to: IpNet::default(), via: via(hops), device: None });
+                }
+            })?;
+            continue;
+        }
+        for group in &groups {
+            let Some(distance) = group.distance[node] else { continue };
+            // One hop away from the group the way ends at each host's own link.
+            let closer: Vec<Hop> = nearer(graph, group, node, distance);
+            for &host in &group.hosts {
+                if distance == 0 {
+                    routes.extend(to_host(host, &links_to(graph, node, host)));
+                } else {
+                    routes.extend(to_host(host, &closer));
+                }
+            }
+        }
+    }
+    Ok(routes)
+}
+
+fn groups(graph: &Graph) -> Vec<Group> {
+    let mut by_routers: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+    for host in graph.hosts() {
+        let mut routers: Vec<usize> = uplinks(graph, host).map(|(_, peer)| peer).collect();
+        routers.sort_unstable();
+        routers.dedup();
+        by_routers.entry(routers).or_default().push(host);
+    }
+    by_routers
+        .into_iter()
+        .map(|(routers, hosts)| Group { hosts, distance: distances(graph, &routers, routers_only) })
+        .collect()
+}
+
+/// Breadth-first distances from `sources` over the cables that `follow` allows.
+fn distances(
+    graph: &Graph,
+    sources: &[usize],
+    follow: fn(&Graph, usize, Hop) -> bool,
+) -> Vec<Option<u32>> {
+    let mut distance = vec![None; graph.nodes.len()];
+    let mut queue: VecDeque<(usize, u32)> = sources.iter().map(|&node| (node, 0)).collect();
+    for &node in sources {
+        distance[node] = Some(0);
+    }
+    while let Some((node, steps)) = queue.pop_front() {
+        for &hop in &graph.nodes[node].adjacent {
+            if distance[hop.1].is_none() && follow(graph, node, hop) {
+                distance[hop.1] = Some(steps + 1);
+                queue.push_back((hop.1, steps + 1));
+            }
+        }
+    }
+    distance
+}
+
+fn routers_only(graph: &Graph, _: usize, (_, peer): Hop) -> bool {
+    !graph.nodes[peer].host
+}
+
+/// A host joins an L2 fabric with its first link only.
+fn bridged_only(graph: &Graph, node: usize, (cable, peer): Hop) -> bool {
+    [node, peer].into_iter().all(|end| {
+        let spot = &graph.nodes[end];
+        !spot.host || spot.adjacent.first().is_some_and(|&(first, _)| first == cable)
+    })
+}
+
+fn uplinks(graph: &Graph, host: usize) -> impl Iterator<Item = Hop> {
+    graph.nodes[host].adjacent.iter().copied().filter(|&(_, peer)| !graph.nodes[peer].host)
+}
+
+fn links_to(graph: &Graph, node: usize, to: usize) -> Vec<Hop> {
+    graph.nodes[node].adjacent.iter().copied().filter(|&(_, peer)| peer == to).collect()
+}
+
+/// Hops from a router to routers one step nearer to the group.
+fn nearer(graph: &Graph, group: &Group, node: usize, distance: u32) -> Vec<Hop> {
+    let Some(wanted) = distance.checked_sub(1) else { return Vec::new() };
+    uplinks(graph, node).filter(|&(_, peer)| group.distance[peer] == Some(wanted)).collect()
+}
+
+/// Calls `add` with the next hops of a host: to one host, or (`None`) the default ones.
+fn host_routes(
+    graph: &Graph,
+    groups: &[Group],
+    host: usize,
+    mut add: impl FnMut(&[Hop], Option<usize>),
+) -> Result<(), PlanError> {
+    // Hosts joined by a cable need no router.
+    let mut direct: Vec<usize> = graph.nodes[host].adjacent.iter().map(|&(_, peer)| peer).collect();
+    direct.retain(|&peer| graph.nodes[peer].host);
+    direct.sort_unstable();
+    direct.dedup();
+    for &peer in &direct {
+        add(&links_to(graph, host, peer), Some(peer));
+    }
+
+    let mut shared: HashMap<Vec<Hop>, usize> = HashMap::new();
+    let mut paths: Vec<(&Group, Vec<Hop>)> = Vec::new();
+    for group in groups {
+        let nearest = uplinks(graph, host).filter_map(|(_, r)| group.distance[r]).min();
+        let hops: Vec<Hop> = uplinks(graph, host)
+            .filter(|&(_, router)| nearest.is_some() && group.distance[router] == nearest)
+            .collect();
+        if hops.is_empty() {
+            let others = group.hosts.iter();
+            if let Some(&lost) = others
+                .into_iter()
+                .find(|&&other| other != host && direct.binary_search(&other).is_err())
+            {
+                return Err(unreachable(
+                    graph,
+                    host,
+                    lost,
+                    " (paths lead through switches, not through hosts)",
+                ));
+            }
+            continue;
+        }
+        *shared.entry(hops.clone()).or_default() += group.hosts.len();
+        paths.push((group, hops));
+    }
+    // The most shared hops; among equals the first, so that the plan is always the same.
+    let Some(default) = paths.iter().map(|(_, hops)| hops).rev().max_by_key(|&hops| shared[hops])
+    else {
+        return Ok(());
+    };
+    let default = default.clone();
+    add(&default, None);
+    for (group, hops) in paths.iter().filter(|(_, hops)| *hops != default) {
+        for &other in group.hosts.iter().filter(|&&other| other != host) {
+            if direct.binary_search(&other).is_err() {
+                add(hops, Some(other));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that all hosts of an L2 fabric are in one broadcast domain.
+///
+/// # Errors
+/// [`PlanError::Unreachable`] for the first host that is not.
+pub(super) fn check_bridged(graph: &Graph) -> Result<(), PlanError> {
+    let Some(first) = graph.hosts().next() else { return Ok(()) };
+    let distance = distances(graph, &[first], bridged_only);
+    match graph.hosts().find(|&host| distance[host].is_none()) {
+        None => Ok(()),
+        Some(lost) => {
+            Err(unreachable(graph, first, lost, " (a host joins an L2 fabric with its first link)"))
+        }
+    }
+}
+
+fn unreachable(graph: &Graph, from: usize, to: usize, hint: &'static str) -> PlanError {
+    let name = |node: usize| graph.nodes[node].name.clone();
+    PlanError::Unreachable { from: name(from), to: name(to), hint }
+}
