@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::error::{MeasureError, within};
 use super::Place;
+use super::error::{MeasureError, within};
 use crate::plan::{TenantPlan, Variant, VmPlan};
 
 /// The tenant called `name`.

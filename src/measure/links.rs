@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Place;
 use super::error::{MeasureError, within};
 use super::result::LinkResult;
-use super::Place;
 use crate::plan::Variant;
 
 /// Counters of one interface since it was made (`/proc/net/dev`, proc(5)).

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::Place;
 use super::ends::{across, passing, receive, udp, wait};
 use super::error::MeasureError;
 use super::tap::set;
-use super::Place;
 use crate::plan::Variant;
 
 /// Smallest size tried: what every IPv4 host must take whole (RFC 791 section 3.2).

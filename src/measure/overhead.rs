@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use super::Place;
 use super::ends::{across, passing, receive, udp, wait};
 use super::error::{MeasureError, within};
 use super::segment::Segmenter;
 use super::tap::{BUFFER, Tap, Watch};
-use super::Place;
 use crate::plan::Variant;
 
 /// Bytes of the inner IP packet: large enough to be a usual one, small enough to fit any lab.
@@ -133,8 +133,7 @@ pub fn count(
         });
     }
     #[allow(clippy::cast_precision_loss)] // some megabytes, exact in f64
-    let per_packet =
-        (seen.bytes as f64 - (seen.packets * frame) as f64) / seen.packets as f64;
+    let per_packet = (seen.bytes as f64 - (seen.packets * frame) as f64) / seen.packets as f64;
     Ok(Overhead { per_packet, packets: seen.packets })
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use super::Place;
 use super::ends::{passing, receive, tenant, udp, wait};
 use super::error::MeasureError;
-use super::Place;
 use crate::plan::Variant;
 
 /// How long a pair is tried: address resolution and learning fit in it several times.
@@ -27,8 +27,7 @@ pub fn reachable(
     tenant_name: &str,
 ) -> Result<(u32, u32), MeasureError> {
     let vms = &tenant(variant, tenant_name)?.vms;
-    let sockets =
-        vms.iter().map(|vm| udp(place, variant, vm)).collect::<Result<Vec<_>, _>>()?;
+    let sockets = vms.iter().map(|vm| udp(place, variant, vm)).collect::<Result<Vec<_>, _>>()?;
     let run: [u8; 16] = rand::random();
     let mut missing: BTreeSet<(usize, usize)> = (0..vms.len())
         .flat_map(|from| (0..vms.len()).map(move |to| (from, to)))

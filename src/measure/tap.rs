@@ -119,8 +119,7 @@ impl Tap {
     /// # Errors
     /// The interface went down, or the kernel could not express a frame's offloads.
     pub fn next<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Frame<'b>>> {
-        let mut part =
-            libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         let mut control = Control([0; 256]);
         // SAFETY: all-zero is a valid sockaddr_ll and msghdr.
         let mut from: libc::sockaddr_ll = unsafe { zeroed() };
@@ -152,8 +151,7 @@ impl Tap {
         };
         let (vlan, time) = ancillary(&message);
         let kept = read.min(buffer.len());
-        let Some((header, bytes)) =
-            buffer.get(..kept).and_then(<[u8]>::split_first_chunk::<VNET>)
+        let Some((header, bytes)) = buffer.get(..kept).and_then(<[u8]>::split_first_chunk::<VNET>)
         else {
             return Err(io::Error::other("a packet socket gave less than its own header"));
         };

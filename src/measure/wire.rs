@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::Place;
 use super::error::{MeasureError, within};
 use super::segment::{OnWire, on_wire};
 use super::tap::{Frame, Tap, Watch};
-use super::Place;
 
 /// Bytes read of each frame: every header up to the innermost TCP options.
 const HEADERS: usize = 512;

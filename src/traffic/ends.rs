@@ -72,8 +72,7 @@ impl Ends {
             Ok(socket.into())
         };
         let operation = format!("connect to {}", self.target());
-        let sender =
-            connected().map_err(TrafficError::socket(&operation, &self.from.namespace))?;
+        let sender = connected().map_err(TrafficError::socket(&operation, &self.from.namespace))?;
         let receiver = accept(listener, PATIENCE)
             .map_err(TrafficError::socket("accept a connection", &self.to.namespace))?;
         for stream in [&sender, &receiver] {
@@ -94,8 +93,7 @@ impl Ends {
     ) -> Result<Socket, TrafficError> {
         let local = SocketAddr::new(end.address, port);
         let open = || -> io::Result<Socket> {
-            let socket =
-                Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+            let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
             crate::measure::tap::receive_room(&socket, room)?;
             socket.bind(&local.into())?;
             Ok(socket)

@@ -122,8 +122,7 @@ fn await_listening(server: &mut Running) -> Result<(), TrafficError> {
 fn read_all(process: &mut Running, patience: Duration) -> Result<Vec<u8>, TrafficError> {
     use std::io::Read;
     let deadline = Instant::now() + patience;
-    let mut output =
-        process.0.stdout.take().ok_or_else(|| failed("its output is not there"))?;
+    let mut output = process.0.stdout.take().ok_or_else(|| failed("its output is not there"))?;
     let (mut text, mut part) = (Vec::new(), [0; 16 * 1024]);
     while readable(&output, deadline).map_err(failed)? {
         match output.read(&mut part).map_err(failed)? {

@@ -51,12 +51,7 @@ impl Batch {
         let count = self.point(count);
         // SAFETY: `point` has aimed the first `count` headers at this batch's own buffers.
         let sent = unsafe {
-            libc::sendmmsg(
-                socket.as_raw_fd(),
-                self.headers.as_mut_ptr(),
-                count,
-                libc::MSG_NOSIGNAL,
-            )
+            libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count, libc::MSG_NOSIGNAL)
         };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }

@@ -37,12 +37,8 @@ pub fn run(
     engine_cpu: &dyn Fn() -> Duration,
 ) -> Result<(FlowRound, Histogram<u64>), TrafficError> {
     let length = usize::try_from(size).ok().filter(|_| (1..=LARGEST).contains(&size));
-    let length = length.ok_or(TrafficError::Size {
-        what: "a request",
-        size,
-        min: 1,
-        max: LARGEST,
-    })?;
+    let length =
+        length.ok_or(TrafficError::Size { what: "a request", size, min: 1, max: LARGEST })?;
     let listener = ends.listen(place)?;
     let (client, server) = ends.connect(place, &listener)?;
     drop(listener);

@@ -68,9 +68,8 @@ pub fn run(
         return Err(TrafficError::Size { what: "a bundle of streams", size, min: 1, max: 256 });
     }
     let listener = ends.listen(place)?;
-    let pairs = (0..streams)
-        .map(|_| ends.connect(place, &listener))
-        .collect::<Result<Vec<_>, _>>()?;
+    let pairs =
+        (0..streams).map(|_| ends.connect(place, &listener)).collect::<Result<Vec<_>, _>>()?;
     drop(listener);
     let shared = Shared {
         stop: AtomicBool::new(false),
@@ -134,17 +133,14 @@ fn send(mut stream: &TcpStream, stop: &AtomicBool, tell: &Sender<Event>) {
         match stream.write(&buffer) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return fail(tell, stop, TrafficError::Broken { who: "the sender", source }),
+            Err(source) => {
+                return fail(tell, stop, TrafficError::Broken { who: "the sender", source });
+            }
         }
     }
 }
 
-fn receive(
-    mut stream: &TcpStream,
-    counter: &AtomicU64,
-    stop: &AtomicBool,
-    tell: &Sender<Event>,
-) {
+fn receive(mut stream: &TcpStream, counter: &AtomicU64, stop: &AtomicBool, tell: &Sender<Event>) {
     let mut buffer = vec![0_u8; READ];
     let mut total = 0_u64;
     while !stop.load(Ordering::Relaxed) {

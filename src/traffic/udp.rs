@@ -142,13 +142,7 @@ fn measure(
     }
     // The queue at the receiver may outlast the window: its time counts, as its datagrams do.
     let seconds = last.map_or(over, |last| last.duration_since(begun)).max(over).as_secs_f64();
-    Ok(FlowRound {
-        bytes: received * length as u64,
-        sent,
-        received,
-        seconds,
-        ..start.round(&end)
-    })
+    Ok(FlowRound { bytes: received * length as u64, sent, received, seconds, ..start.round(&end) })
 }
 
 /// Time one datagram takes at `rate` bits per second.
@@ -209,7 +203,8 @@ fn send(
             Ok(sent) => sent,
             Err(error) if passing(&error) => 0,
             Err(source) => {
-                let _ = tell.send(Event::Failed(TrafficError::Broken { who: "the sender", source }));
+                let _ =
+                    tell.send(Event::Failed(TrafficError::Broken { who: "the sender", source }));
                 break;
             }
         };

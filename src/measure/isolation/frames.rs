@@ -125,7 +125,10 @@ mod tests {
                 let words = frame[14..34].as_chunks::<2>().0;
                 let sum: u32 = words.iter().map(|w| u32::from(u16::from_be_bytes(*w))).sum();
                 assert_eq!((sum & 0xFFFF) + (sum >> 16), 0xFFFF, "header checksum");
-                assert_eq!(usize::from(u16::from_be_bytes([frame[16], frame[17]])), frame.len() - 14);
+                assert_eq!(
+                    usize::from(u16::from_be_bytes([frame[16], frame[17]])),
+                    frame.len() - 14
+                );
             }
         }
     }
