@@ -87,16 +87,16 @@ fn a_tunnel_runs_over_routers_with_a_vtep_on_every_host() {
 #[test]
 fn a_plain_path_carries_one_tenant_and_routes_its_vms() {
     let plan = two_tenants("");
-    let plain = variant(&plan, "plain-l3");
-    assert_eq!((plain.encap, plain.datapath), (Encap::None, Datapath::Kernel));
-    assert_eq!(plain.tenants.len(), 1);
-    assert_eq!(plain.tenants[0].name, "red");
-    assert_eq!(plain.inner_mtu, 1500);
-    let h1 = plain.nodes.iter().find(|n| n.name == "h1").unwrap();
+    let plain_path = variant(&plan, "plain-l3");
+    assert_eq!((plain_path.encap, plain.datapath), (Encap::None, Datapath::Kernel));
+    assert_eq!(plain_path.tenants.len(), 1);
+    assert_eq!(plain_path.tenants[0].name, "red");
+    assert_eq!(plain_path.inner_mtu, 1500);
+    let h1 = plain_path.nodes.iter().find(|n| n.name == "h1").unwrap();
     let port = h1.routes.iter().find(|r| r.device.is_some()).unwrap();
     assert_eq!(port.to.to_string(), "192.168.0.1/32");
     assert_eq!(port.device.as_deref(), Some("v1-vm1"));
-    let leaf2 = plain.nodes.iter().find(|n| n.name == "leaf2").unwrap();
+    let leaf2 = plain_path.nodes.iter().find(|n| n.name == "leaf2").unwrap();
     let to_vm1 = leaf2.routes.iter().find(|r| r.to.to_string() == "192.168.0.1/32").unwrap();
     assert_eq!(to_vm1.via.len(), 2, "over both spines");
 }
