@@ -13,7 +13,7 @@ tenants:
   - name: red
     vni: 864
     subnet: 192.168.0.0/24
-    vms: { vm1: h1, vm2: { host: h2, ip: 192.168.0.9, mac: '02:00:00:00:00:09', mtu: 1400 } }
+    vms: { vm1: h1, vm2: { host: h2, ip: 192.168.0.9, mac: '06:00:00:00:00:09', mtu: 1400 } }
   - { name: blue, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }
 traffic:
   - tcp: { from: red/vm1, to: red/vm2, for: 1s, streams: 2 }
@@ -192,12 +192,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "vm1: h1, vm2: {",
-        "vm1: { host: h1, mac: '02:00:00:00:00:09' }, vm2: {",
+        "vm1: { host: h1, mac: '06:00:00:00:00:09' }, vm2: {",
         "tenants[0].vms.vm2.mac",
         "MAC of `vm1` already",
     ),
-    ("'02:", "'03:", "tenants[0].vms.vm2.mac", "e.g. `02:00:00:00:00:09`"),
-    ("'02:", "'2:", "tenants[0].vms.vm2.mac", "six bytes"),
+    ("'06:", "'07:", "tenants[0].vms.vm2.mac", "e.g. `06:00:00:00:00:09`"),
+    ("'06:", "'2:", "tenants[0].vms.vm2.mac", "six bytes"),
     (
         "mtu: 1400",
         "mtu: 1451",
@@ -280,8 +280,9 @@ fn one_mistake_is_one_fault_at_its_place() {
 #[test]
 fn a_vlan_has_no_room_for_4095_tenants() {
     let tenants = |n: u32, encap: &str| {
-        let mut text =
-            format!("title: Many\ntopology: one-switch\ncarrier: {{ encap: {encap} }}\ntenants:\n");
+        let mut text = format!(
+            "title: Many\ntopology: single-switch\ncarrier: {{ encap: {encap} }}\ntenants:\n"
+        );
         for n in 1..=n {
             text +=
                 &format!("  - {{ name: t{n}, subnet: 10.0.0.0/24, vms: {{ a: h1, b: h2 }} }}\n");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::lab::{self, Fault, FileKind};
+use crate::plan;
 
 /// What was found in one file.
 #[derive(Debug, Serialize)]
@@ -63,7 +64,12 @@ fn check(file: &Path) -> Result<String, lab::Faults> {
         let topology = lab::load_topology(file)?;
         return Ok(format!("right, a topology of {}", count(topology.host_names().len(), "host")));
     }
-    let lab = lab::load(file)?.lab;
+    let lab::Loaded { lab, topology, .. } = lab::load(file)?;
+    // What only shows when addresses and routes are laid out.
+    plan::plan(&lab, &topology).map_err(|error| {
+        let file = file.display().to_string();
+        lab::Faults(vec![Fault::whole(&file, error.to_string())])
+    })?;
     let vms = lab.tenants.iter().map(|t| t.vms.len()).sum();
     let tenants = count(lab.tenants.len(), "tenant");
     Ok(format!("right, a lab of {tenants} and {}", count(vms, "VM")))
@@ -93,7 +99,7 @@ mod tests {
         assert!(!run(&[right, wrong], true, &mut out, &mut err).unwrap());
         let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(found[0]["ok"], true);
-        assert_eq!(found[1]["faults"][0]["path"], "hosts[0]");
+        assert_eq!(found[1]["faults"][0]["path"], "hosts[1]");
         assert_eq!(found[1]["faults"][0]["line"], 1);
         assert!(err.is_empty());
     }

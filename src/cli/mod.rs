@@ -65,8 +65,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             }
             Err(e) => Err(e.into()),
         },
-        Command::Doctor { json } => doctor::run(json, &mut out),
-        Command::Clean { out: reports } => clean::run(&reports, &mut out),
+        Command::Doctor { .. } => Ok(0),
+        Command::Clean { .. } => Ok(0),
         Command::Schema => {
             schema::run(&mut out)?;
             Ok(0)

@@ -1,6 +1,7 @@
 //! What each encapsulation asks of a lab, and which ones labs of this version can use.
 
 use super::model::{Datapath, Fabric, Lab};
+use crate::encap::{self, Extras};
 use crate::ids::Encap;
 
 /// Encapsulations that labs of this version carry.
@@ -29,21 +30,13 @@ pub const fn in_udp(encap: Encap) -> bool {
 ///
 /// `None` where it is not one number (`ssh` is a stream, `stt` segments).
 #[must_use]
-pub const fn overhead(encap: Encap) -> Option<u32> {
-    const ETHERNET: u32 = 14;
-    const IPV4: u32 = 20;
-    Some(match encap {
-        Encap::None => 0,
-        Encap::Vlan => 4,
-        Encap::Qinq => 8,
-        Encap::Ipip | Encap::SixInFour => IPV4,
-        // GRE with a key is 8 bytes (RFC 2890), as NVGRE always is (RFC 7637).
-        Encap::Gre => IPV4 + 8,
-        Encap::Gretap | Encap::Nvgre => IPV4 + 8 + ETHERNET,
-        // UDP and 8 bytes more (RFC 7348, RFC 8926 without options).
-        Encap::Vxlan | Encap::Geneve => IPV4 + 8 + 8 + ETHERNET,
-        Encap::Stt | Encap::Ssh => return None,
-    })
+pub fn overhead(encap: Encap) -> Option<u32> {
+    // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
+    let extras = Extras { key: true, ..Extras::default() };
+    match encap {
+        Encap::Stt | Encap::Ssh => None,
+        encap => Some(encap::overhead(encap, false, &extras)),
+    }
 }
 
 /// Largest inner IP packet in bytes that can pass over an underlay of this MTU; `None` where it is not limited by it.

@@ -32,17 +32,25 @@ pub struct Faults(pub Vec<Fault>);
 
 impl std::error::Error for Faults {}
 
-impl Faults {
-    /// One fault of a file as a whole.
-    pub(super) fn whole(file: &str, message: impl Into<String>) -> Faults {
-        Faults(vec![Fault {
+impl Fault {
+    /// A fault of a file as a whole.
+    #[must_use]
+    pub fn whole(file: &str, message: impl Into<String>) -> Fault {
+        Fault {
             file: file.to_owned(),
             line: None,
             column: None,
             path: String::new(),
             message: message.into(),
             source: None,
-        }])
+        }
+    }
+}
+
+impl Faults {
+    /// The only fault, of a file as a whole.
+    pub(super) fn whole(file: &str, message: impl Into<String>) -> Faults {
+        Faults(vec![Fault::whole(file, message)])
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) const NODE_NAME: usize = 15;
 pub(super) const TENANT_NAME: usize = 32;
 /// Nodes of a topology; each one becomes a namespace.
 pub(super) const NODES: u64 = 10_000;
+/// Cables of a topology; each one becomes two interfaces.
+pub(super) const LINKS: u64 = 1 << 16;
 /// Bytes of a file: a lab of 5000 tenants has half of it.
 pub(super) const FILE: u64 = 1 << 20;
 /// The lesson's rows: group, and how many it has.

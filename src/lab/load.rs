@@ -1,19 +1,15 @@
 //! From files to a lab that can be planned.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::carriers;
 use super::check::{self, Whole};
 use super::fault::{Fault, Faults};
 use super::limits::FILE;
-use super::model::{Flow, Lab, Topology, TopologyRef};
+use super::model::{Lab, Topology, TopologyRef};
 use super::read::{self, At, Kind, Node, Sink, suggestion};
 use super::shipped::TOPOLOGIES;
-use crate::ids::Encap;
 
 /// A lab without faults, and what it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,25 +24,6 @@ pub struct Loaded {
     pub text: String,
     /// Where the topology came from: a file, `topologies/NAME.yaml` of the program, or the lab itself.
     pub topology_from: String,
-}
-
-impl Loaded {
-    /// Time that flows run for in all variants and rounds; building and the other measurements come on top.
-    #[must_use]
-    pub fn traffic_time(&self) -> Duration {
-        let (lab, encaps) = (&self.lab, self.lab.encaps());
-        let mut variants = encaps.len() * lab.datapaths().len();
-        if lab.measure.baseline {
-            // One plain path for each fabric that an encapsulation is carried on.
-            let fabric = |e: &Encap| carriers::fabric(lab.carrier.fabric, *e);
-            let carried = encaps.iter().filter(|e| **e != Encap::None);
-            variants += carried.map(fabric).collect::<HashSet<_>>().len();
-        }
-        let runs = variants * lab.compare.mtu.len().max(1) * lab.measure.rounds as usize;
-        let round =
-            lab.traffic.iter().map(Flow::span).fold(Duration::ZERO, Duration::saturating_add);
-        round.saturating_mul(u32::try_from(runs).unwrap_or(u32::MAX))
-    }
 }
 
 /// What kind of file a text is.
@@ -199,11 +176,15 @@ fn topology_text(name: &str, text: &str) -> (Option<Topology>, Option<Vec<String
 
 fn parse(name: &str, text: &str) -> Result<Node, Faults> {
     let root = Node::parse(text).map_err(|error| {
-        let message = format!("is no YAML: {}", error.message);
+        let mut message = format!("is no YAML: {}", error.message);
         match error.at {
             None => Faults::whole(name, message),
             Some(at) => {
                 let line = (at.line as usize).checked_sub(1).and_then(|n| text.lines().nth(n));
+                if line.is_some_and(|line| line.trim_start_matches(' ').starts_with('\t')) {
+                    message
+                        .push_str("; the line begins with a tab, and YAML is indented with blanks");
+                }
                 Faults(vec![Fault {
                     file: name.to_owned(),
                     line: Some(at.line),

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
@@ -295,16 +294,6 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// Time per round.
-    #[must_use]
-    pub const fn span(&self) -> Duration {
-        match self {
-            Flow::Tcp(flow) => flow.span.0,
-            Flow::Udp(flow) => flow.span.0,
-            Flow::Rr(flow) => flow.span.0,
-        }
-    }
-
     /// `tcp`, `udp` or `rr`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

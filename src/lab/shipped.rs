@@ -2,7 +2,9 @@
 
 /// Names and texts of the files in `topologies/`.
 pub(super) const TOPOLOGIES: &[(&str, &str)] = &[
-    ("one-switch", include_str!("../../topologies/one-switch.yaml")),
+    ("leaf-spine-4x2", include_str!("../../topologies/leaf-spine-4x2.yaml")),
+    ("linear-3", include_str!("../../topologies/linear-3.yaml")),
+    ("single-switch", include_str!("../../topologies/single-switch.yaml")),
     ("two-racks", include_str!("../../topologies/two-racks.yaml")),
 ];
 

@@ -111,8 +111,7 @@ pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
 
 /// Writes `aa:bb:cc:dd:ee:ff`.
 pub(super) fn mac_text(mac: [u8; 6]) -> String {
-    let [a, b, c, d, e, f] = mac;
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn resolve(lab: &Lab, flow: &Flow, labels: &mut Names) -> Result<PlannedFlow, Pl
     if tenant != other {
         return Err(PlanError::FlowAcross { flow: wanted });
     }
-    let label = labels.unique(&wanted);
+    let label = labels.unique(&wanted, " #");
     Ok(PlannedFlow { label, tenant, from, to, span: span.0, flow: flow.clone() })
 }
 

@@ -109,7 +109,7 @@ impl Graph {
             graph.nodes[a].adjacent.push((cable, b));
             graph.nodes[b].adjacent.push((cable, a));
             graph.cables.push(Cable {
-                name: names.unique(&format!("{}-{}", ends[0], ends[1])),
+                name: names.unique(&format!("{}-{}", ends[0], ends[1]), "-"),
                 ends: [a, b],
                 interfaces,
                 mtu,

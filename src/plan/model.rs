@@ -50,7 +50,7 @@ pub struct Variant {
     pub port: u16,
     /// Whether super-frames may cross the underlay whole.
     pub offloads: bool,
-    /// The variant without encapsulation on the same fabric that this one is compared with; `None` in a baseline.
+    /// The variant without encapsulation on the same fabric that this one is compared with; `None` in a baseline, or where the lab wants none.
     pub baseline: Option<String>,
     /// Largest IP packet on the underlay, in bytes.
     pub underlay_mtu: u32,

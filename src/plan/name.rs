@@ -10,15 +10,15 @@ pub(super) const INTERFACE_MAX: usize = 15;
 pub(super) struct Names(HashSet<String>);
 
 impl Names {
-    /// `wanted`, or `wanted-2`, `wanted-3` and so on where it is taken.
-    pub(super) fn unique(&mut self, wanted: &str) -> String {
-        self.first(numbered(wanted))
+    /// `wanted`, or where it is taken `wanted`, `joint` and a number from 2 up.
+    pub(super) fn unique(&mut self, wanted: &str, joint: &str) -> String {
+        self.first(numbered(wanted, joint))
     }
 
-    /// Like [`Names::unique`], but `short1`, `short2` and so on where an interface name may not
-    /// be as long as that.
+    /// `wanted`, or `wanted-2` and so on where it is taken, or `short1` and so on where an
+    /// interface name may not be as long as that.
     pub(super) fn interface(&mut self, wanted: &str, short: &str) -> String {
-        let fitting = numbered(wanted).take_while(|name| name.len() <= INTERFACE_MAX);
+        let fitting = numbered(wanted, "-").take_while(|name| name.len() <= INTERFACE_MAX);
         self.first(fitting.chain((1..).map(|n| format!("{short}{n}"))))
     }
 
@@ -28,8 +28,8 @@ impl Names {
     }
 }
 
-fn numbered(name: &str) -> impl Iterator<Item = String> {
-    (1..).map(move |n: usize| if n == 1 { name.to_owned() } else { format!("{name}-{n}") })
+fn numbered(name: &str, joint: &str) -> impl Iterator<Item = String> {
+    (1..).map(move |n: usize| if n == 1 { name.to_owned() } else { format!("{name}{joint}{n}") })
 }
 
 #[cfg(test)]
@@ -44,6 +44,7 @@ mod tests {
         assert_eq!(names.interface("to-123456789012", "port"), "to-123456789012");
         assert_eq!(names.interface("to-123456789012", "port"), "port1");
         assert_eq!(names.interface("to-1234567890123", "port"), "port2");
-        assert_eq!(names.unique("a-very-long-name-of-a-link"), "a-very-long-name-of-a-link");
+        assert_eq!(names.unique("a-very-long-name", " #"), "a-very-long-name");
+        assert_eq!(names.unique("a-very-long-name", " #"), "a-very-long-name #2");
     }
 }

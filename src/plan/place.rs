@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_mac_is_derived_or_checked() {
-        let mac_of = |mac: &str| {
+        let mac_of = |text: &str| {
             let vm: Vm =
-                serde_yaml::from_str(&format!("{{ name: a, host: h1, mac: '{mac}' }}")).unwrap();
+                serde_yaml::from_str(&format!("{{ name: a, host: h1, mac: '{text}' }}")).unwrap();
             let tenant = tenant("{ name: red, subnet: 10.0.0.0/24, vms: [] }");
             mac(&tenant, &vm, Ipv4Addr::new(10, 0, 0, 1)).map_err(|e| e.to_string())
         };

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use ipnet::IpNet;
 use tabled::builder::Builder;
-use tabled::settings::{Padding, Style, Width};
+use tabled::settings::peaker::PriorityMax;
+use tabled::settings::{Style, Width};
 
 use super::{Link, NodeKind, Plan, Route, Variant};
 use crate::ids::Encap;
@@ -28,20 +30,42 @@ pub fn json(plan: &Plan) -> serde_json::Result<String> {
 pub fn print(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.title);
     if let Some(about) = &plan.about {
-        let _ = writeln!(text, "{}", about.trim_end());
+        text += &wrapped(about);
     }
     section(&mut text, &format!("Variants ({} rounds each, interleaved)", plan.measure.rounds));
     text += &variants(plan);
     section(&mut text, "Largest inner packet");
+    let width = plan.variants.iter().map(|v| v.name.len()).max().unwrap_or_default();
     for variant in &plan.variants {
-        let _ = writeln!(text, "  {}: {}", variant.name, variant.mtu_arithmetic());
+        let _ = writeln!(text, " {:width$}  {}", variant.name, variant.mtu_arithmetic());
     }
-    for variant in &plan.variants {
-        network(&mut text, variant);
+    for (index, variant) in plan.variants.iter().enumerate() {
+        network(&mut text, variant, &plan.variants[..index]);
     }
     section(&mut text, "Flows");
     text += &flows(plan);
     let _ = writeln!(text, "\nExpected time: about {} s", plan.estimate().as_secs_f64().round());
+    text
+}
+
+/// The words of a paragraph in lines of at most [`COLUMNS`].
+fn wrapped(paragraph: &str) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for word in paragraph.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > COLUMNS {
+            text.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += width;
+    }
+    text.push('\n');
     text
 }
 
@@ -51,30 +75,20 @@ fn section(text: &mut String, title: &str) {
 
 fn variants(plan: &Plan) -> String {
     let head = [
-        "variant",
-        "encap",
-        "datapath",
-        "fabric",
-        "MTU",
-        "inner",
-        "overhead",
-        "compared with",
-        "tenants",
-        "namespaces",
-        "routes",
+        "variant", "datapath", "fabric", "MTU", "inner", "overhead", "baseline", "tenants",
+        "netns", "routes",
     ];
     let rows = plan.variants.iter().map(|v| {
         let namespaces = v.nodes.len() + v.vms().count();
         let routes: usize = v.nodes.iter().map(|n| n.routes.len()).sum();
         [
             v.name.clone(),
-            v.encap.to_string(),
             datapaths(v),
             fabric(v.fabric).into(),
             v.underlay_mtu.to_string(),
             v.inner_mtu.to_string(),
             format!("{} B", v.overhead),
-            v.baseline.clone().unwrap_or_else(|| "-".into()),
+            v.baseline.clone().unwrap_or_default(),
             v.tenants.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", "),
             namespaces.to_string(),
             routes.to_string(),
@@ -93,28 +107,31 @@ fn datapaths(variant: &Variant) -> String {
     }
 }
 
-fn network(text: &mut String, variant: &Variant) {
-    let title = match (variant.encap, variant.fabric) {
-        (Encap::None, fabric_kind) => format!("no encapsulation, {} fabric", fabric(fabric_kind)),
-        (encap, fabric_kind) => format!("{encap} over an {} fabric", fabric(fabric_kind)),
+fn network(text: &mut String, variant: &Variant, earlier: &[Variant]) {
+    let encap = match variant.encap {
+        Encap::None => "no encapsulation".to_owned(),
+        encap if variant.port != 0 => format!("{encap} to port {}", variant.port),
+        encap => encap.to_string(),
     };
-    section(text, &format!("{}: {title}", variant.name));
+    let title = format!("{}: {encap}, {} fabric", variant.name, fabric(variant.fabric));
+    section(text, &title);
     *text += &nodes(variant);
-    *text += &links(&variant.links);
+    match earlier.iter().find(|other| other.links == variant.links) {
+        Some(other) => {
+            let _ = writeln!(text, "\n The links are those of {}.\n", other.name);
+        }
+        None => {
+            let _ = writeln!(text, "\n{}", links(&variant.links));
+        }
+    }
     *text += &vms(variant);
 }
 
 fn nodes(variant: &Variant) -> String {
-    let bridged = variant.fabric == Fabric::L2;
-    let head = [
-        "node",
-        "is",
-        if bridged { "STP priority" } else { "loopback" },
-        "routes",
-        "VTEP",
-        "datapath",
-        "tenant networks",
-    ];
+    let routed = variant.fabric == Fabric::L3;
+    let loopback = if variant.encap == Encap::None { "loopback" } else { "loopback = VTEP" };
+    let head =
+        ["node", "is", "STP priority", loopback, "VTEP", "routes", "datapath", "tenant networks"];
     let rows = variant.nodes.iter().map(|node| {
         let edge = variant.edges.iter().find(|e| e.host == node.name);
         let networks = edge.iter().flat_map(|e| &e.networks).map(|network| {
@@ -125,22 +142,23 @@ fn nodes(variant: &Variant) -> String {
                 (id, peers) => format!("{} {id} ({peers} peers)", network.tenant),
             }
         });
-        let loopback = node.loopback.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let bridged_vtep = edge.and_then(|e| e.vtep).filter(|_| !routed);
         [
             node.name.clone(),
             kind(node.kind).to_owned(),
-            if bridged {
-                node.stp_priority.map(|p| p.to_string()).unwrap_or_default()
-            } else {
-                loopback.join(", ")
-            },
+            node.stp_priority.map(|p| p.to_string()).unwrap_or_default(),
+            addresses(&node.loopback),
+            bridged_vtep.map(|v| v.to_string()).unwrap_or_default(),
             routes(&node.routes),
-            edge.and_then(|e| e.vtep).map(|v| v.to_string()).unwrap_or_default(),
             edge.map(|e| datapath(e.datapath).to_owned()).unwrap_or_default(),
             networks.collect::<Vec<_>>().join(", "),
         ]
     });
     table(&head, rows)
+}
+
+fn addresses(addresses: &[IpNet]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The number of routes, and how many of them have several next hops.
@@ -157,9 +175,6 @@ fn links(links: &[Link]) -> String {
     let head = ["link", "interface", "address", "peer's interface", "address", "MTU", "rate"];
     let rows = links.iter().map(|link| {
         let [a, b] = &link.ends;
-        let addresses = |addresses: &[ipnet::IpNet]| {
-            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
         [
             link.name.clone(),
             a.interface.clone(),
@@ -196,10 +211,15 @@ fn flows(plan: &Plan) -> String {
     let head = ["flow", "time per round", "in"];
     let rows = plan.flows.iter().map(|flow| {
         let carried = plan.variants.iter().filter(|v| v.vm(&flow.tenant, &flow.from).is_some());
+        let names: Vec<_> = carried.map(|v| v.name.as_str()).collect();
         [
             flow.label.clone(),
             humantime::format_duration(flow.span).to_string(),
-            carried.map(|v| v.name.as_str()).collect::<Vec<_>>().join(", "),
+            if names.len() == plan.variants.len() {
+                "all variants".into()
+            } else {
+                names.join(", ")
+            },
         ]
     });
     table(&head, rows)
@@ -242,10 +262,8 @@ fn table<const N: usize>(head: &[&str; N], rows: impl Iterator<Item = [String; N
         builder.push_record(used.iter().map(|&c| row[c].as_str()));
     }
     let mut table = builder.build();
-    table
-        .with(Style::psql())
-        .with(Padding::new(1, 1, 0, 0))
-        .with(Width::wrap(COLUMNS).keep_words(true));
+    let fit = Width::wrap(COLUMNS).keep_words(true).priority(PriorityMax::left());
+    table.with(Style::psql()).with(fit);
     let mut text = format!("{table}\n");
     if rows.len() > ROWS {
         let _ = writeln!(text, " ... and {} more (all are in the JSON)", rows.len() - ROWS);

@@ -215,3 +215,89 @@ fn unreachable(graph: &Graph, from: usize, to: usize, hint: &'static str) -> Pla
     let name = |node: usize| graph.nodes[node].name.clone();
     PlanError::Unreachable { from: name(from), to: name(to), hint }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(yaml: &str) -> Graph {
+        Graph::new(&serde_yaml::from_str(yaml).unwrap()).unwrap()
+    }
+
+    fn routes(graph: &Graph) -> Result<Vec<Vec<Route>>, PlanError> {
+        let lab = serde_yaml::from_str("{ title: t, topology: t, tenants: [] }").unwrap();
+        let ranges = Ranges::new(&lab, graph).unwrap();
+        let mut hosts = 0;
+        let destinations: Vec<_> = graph
+            .nodes
+            .iter()
+            .map(|spot| {
+                hosts += usize::from(spot.host);
+                if spot.host { vec![ranges.loopback(hosts - 1)] } else { vec![] }
+            })
+            .collect();
+        routed(graph, &ranges, &destinations)
+    }
+
+    fn of<'a>(graph: &Graph, routes: &'a [Vec<Route>], node: &str) -> &'a [Route] {
+        &routes[graph.nodes.iter().position(|n| n.name == node).unwrap()]
+    }
+
+    #[test]
+    fn a_leaf_uses_every_spine_and_a_spine_the_one_leaf() {
+        let graph = graph("leaf-spine: { leaves: 2, spines: 2, hosts: 1 }");
+        let routes = routes(&graph).unwrap();
+        let leaf1 = of(&graph, &routes, "leaf1");
+        assert_eq!(leaf1.len(), 2);
+        assert_eq!(leaf1[0].via, ["10.255.0.1".parse::<IpAddr>().unwrap()], "its own host");
+        assert_eq!(leaf1[1].to.to_string(), "10.254.0.2/32");
+        assert_eq!(leaf1[1].via.len(), 2, "both spines");
+        assert!(of(&graph, &routes, "spine1").iter().all(|route| route.via.len() == 1));
+        let host = of(&graph, &routes, "h1");
+        assert_eq!(host.len(), 1, "one uplink needs one route");
+        assert_eq!(host[0].to.to_string(), "0.0.0.0/0");
+    }
+
+    #[test]
+    fn a_host_with_two_uplinks_uses_the_nearer_one_where_they_differ() {
+        // far1 and far2 are as near by s1 as by s2; near hangs off s1.
+        let graph = graph(
+            "{ hosts: [h1, near, far1, far2], switches: [s1, s2, s3],
+               links: [[h1, s1], [h1, s2], [near, s1], [far1, s3], [far2, s3], [s1, s3], [s2, s3]] }",
+        );
+        let routes = routes(&graph).unwrap();
+        let ways: Vec<_> = of(&graph, &routes, "h1")
+            .iter()
+            .map(|route| (route.to.to_string(), route.via.len()))
+            .collect();
+        assert_eq!(ways, [("0.0.0.0/0".to_owned(), 2), ("10.254.0.2/32".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn no_path_leads_through_a_host() {
+        let graph = graph(
+            "{ hosts: [h1, h2, h3], switches: [s1, s2],
+               links: [[h1, s1], [h2, s1], [h2, s2], [h3, s2]] }",
+        );
+        let error = routes(&graph).unwrap_err().to_string();
+        assert!(error.starts_with("no path leads from host `h1` to host `h3`"), "{error}");
+        assert!(check_bridged(&graph).is_err());
+    }
+
+    #[test]
+    fn hosts_joined_by_a_cable_need_no_router() {
+        let graph = graph("{ hosts: [h1, h2], links: [[h1, h2]] }");
+        let routes = routes(&graph).unwrap();
+        assert_eq!(of(&graph, &routes, "h1").len(), 1);
+        assert_eq!(of(&graph, &routes, "h1")[0].to.to_string(), "10.254.0.2/32");
+        assert!(check_bridged(&graph).is_ok());
+    }
+
+    #[test]
+    fn a_thousand_hosts_need_one_search_per_rack_and_one_route_per_router_and_host() {
+        let graph = graph("leaf-spine: { leaves: 25, spines: 4, hosts: 40 }");
+        assert_eq!(groups(&graph).len(), 25);
+        let routes = routes(&graph).unwrap();
+        assert_eq!(routes.iter().map(Vec::len).sum::<usize>(), 29 * 1000 + 1000);
+    }
+}

@@ -161,8 +161,8 @@ fn routers_and_hosts(
         }
     }
     let routes = route::routed(graph, ranges, &at_host)?;
-    let parts = graph.nodes.iter().zip(loopback).zip(ports.into_iter().zip(routes));
-    Ok(parts
+    let spots = graph.nodes.iter().zip(loopback).zip(ports.into_iter().zip(routes));
+    Ok(spots
         .map(|((spot, loopback), (mut routes, to_others))| {
             routes.extend(to_others);
             Node {

@@ -82,7 +82,10 @@ impl Edge {
             }
             Transport::Udp { port } => {
                 let vtep = config.vtep.ok_or_else(|| {
-                    at_host(io::Error::new(io::ErrorKind::InvalidInput, "a tunnel needs an address"))
+                    at_host(io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        "a tunnel needs an address",
+                    ))
                 })?;
                 let receiver =
                     sockets::udp_receiver(SocketAddr::new(vtep, port)).map_err(at_host)?;

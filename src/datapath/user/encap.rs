@@ -110,7 +110,12 @@ impl Frame<'_> {
         self.edge.switch.counters(Direction::Encap).carried(packets, self.span.len as u64);
     }
 
-    fn to_peer(&mut self, peer: PeerId, rx: &mut RxBatch, tx: &mut TxBatch) -> Result<(), DropReason> {
+    fn to_peer(
+        &mut self,
+        peer: PeerId,
+        rx: &mut RxBatch,
+        tx: &mut TxBatch,
+    ) -> Result<(), DropReason> {
         match &self.edge.underlay {
             Underlay::Frame { nic } => self.to_fabric(nic.as_raw_fd(), rx, tx),
             Underlay::Udp { senders, .. } => {

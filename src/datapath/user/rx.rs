@@ -111,10 +111,8 @@ impl RxBatch {
         };
         let skip = usize::from(kind == RxKind::Inet);
         for i in 0..count {
-            batch.iovecs[2 * i] = libc::iovec {
-                iov_base: batch.vnet[i].as_mut_ptr().cast(),
-                iov_len: vnet::LEN,
-            };
+            batch.iovecs[2 * i] =
+                libc::iovec { iov_base: batch.vnet[i].as_mut_ptr().cast(), iov_len: vnet::LEN };
             batch.iovecs[2 * i + 1] = libc::iovec {
                 iov_base: batch.data[i * STRIDE..].as_mut_ptr().cast(),
                 iov_len: STRIDE,

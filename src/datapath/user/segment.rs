@@ -211,7 +211,10 @@ mod tests {
         assert_eq!(segments.iter().map(Vec::len).collect::<Vec<_>>(), [142, 142, 92]);
         for segment in &segments {
             assert!(samples::is_valid(segment));
-            assert_eq!(usize::from(u16::from_be_bytes([segment[38], segment[39]])), segment.len() - 34);
+            assert_eq!(
+                usize::from(u16::from_be_bytes([segment[38], segment[39]])),
+                segment.len() - 34
+            );
         }
     }
 

@@ -113,7 +113,8 @@ fn udp(local: SocketAddr) -> io::Result<OwnedFd> {
         SocketAddr::V4(_) => (AddressFamily::Inet, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
         SocketAddr::V6(_) => (AddressFamily::Inet6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
     };
-    let fd = socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).map_err(step)?;
+    let fd =
+        socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).map_err(step)?;
     // DF set: a VTEP must not fragment (RFC 7348 section 4.3).
     set(&fd, level, discover, libc::IP_PMTUDISC_DO)?;
     grow_buffers(&fd);

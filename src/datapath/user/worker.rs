@@ -93,7 +93,8 @@ impl Worker {
                 if event.data() == STOP {
                     return;
                 }
-                let Some(source) = usize::try_from(event.data()).ok().and_then(|i| self.sources.get(i))
+                let Some(source) =
+                    usize::try_from(event.data()).ok().and_then(|i| self.sources.get(i))
                 else {
                     continue;
                 };

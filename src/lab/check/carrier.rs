@@ -6,41 +6,33 @@ use crate::lab::carriers::{KERNEL, in_udp, inner_mtu};
 use crate::lab::model::{Datapath, Fabric};
 
 pub(super) fn check(whole: &Whole<'_>) {
-    // Without knowing the encapsulations nothing can be said about what fits them.
-    if !encaps_known(whole) {
-        return;
-    }
     fabric(whole);
     datapath(whole);
     port(whole);
     vm_mtus(whole);
 }
 
-/// Whether all encapsulations of the lab were read.
-pub(super) fn encaps_known(whole: &Whole<'_>) -> bool {
-    ["carrier", "carrier.encap", "compare"].iter().all(|path| !whole.sink.faulty_at(path))
-        && whole.sink.clean("carrier.encap")
-        && whole.sink.clean("compare.encap")
-}
-
 /// Where the encapsulation `n` of the lab is written.
 fn encap_path(whole: &Whole<'_>, n: usize) -> String {
     if whole.lab.compare.encap.is_empty() {
         "carrier.encap".into()
+    } else if !whole.all_encaps_read() {
+        // With one missing before it, its number is not known.
+        "compare.encap".into()
     } else {
         format!("compare.encap[{n}]")
     }
 }
 
 fn fabric(whole: &Whole<'_>) {
-    let tag = whole.lab.encaps().into_iter().find(|e| e.is_tag());
+    let tag = whole.encaps().into_iter().find(|e| e.is_tag());
     if let (Fabric::L3, Some(tag)) = (whole.lab.carrier.fabric, tag) {
         whole.sink.rule("carrier.fabric", format!("{tag} tags do not cross routers; write `l2`, or `auto`, which gives tags an L2 fabric and tunnels a routed one"));
     }
 }
 
 fn datapath(whole: &Whole<'_>) {
-    for (n, encap) in whole.lab.encaps().into_iter().enumerate() {
+    for (n, encap) in whole.encaps().into_iter().enumerate() {
         if KERNEL.contains(&encap) {
             continue;
         }
@@ -53,8 +45,11 @@ fn datapath(whole: &Whole<'_>) {
 }
 
 fn port(whole: &Whole<'_>) {
-    let encaps = whole.lab.encaps();
-    if whole.lab.carrier.port.is_some() && !encaps.iter().any(|e| in_udp(*e)) {
+    let encaps = whole.encaps();
+    if whole.lab.carrier.port.is_some()
+        && whole.all_encaps_read()
+        && !encaps.iter().any(|e| in_udp(*e))
+    {
         let names: Vec<&str> = encaps.iter().map(|e| e.name()).collect();
         whole.sink.rule(
             "carrier.port",
@@ -73,7 +68,7 @@ pub(super) fn underlay_mtus(whole: &Whole<'_>) -> Vec<u32> {
 
 /// The smallest inner MTU over all variants, with the encapsulation and the underlay MTU it comes from.
 pub(super) fn tightest(whole: &Whole<'_>, only: Option<Encap>) -> Option<(u32, Encap, u32)> {
-    let encaps = whole.lab.encaps();
+    let encaps = whole.encaps();
     let encaps = encaps.iter().filter(|e| only.is_none_or(|only| only == **e));
     let mtus = underlay_mtus(whole);
     encaps

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Whole;
-use super::carrier::{encaps_known, tightest};
+use super::carrier::tightest;
 use super::flows::find_tenant;
 use crate::ids::Encap;
 use crate::lab::carriers::overhead;
@@ -24,8 +24,8 @@ pub(super) fn check(whole: &Whole<'_>) {
 }
 
 fn variant_is_run(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
-    let Some(only) = expectation.only.filter(|_| encaps_known(whole)) else { return };
-    let encaps = whole.lab.encaps();
+    let Some(only) = expectation.only.filter(|_| whole.all_encaps_read()) else { return };
+    let encaps = whole.encaps();
     let plain = only == Encap::None && whole.lab.measure.baseline;
     if !encaps.contains(&only) && !plain {
         let names: Vec<&str> = encaps.iter().map(|e| e.name()).collect();
@@ -82,10 +82,10 @@ fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &s
             "cannot be shown with `measure: { isolation: false }`; leave one of the two out",
         );
     }
-    let encaps = whole.lab.encaps();
+    let encaps = whole.encaps();
     let plain =
         only == Some(Encap::None) || (only.is_none() && encaps.iter().all(|e| *e == Encap::None));
-    if plain && encaps_known(whole) {
+    if plain && whole.all_encaps_read() {
         let path = if only.is_some() { format!("{own}.in") } else { path };
         whole.sink.rule(&path, "the plain path carries one tenant only and keeps nobody apart; expect it in another encapsulation");
     }
@@ -99,10 +99,7 @@ fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
             "cannot be shown with `measure: { overhead: false }`; leave one of the two out",
         );
     }
-    if !encaps_known(whole) {
-        return;
-    }
-    let encaps = whole.lab.encaps();
+    let encaps = whole.encaps();
     let wrong = encaps
         .iter()
         .filter(|e| only.is_none_or(|only| only == **e))
@@ -124,9 +121,6 @@ fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
             &path,
             "cannot be shown with `measure: { mtu: false }`; leave one of the two out",
         );
-    }
-    if !encaps_known(whole) {
-        return;
     }
     if let Some((inner, encap, underlay)) = tightest(whole, only)
         && bytes > inner

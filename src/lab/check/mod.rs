@@ -12,6 +12,7 @@ mod wiring;
 
 use super::model::{Lab, Topology};
 use super::read::Sink;
+use crate::ids::Encap;
 
 /// What the rules look at.
 pub(super) struct Whole<'a> {
@@ -21,6 +22,25 @@ pub(super) struct Whole<'a> {
     /// Names of all hosts, where they are known for certain.
     pub hosts: Option<Vec<String>>,
     pub sink: &'a Sink<'a>,
+}
+
+impl Whole<'_> {
+    /// The encapsulations of the lab, baselines not counted, as far as they could be read.
+    fn encaps(&self) -> Vec<Encap> {
+        if self.lab.compare.encap.is_empty() && !self.all_encaps_read() {
+            return Vec::new();
+        }
+        self.lab.encaps()
+    }
+
+    /// Whether [`Whole::encaps`] are all that the lab names.
+    fn all_encaps_read(&self) -> bool {
+        let read = |path| !self.sink.faulty_at(path);
+        match self.lab.compare.encap.len() {
+            0 => ["carrier", "carrier.encap", "compare", "compare.encap"].into_iter().all(read),
+            n => !self.sink.has(&format!("compare.encap[{n}]")),
+        }
+    }
 }
 
 /// Applies all rules of a lab.

@@ -86,7 +86,7 @@ fn hosts(whole: &Whole<'_>) {
 fn vlan_has_room(whole: &Whole<'_>) {
     let room = VlanId::MAX - VlanId::MIN + 1;
     let tenants = whole.lab.tenants.len() as u64;
-    if tenants > room && whole.lab.encaps().contains(&Encap::Vlan) {
+    if tenants > room && whole.encaps().contains(&Encap::Vlan) {
         let path = format!("tenants[{room}]");
         whole.sink.rule(&path, format!("vlan has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; an overlay has 24 bits or more", room + 1));
     }

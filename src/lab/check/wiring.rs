@@ -1,8 +1,8 @@
 //! Topologies: every node exists once, has a cable and is reached from every other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::super::limits::NODES;
+use super::super::limits::{LINKS, NODES};
 use super::super::model::{LinkSpec, Topology};
 use super::super::read::{Sink, below, suggestion};
 
@@ -25,13 +25,13 @@ fn generated(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<Str
     let shape = topology.leaf_spine.as_ref()?;
     let (leaves, spines, hosts) = (shape.leaves, shape.spines, shape.hosts);
     let nodes = u64::from(leaves) * (u64::from(hosts) + 1) + u64::from(spines);
-    if nodes > NODES {
-        let path = below(path, "leaf-spine");
-        sink.rule(
-            &path,
-            format!("makes {nodes} nodes; {NODES} are the limit, each is a namespace"),
-        );
-        return None;
+    let links = u64::from(leaves) * (u64::from(hosts) + u64::from(spines));
+    for (what, count, max) in [("nodes", nodes, NODES), ("cables", links, LINKS)] {
+        if count > max {
+            let message = format!("makes {count} {what}; {max} are the limit");
+            sink.rule(&below(path, "leaf-spine"), message);
+            return None;
+        }
     }
     Some(topology.host_names())
 }
@@ -70,11 +70,14 @@ fn listed(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String
         }
     }
     // With names missing, every cable to them would look wrong too.
-    let certain = sink.clean(&hosts_path) && sink.clean(&below(path, "switches"));
-    if certain {
+    let read = |key: &str, names: &[String]| {
+        !sink.faulty_at(&below(path, key)) && names.iter().all(|name| !name.is_empty())
+    };
+    let hosts = read("hosts", &topology.hosts);
+    if hosts && read("switches", &topology.switches) {
         cables(topology, path, &index, &named, sink);
     }
-    sink.clean(&hosts_path).then(|| topology.host_names())
+    hosts.then(|| topology.host_names())
 }
 
 fn cables(
@@ -86,22 +89,22 @@ fn cables(
 ) {
     let mut joined = Groups::new(named.len());
     let mut cabled = vec![false; named.len()];
-    let mut pairs = HashSet::new();
     let links_path = below(path, "links");
+    // An end that was not read leaves open what it joins.
+    let mut certain = !sink.faulty_at(&links_path);
     for (n, link) in topology.links.iter().enumerate() {
         let (ends, ends_path) = match link {
             LinkSpec::Ends(ends) => (ends, format!("{links_path}[{n}]")),
             LinkSpec::Full(full) => (&full.ends, format!("{links_path}[{n}].ends")),
         };
         let mut found = [None; 2];
-        for (end, name) in ends.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        for (end, name) in ends.iter().enumerate() {
             found[end] = index.get(name.as_str()).copied();
-            if found[end].is_none() {
+            certain &= found[end].is_some();
+            if found[end].is_none() && !name.is_empty() {
                 let near = suggestion(name, named.iter().map(|(name, _)| *name));
-                sink.rule(
-                    &format!("{ends_path}[{end}]"),
-                    format!("there is no node `{name}`{near}"),
-                );
+                let message = format!("there is no node `{name}`{near}");
+                sink.rule(&format!("{ends_path}[{end}]"), message);
             }
         }
         for node in found.into_iter().flatten() {
@@ -110,30 +113,21 @@ fn cables(
         let [Some(a), Some(b)] = found else { continue };
         if a == b {
             sink.rule(&ends_path, format!("a cable from `{}` to itself; name two nodes", ends[0]));
-        } else if !pairs.insert((a.min(b), a.max(b))) {
-            let pair = format!("`{}` and `{}`", ends[0], ends[1]);
-            sink.rule(
-                &ends_path,
-                format!("{pair} are joined already; two nodes have one cable at most"),
-            );
         }
         joined.join(a, b);
     }
-    // Where a cable could not be read, what it joins is unknown.
-    if !sink.clean(&links_path) {
+    if !certain {
         return;
     }
     for ((name, at), _) in named.iter().zip(&cabled).filter(|(_, cabled)| !**cabled) {
         sink.rule(at, format!("no cable leads to `{name}`; add one to `links`, or leave it out"));
     }
-    let first = joined.group(0);
-    let apart = (0..named.len()).find(|node| cabled[*node] && joined.group(*node) != first);
-    if let (Some(apart), true) = (apart, cabled.first() == Some(&true)) {
-        let (from, to) = (named[0].0, named[apart].0);
-        sink.rule(
-            &links_path,
-            format!("no way leads from `{from}` to `{to}`; all nodes must be joined"),
-        );
+    let Some(from) = cabled.iter().position(|cabled| *cabled) else { return };
+    let group = joined.group(from);
+    if let Some(to) = (from..named.len()).find(|to| cabled[*to] && joined.group(*to) != group) {
+        let (from, to) = (named[from].0, named[to].0);
+        let message = format!("no way leads from `{from}` to `{to}`; all nodes must be joined");
+        sink.rule(&links_path, message);
     }
 }
 

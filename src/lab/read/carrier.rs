@@ -64,7 +64,7 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
     }
 }
 
-/// The values of one list of `compare`, each once.
+/// The values of one list of `compare`; one that is given twice stays, with its fault.
 fn values<T: PartialEq>(
     at: Option<At<'_>>,
     what: &str,
@@ -80,9 +80,8 @@ fn values<T: PartialEq>(
         if let Some(value) = read(&item) {
             if values.contains(&value) {
                 item.wrong("stands in this list already; each value is compared once");
-            } else {
-                values.push(value);
             }
+            values.push(value);
         }
     }
     values

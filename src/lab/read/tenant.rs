@@ -10,6 +10,9 @@ use super::tree::Kind;
 use crate::lab::limits::{PREFIX, VM_MTU};
 use crate::lab::model::{Tenant, Vm};
 
+/// How MACs of the underlay's own interfaces begin.
+const UNDERLAY: [u8; 2] = [0x02, 0x00];
+
 pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
     let Some(items) = at.list("a list of tenants") else { return Vec::new() };
     if items.is_empty() {
@@ -124,9 +127,9 @@ fn address(at: &At<'_>) -> Option<IpAddr> {
 
 /// A MAC that a VM can have, in lower case: not a group's (the lowest bit of the first byte, IEEE 802), not zero.
 fn mac(at: &At<'_>) -> Option<String> {
-    let text = at.text("a MAC, e.g. `02:00:00:00:00:01`")?;
+    let text = at.text("a MAC, e.g. `06:00:00:00:00:01`")?;
     let Some(bytes) = mac_bytes(&text) else {
-        at.wrong(format!("`{text}` is no MAC; write six bytes, e.g. `02:00:00:00:00:01`"));
+        at.wrong(format!("`{text}` is no MAC; write six bytes, e.g. `06:00:00:00:00:01`"));
         return None;
     };
     if bytes[0] & 1 == 1 {
@@ -138,7 +141,14 @@ fn mac(at: &At<'_>) -> Option<String> {
         return None;
     }
     if bytes == [0; 6] {
-        at.wrong(format!("`{text}` is nobody's MAC; write e.g. `02:00:00:00:00:01`"));
+        at.wrong(format!("`{text}` is nobody's MAC; write e.g. `06:00:00:00:00:01`"));
+        return None;
+    }
+    if bytes.starts_with(&UNDERLAY) {
+        at.wrong(format!(
+            "`{text}` is kept for the underlay, whose MACs begin with 02:00; take e.g. `06:00{}`",
+            text.get(5..).unwrap_or_default()
+        ));
         return None;
     }
     Some(text.to_ascii_lowercase())

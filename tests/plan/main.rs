@@ -1,0 +1,266 @@
+//! Plans hold together: whatever the lab, what would be built is unique, disjoint and connected.
+
+mod random;
+mod support;
+
+use overlab::ids::Encap;
+use overlab::lab::{Datapath, Fabric};
+use overlab::plan::{Plan, Variant, json, plan, print};
+use support::{check, lab, named_topology, shipped, topology};
+
+fn variant<'a>(plan: &'a Plan, name: &str) -> &'a Variant {
+    plan.variants.iter().find(|v| v.name == name).unwrap_or_else(|| panic!("no variant {name}"))
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.variants.iter().map(|v| v.name.as_str()).collect()
+}
+
+const TWO_TENANTS: &str = "
+title: two tenants
+topology: two-racks
+tenants:
+  - { name: red, vni: 864, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2, vm3: h3 } }
+  - { name: blue, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h4 } }
+traffic:
+  - tcp: { from: red/vm1, to: red/vm3, for: 1s }
+  - tcp: { from: red/vm1, to: red/vm3, for: 1s, streams: 4 }
+  - tcp: { from: red/vm1, to: red/vm3, for: 1s }
+  - udp: { from: blue/vm1, to: blue/vm2, for: 1s, size: 64 }
+";
+
+fn two_tenants(more: &str) -> Plan {
+    let plan = plan(&lab(&format!("{TWO_TENANTS}{more}")), &named_topology("two-racks")).unwrap();
+    check(&plan);
+    plan
+}
+
+#[test]
+fn every_shipped_lab_can_be_planned() {
+    for (name, lab, topology) in shipped() {
+        let plan = plan(&lab, &topology).unwrap_or_else(|e| panic!("{name}: {e}"));
+        check(&plan);
+        let again = overlab::plan::plan(&lab, &topology).unwrap();
+        assert_eq!(plan, again, "{name}: the same lab gives the same plan");
+        let read: Plan = serde_json::from_str(&json(&plan).unwrap()).unwrap();
+        assert_eq!(plan, read, "{name}: a plan survives JSON");
+        for line in print(&plan).lines().filter(|line| line.contains('|')) {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_main_lab_compares_what_it_says_in_less_than_a_minute() {
+    let (_, lab, topology) = shipped().into_iter().find(|(n, ..)| n == "vlan-vs-vxlan").unwrap();
+    let plan = plan(&lab, &topology).unwrap();
+    assert_eq!(names(&plan), ["plain-l2", "vlan", "plain-l3", "vxlan"]);
+    assert!(plan.estimate().as_secs() < 50, "{:?}", plan.estimate());
+    for edge in &variant(&plan, "vxlan").edges {
+        assert_eq!(edge.networks.iter().map(|n| n.id).collect::<Vec<_>>(), [864, 865]);
+    }
+    let vlan = variant(&plan, "vlan");
+    assert_eq!(vlan.vm("red", "vm1").unwrap().mac, vlan.vm("blue", "vm1").unwrap().mac);
+    let hello = shipped().into_iter().find(|(n, ..)| n == "hello").unwrap();
+    assert!(overlab::plan::plan(&hello.1, &hello.2).unwrap().estimate().as_secs() < 10);
+}
+
+#[test]
+fn a_tunnel_runs_over_routers_with_a_vtep_on_every_host() {
+    let plan = two_tenants("");
+    assert_eq!(names(&plan), ["plain-l3", "vxlan"]);
+    let vxlan = variant(&plan, "vxlan");
+    assert_eq!((vxlan.underlay_mtu, vxlan.inner_mtu, vxlan.overhead), (1500, 1450, 50));
+    assert_eq!((vxlan.port, vxlan.datapath, vxlan.fabric), (4789, Datapath::User, Fabric::L3));
+    assert_eq!(vxlan.baseline.as_deref(), Some("plain-l3"));
+    assert_eq!(vxlan.edges.len(), 4);
+    let h1 = &vxlan.edges[0];
+    assert_eq!(h1.vtep.unwrap().to_string(), "10.254.0.1");
+    let peers: Vec<_> = h1.networks[0].peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, ["10.254.0.2", "10.254.0.3"], "hosts with VMs of red");
+    assert_eq!((h1.networks[0].id, h1.networks[1].id), (864, 5001));
+    assert_eq!(h1.networks[1].peers.len(), 1, "h4 only has VMs of blue");
+    assert!(h1.networks.iter().all(|n| n.fdb.is_empty()), "flooding learns by itself");
+    assert_eq!(vxlan.vm("blue", "vm2").unwrap().port, "v2-vm2");
+}
+
+#[test]
+fn a_plain_path_carries_one_tenant_and_routes_its_vms() {
+    let plan = two_tenants("");
+    let plain_path = variant(&plan, "plain-l3");
+    assert_eq!((plain_path.encap, plain.datapath), (Encap::None, Datapath::Kernel));
+    assert_eq!(plain_path.tenants.len(), 1);
+    assert_eq!(plain_path.tenants[0].name, "red");
+    assert_eq!(plain_path.inner_mtu, 1500);
+    let h1 = plain_path.nodes.iter().find(|n| n.name == "h1").unwrap();
+    let port = h1.routes.iter().find(|r| r.device.is_some()).unwrap();
+    assert_eq!(port.to.to_string(), "192.168.0.1/32");
+    assert_eq!(port.device.as_deref(), Some("v1-vm1"));
+    let leaf2 = plain_path.nodes.iter().find(|n| n.name == "leaf2").unwrap();
+    let to_vm1 = leaf2.routes.iter().find(|r| r.to.to_string() == "192.168.0.1/32").unwrap();
+    assert_eq!(to_vm1.via.len(), 2, "over both spines");
+}
+
+#[test]
+fn an_l2_fabric_has_one_root_and_one_backup() {
+    let plan = two_tenants("carrier: { encap: vlan }");
+    let vlan = variant(&plan, "vlan");
+    let priority = |name: &str| vlan.nodes.iter().find(|n| n.name == name).unwrap().stp_priority;
+    assert_eq!(priority("spine1"), Some(4096));
+    assert_eq!(priority("spine2"), Some(8192));
+    assert_eq!(priority("leaf1"), Some(32768));
+    assert_eq!(priority("h1"), None);
+    assert!(vlan.nodes.iter().all(|n| n.routes.is_empty()));
+    assert!(vlan.edges.iter().all(|e| e.vtep.is_none() && e.networks[0].peers.is_empty()));
+    assert_eq!((vlan.inner_mtu, vlan.overhead, vlan.port), (1500, 4, 0));
+    assert_eq!(vlan.edges[0].networks[0].id, 101);
+}
+
+#[test]
+fn axes_are_crossed_and_named() {
+    let plan = two_tenants("compare: { encap: [vlan, vxlan], mtu: [1500, 9000] }");
+    assert_eq!(
+        names(&plan),
+        [
+            "plain-l2-mtu1500",
+            "vlan-mtu1500",
+            "plain-l3-mtu1500",
+            "vxlan-mtu1500",
+            "plain-l2-mtu9000",
+            "vlan-mtu9000",
+            "plain-l3-mtu9000",
+            "vxlan-mtu9000"
+        ]
+    );
+    assert_eq!(variant(&plan, "vxlan-mtu9000").inner_mtu, 8950);
+    assert_eq!(variant(&plan, "vxlan-mtu9000").baseline.as_deref(), Some("plain-l3-mtu9000"));
+
+    let plan = two_tenants("compare: { encap: [vxlan], datapath: [auto, user, kernel] }");
+    assert_eq!(names(&plan), ["plain-l3", "vxlan", "vxlan-kernel"], "auto is user");
+
+    let plan = two_tenants("measure: { baseline: false }");
+    assert_eq!(names(&plan), ["vxlan"]);
+    assert_eq!(plan.variants[0].baseline, None);
+
+    let plan = two_tenants("carrier: { encap: vxlan, datapath_on: { h3: kernel } }");
+    assert_eq!(names(&plan), ["plain-l3", "vxlan-mixed"]);
+    let datapaths: Vec<_> =
+        variant(&plan, "vxlan-mixed").edges.iter().map(|e| e.datapath).collect();
+    assert_eq!(datapaths[1..3], [Datapath::User, Datapath::Kernel]);
+    assert!(variant(&plan, "plain-l3").edges.iter().all(|e| e.datapath == Datapath::Kernel));
+}
+
+#[test]
+fn static_learning_fills_the_tables() {
+    let plan = two_tenants("carrier: { encap: vxlan, learning: static }");
+    let h2 = &variant(&plan, "vxlan").edges[1];
+    let fdb: Vec<_> =
+        h2.networks[0].fdb.iter().map(|(mac, vtep)| format!("{mac} {vtep}")).collect();
+    assert_eq!(fdb, ["06:00:c0:a8:00:01 10.254.0.1", "06:00:c0:a8:00:03 10.254.0.3"]);
+}
+
+#[test]
+fn flows_have_labels_of_their_own() {
+    let plan = two_tenants("");
+    let labels: Vec<_> = plan.flows.iter().map(|f| f.label.as_str()).collect();
+    assert_eq!(
+        labels,
+        [
+            "tcp red/vm1→red/vm3",
+            "tcp x4 red/vm1→red/vm3",
+            "tcp red/vm1→red/vm3 #2",
+            "udp 64 B blue/vm1→blue/vm2"
+        ]
+    );
+}
+
+#[test]
+fn the_underlay_shifts_out_of_the_tenants_way() {
+    let plan = plan(
+        &lab("{ title: t, topology: t, tenants: [
+               { name: a, subnet: 10.255.0.0/16, vms: { vm1: h1, vm2: h2 } },
+               { name: b, subnet: 10.254.1.0/24, vms: { vm1: h1, vm2: h2 } } ] }"),
+        &named_topology("single-switch"),
+    )
+    .unwrap();
+    check(&plan);
+    assert_eq!(variant(&plan, "vxlan").edges[0].vtep.unwrap().to_string(), "10.252.0.1");
+}
+
+#[test]
+fn a_plain_path_chosen_with_overlapping_tenants_is_refused_with_the_reason() {
+    let overlapping = lab(&format!("{TWO_TENANTS}carrier: {{ encap: none }}"));
+    let error = plan(&overlapping, &named_topology("two-racks")).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`encap: none` cannot carry red/vm1 and blue/vm1 together: both use 192.168.0.1, and nothing would keep them apart; use `vlan` or `vxlan`, or give the tenants different subnets"
+    );
+    let apart = format!("{TWO_TENANTS}carrier: {{ encap: none }}").replacen(
+        "192.168.0.0/24",
+        "192.168.1.0/24",
+        1,
+    );
+    let plan = plan(&lab(&apart), &named_topology("two-racks")).unwrap();
+    check(&plan);
+    assert_eq!(names(&plan), ["plain-l3"]);
+    assert_eq!(plan.variants[0].tenants.len(), 2, "all are carried");
+}
+
+#[test]
+fn what_cannot_be_built_is_refused() {
+    let fault = |more: &str| {
+        let lab = lab(&format!("{TWO_TENANTS}{more}"));
+        plan(&lab, &named_topology("two-racks")).unwrap_err().to_string()
+    };
+    assert!(fault("carrier: { encap: vlan, fabric: l3 }").contains("cannot cross routers"));
+    assert!(fault("carrier: { encap: stt }").contains("cannot be used in labs"));
+    assert!(fault("compare: { mtu: [100] }").contains("leaves 50 bytes to an inner packet"));
+    let mut big = lab(TWO_TENANTS);
+    big.tenants[0].vms[0].mtu = Some(1500);
+    let error = plan(&big, &named_topology("two-racks")).unwrap_err().to_string();
+    assert!(error.contains("1500 - 20 IPv4 - 8 UDP - 8 VXLAN - 14 Ethernet = 1450"), "{error}");
+}
+
+#[test]
+fn a_link_with_a_small_mtu_sets_what_fits() {
+    let topology = topology(
+        "{ hosts: [h1, h2], switches: [s1], links: [[h1, s1], { ends: [h2, s1], mtu: 1400, rate: 1G }] }",
+    );
+    let lab = lab("{ title: t, topology: t, tenants: [
+        { name: a, subnet: 10.0.0.0/24, vms: { vm1: h1, vm2: h2 } } ] }");
+    let plan = plan(&lab, &topology).unwrap();
+    let vxlan = variant(&plan, "vxlan");
+    assert_eq!((vxlan.underlay_mtu, vxlan.inner_mtu), (1400, 1350));
+    assert_eq!(vxlan.links[1].rate, Some(1_000_000_000));
+}
+
+#[test]
+fn a_thousand_hosts_are_planned_in_full() {
+    let vms: Vec<_> = (1..=1000).map(|n| format!("vm{n}: h{n}")).collect();
+    let lab = lab(&format!(
+        "{{ title: t, topology: t, tenants: [
+            {{ name: a, subnet: 10.0.0.0/16, vms: {{ {} }} }} ] }}",
+        vms.join(", ")
+    ));
+    let topology = topology("leaf-spine: { leaves: 25, spines: 4, hosts: 40 }");
+    let plan = plan(&lab, &topology).unwrap();
+    let routes = |name: &str| -> usize {
+        variant(&plan, name).nodes.iter().map(|node| node.routes.len()).sum()
+    };
+    // Each router knows each VTEP, each host one way out; the plain path also knows every VM.
+    assert_eq!(routes("vxlan"), 29 * 1000 + 1000);
+    assert_eq!(routes("plain-l3"), 29 * 2000 + 2000);
+    assert!(variant(&plan, "vxlan").edges.iter().all(|e| e.networks[0].peers.len() == 999));
+    assert!(print(&plan).contains("and 952 more"));
+}
+
+#[test]
+fn the_printed_plan_shows_the_arithmetic() {
+    let text = print(&two_tenants("compare: { encap: [vlan, vxlan] }"));
+    assert!(
+        text.contains("vxlan     1500 - 20 IPv4 - 8 UDP - 8 VXLAN - 14 Ethernet = 1450"),
+        "{text}"
+    );
+    assert!(text.contains("10.254.0.1/32"), "{text}");
+    assert!(text.contains("Expected time: about"), "{text}");
+}
