@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::wire::Malformed;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// Why a packet was not carried. A drop never ends anything: it is counted by its name.
@@ -30,6 +32,10 @@ reasons! {
     BadFlags = "bad_flags",
     /// A checksum is present and wrong.
     BadChecksum = "bad_checksum",
+    /// A length field contradicts the format or the bytes received.
+    BadLength = "bad_length",
+    /// The tenant network's id is one that its standard reserves (VID 0 and 4095, VSID 0 to 4095).
+    ReservedId = "reserved_id",
     /// The tenant network's id is not configured here.
     UnknownNetwork = "unknown_network",
     /// The outer source is not a configured peer.
@@ -56,6 +62,19 @@ reasons! {
     PortFull = "port_full",
     /// The socket below refused it with an error.
     UnderlayError = "underlay_error",
+}
+
+impl From<Malformed> for DropReason {
+    fn from(why: Malformed) -> Self {
+        match why {
+            Malformed::Truncated | Malformed::NoRoom => DropReason::Truncated,
+            Malformed::Version => DropReason::BadVersion,
+            Malformed::Length => DropReason::BadLength,
+            Malformed::Flags => DropReason::BadFlags,
+            Malformed::Value => DropReason::UnknownProtocol,
+            Malformed::Checksum => DropReason::BadChecksum,
+        }
+    }
 }
 
 impl fmt::Display for DropReason {

@@ -6,7 +6,17 @@
 //! the testbed, `overlab endpoint`, the tests, the benchmarks and the fuzzers.
 
 mod drop;
+pub mod ecn;
 mod engine;
+mod inner;
+mod overhead;
+#[cfg(test)]
+mod testing;
+mod vlan;
+mod vxlan;
 
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Outer, Transport};
+pub use overhead::{Extras, overhead};
+pub use vlan::Vlan;
+pub use vxlan::Vxlan;

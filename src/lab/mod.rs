@@ -1,7 +1,22 @@
 //! Lab and topology files: what the user wrote, checked.
+//!
+//! [`load`] reads a lab and its topology and returns either both or [`Faults`]: everything that
+//! is wrong in them at once, each with file, line, column and YAML path, and what would be right.
 
+mod carriers;
+mod check;
+mod fault;
+mod limits;
+mod load;
 mod model;
+mod read;
+mod schema;
+mod shipped;
 mod units;
 
+pub use carriers::{CARRIED, KERNEL, fabric, in_udp, inner_mtu, overhead};
+pub use fault::{Fault, Faults};
+pub use load::{FileKind, Loaded, kind_of, load, load_topology, read_str, read_topology_str};
 pub use model::*;
+pub use schema::schema;
 pub use units::{ByteSize, Rate, Span};

@@ -106,7 +106,7 @@ impl fmt::Display for Span {
 }
 
 macro_rules! text {
-    ($($name:ident: $pattern:literal, $hint:literal;)*) => {$(
+    ($($name:ident: $types:tt, $pattern:literal, $hint:literal;)*) => {$(
         impl TryFrom<String> for $name {
             type Error = String;
             fn try_from(text: String) -> Result<Self, String> {
@@ -123,16 +123,16 @@ macro_rules! text {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": ["string", "integer"], "pattern": $pattern, "description": $hint })
+                json_schema!({ "type": $types, "pattern": $pattern, "description": $hint })
             }
         }
     )*};
 }
 
 text! {
-    Rate: "^[0-9.]+ ?[kKMG]?(bit|bit/s)?$", "bits per second, as 500k, 100M or 10G";
-    ByteSize: "^[0-9.]+ ?(B|K|KiB|M|MiB)?$", "bytes, as 1400, 64K or 1M";
-    Span: "^[0-9.]+ ?[a-z]+", "a length of time with its unit, as 500ms, 3s or 1m";
+    Rate: ["string", "integer"], "^ *[0-9.]+ *[kKMG]? *(bit|bit/s)*$", "bits per second, as 500k, 100M or 10G";
+    ByteSize: ["string", "integer"], "^ *[0-9.]+ *(B|K|KiB|M|MiB)? *$", "bytes, as 1400, 64K or 1M";
+    Span: "string", "^ *[0-9]+ *[a-zA-Zµ]+", "a length of time with its unit, as 500ms, 3s or 1m";
 }
 
 #[cfg(test)]

@@ -1,6 +1,27 @@
 //! Counters, histograms, statistics, capture, isolation evidence, and the result document.
+//!
+//! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
+//! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+pub mod cpu;
+mod ends;
+mod error;
+pub mod felt;
+pub mod headers;
+pub mod isolation;
+pub mod latency;
+pub mod links;
+mod machine;
+pub mod mtu;
+pub mod overhead;
 mod place;
+mod reach;
 pub mod result;
+pub mod segment;
+pub mod tap;
+pub mod wire;
 
+pub use error::MeasureError;
+pub use machine::machine;
 pub use place::Place;
+pub use reach::reachable;

@@ -1,1 +1,35 @@
 //! Namespaces, netlink verbs, privileges and teardown.
+//!
+//! [`enter`] leaves the machine's namespaces for good; [`build`] makes a plan's nodes, links and
+//! VMs there; [`Underlay::ready`] waits until they forward. Verbs are functions that make one
+//! [`Request`] each; a [`Netlink`] socket in a namespace sends any number of them at once.
+
+mod address;
+mod build;
+mod error;
+mod event;
+mod feature;
+pub mod link;
+mod namespaces;
+mod nft;
+mod ping;
+mod privilege;
+
+mod qdisc;
+mod ready;
+mod socket;
+pub mod sysctl;
+mod world;
+
+pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, route};
+pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build};
+pub use error::{Error, Result};
+pub use event::LinkEvents;
+pub use feature::{Offloads, switch_off};
+pub use namespaces::Namespaces;
+pub use nft::drop_ingress as drop_ingress_by_nftables;
+pub use ping::ping;
+pub use privilege::Privileges;
+pub use qdisc::{Bucket, DropMethod, clsact, drop_filter, drop_ingress, tbf};
+pub use socket::{Feature, Netlink, Request};
+pub use world::{MOUNT_SOURCE, RUN_NETNS, World, enter};

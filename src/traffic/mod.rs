@@ -1,1 +1,83 @@
-//! Traffic generators and sinks.
+//! Traffic generators and sinks inside tenants' VMs.
+//!
+//! A flow is one of [`tcp`], [`udp`] or [`rr`], or is handed to `iperf3`; all come back as one
+//! [`FlowRound`]. Sockets are opened in the VMs' namespaces through [`Place`]; blocking threads
+//! outside then work on them. Every wait has a deadline, so a dead peer is an error in the round
+//! and never a hang.
+
+mod ends;
+mod error;
+mod felt;
+mod iperf3;
+mod mmsg;
+mod rr;
+mod tcp;
+mod udp;
+mod window;
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+pub use error::TrafficError;
+pub use felt::goodput;
+
+use crate::lab::{Flow, Tool};
+use crate::measure::Place;
+use crate::measure::result::FlowRound;
+use crate::plan::{PlannedFlow, Variant};
+use ends::Ends;
+
+/// What one round of one flow came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Its figures; all 0 where `error` is set.
+    pub round: FlowRound,
+    /// Round trips in nanoseconds, of a request/response flow.
+    pub latency: Option<Histogram<u64>>,
+}
+
+/// Runs one round of `flow` in `variant`, the receiver listening on `port` of its VM.
+///
+/// Takes the flow's span plus a short ramp-up. `engine_cpu` gives the processor time all engine
+/// threads have used so far. A failure is the round's `error`, with every figure 0.
+pub fn run_flow(
+    place: &impl Place,
+    variant: &Variant,
+    flow: &PlannedFlow,
+    port: u16,
+    engine_cpu: &dyn Fn() -> Duration,
+) -> Outcome {
+    run(place, variant, flow, port, engine_cpu).unwrap_or_else(|error| Outcome {
+        round: FlowRound { error: Some(error.to_string()), ..FlowRound::default() },
+        latency: None,
+    })
+}
+
+fn run(
+    place: &impl Place,
+    variant: &Variant,
+    flow: &PlannedFlow,
+    port: u16,
+    engine_cpu: &dyn Fn() -> Duration,
+) -> Result<Outcome, TrafficError> {
+    let ends = Ends::of(variant, flow, port)?;
+    let plain = |round| Outcome { round, latency: None };
+    match &flow.flow {
+        Flow::Tcp(tcp) if tcp.tool == Tool::Iperf3 => {
+            let arguments = iperf3::tcp(flow.span, tcp.streams);
+            iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
+        }
+        Flow::Udp(udp) if udp.tool == Tool::Iperf3 => {
+            let arguments = iperf3::udp(flow.span, udp.rate.map(|rate| rate.0), udp.size.0);
+            iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
+        }
+        Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, flow.span, engine_cpu).map(plain),
+        Flow::Udp(udp) => {
+            let rate = udp.rate.map(|rate| rate.0);
+            udp::run(place, &ends, rate, udp.size.0, flow.span, engine_cpu).map(plain)
+        }
+        Flow::Rr(rr) => rr::run(place, &ends, rr.size.0, flow.span, engine_cpu)
+            .map(|(round, latency)| Outcome { round, latency: Some(latency) }),
+    }
+}

@@ -1,0 +1,299 @@
+//! Joining consecutive segments of a flow into one super-frame for the VM.
+//!
+//! The reverse of segmentation, done over the frames of one received batch, so there is no timer
+//! and no added latency. Segments are joined only where cutting the result again would give back
+//! what came: equal headers but for length, id, sequence number, PSH and checksum, payloads in
+//! order and of equal size but for the last, and a checksum that is right (it was verified here;
+//! the super-frame then tells the VM's stack to finish it, which it takes as verified).
+
+use std::os::fd::RawFd;
+
+use super::rx::{RxBatch, Span};
+use super::tx::TxBatch;
+use super::vnet::{self, VnetHeader};
+use crate::wire::checksum;
+use crate::wire::ethernet::ethertype;
+use crate::wire::flow::FrameMeta;
+use crate::wire::ipv4::protocol;
+
+/// Super-frames under way at once; more flows in one batch flush the oldest.
+const OPEN: usize = 16;
+/// Segments in one super-frame.
+const MAX_SEGMENTS: usize = 64;
+/// Largest IP packet.
+const MAX_PACKET: usize = 65_535;
+
+const PSH: u8 = 0x08;
+const ACK: u8 = 0x10;
+
+/// Super-frames under way, for the frames of one received batch.
+pub struct Coalescer {
+    open: Vec<Super>,
+    /// Emptied ones, for reuse of their memory.
+    spare: Vec<Super>,
+    /// Whether the kernel takes UDP super-frames (Linux 6.2).
+    udp: bool,
+}
+
+/// One super-frame under way.
+struct Super {
+    port: RawFd,
+    /// The first segment's frame.
+    head: Span,
+    meta: FrameMeta,
+    payload: Vec<Span>,
+    payload_len: usize,
+    /// Payload bytes of every segment but the last.
+    size: usize,
+    next_sequence: u32,
+    push: bool,
+    closed: bool,
+}
+
+impl Coalescer {
+    /// Nothing under way. `udp` says whether the kernel takes UDP super-frames.
+    #[must_use]
+    pub fn new(udp: bool) -> Self {
+        Coalescer { open: Vec::with_capacity(OPEN), spare: Vec::with_capacity(OPEN + 1), udp }
+    }
+
+    /// Takes a frame for a port's socket: joins it to a super-frame, begins one, or passes it on.
+    pub fn push(
+        &mut self,
+        port: RawFd,
+        frame: Span,
+        meta: &FrameMeta,
+        rx: &RxBatch,
+        tx: &mut TxBatch,
+    ) {
+        let Some(bytes) = rx.bytes(frame) else { return };
+        let same_flow = |s: &Super| s.port == port && s.meta.flow == meta.flow;
+        let at = self.open.iter().position(same_flow);
+        let Some(segment) = Segment::of(bytes, meta, self.udp) else {
+            // Order within a flow: what is under way goes first.
+            if let Some(at) = at {
+                self.finish(at, rx, tx);
+            }
+            pass(port, frame, tx);
+            return;
+        };
+        if let Some(at) = at {
+            if self.open[at].joins(bytes, meta, &segment, rx) {
+                self.open[at].join(frame.skip(meta.payload).take(segment.len), &segment);
+                return;
+            }
+            self.finish(at, rx, tx);
+        }
+        if self.open.len() == OPEN {
+            self.finish(0, rx, tx);
+        }
+        let mut begun = self.spare.pop().unwrap_or_else(Super::empty);
+        begun.begin(port, frame, meta, &segment);
+        self.open.push(begun);
+    }
+
+    /// Passes on everything under way. Must be called before the buffers are received into again.
+    pub fn flush(&mut self, rx: &RxBatch, tx: &mut TxBatch) {
+        while !self.open.is_empty() {
+            self.finish(0, rx, tx);
+        }
+    }
+
+    fn finish(&mut self, at: usize, rx: &RxBatch, tx: &mut TxBatch) {
+        let mut done = self.open.remove(at);
+        done.emit(rx, tx);
+        done.payload.clear();
+        self.spare.push(done);
+    }
+}
+
+/// Sends a frame as it is.
+pub fn pass(port: RawFd, frame: Span, tx: &mut TxBatch) {
+    if let Some(space) = tx.header_space(vnet::LEN) {
+        space.fill(0);
+        tx.push_frame(port, vnet::LEN, [frame]);
+    }
+}
+
+/// What decides whether a frame can be joined to others.
+struct Segment {
+    tcp: bool,
+    /// Payload bytes.
+    len: usize,
+    sequence: u32,
+    push: bool,
+}
+
+impl Segment {
+    /// `None` where the frame is not of a kind that is joined, or its checksum is wrong.
+    fn of(bytes: &[u8], meta: &FrameMeta, udp: bool) -> Option<Segment> {
+        let tcp = meta.protocol == protocol::TCP;
+        if meta.l4 == 0 || meta.tags > 0 || !(tcp || udp && meta.protocol == protocol::UDP) {
+            return None;
+        }
+        let (l3, l4) = (meta.l3, meta.l4);
+        let v4 = meta.ethertype == ethertype::IPV4;
+        // No IP options or extension headers: they may mean something per packet.
+        if l4 - l3 != if v4 { 20 } else { 40 } {
+            return None;
+        }
+        let at16 = |o: usize| Some(u16::from_be_bytes([*bytes.get(o)?, *bytes.get(o + 1)?]));
+        let packet = if v4 { usize::from(at16(l3 + 2)?) } else { usize::from(at16(l3 + 4)?) + 40 };
+        let end = l3 + packet;
+        if end > bytes.len() || end <= meta.payload {
+            return None;
+        }
+        let upper = bytes.get(l4..end)?;
+        let segment = if tcp {
+            let flags = *bytes.get(l4 + 13)?;
+            if flags & !PSH != ACK || *bytes.get(l4 + 12)? & 0x0F != 0 {
+                return None;
+            }
+            let sequence = u32::from(at16(l4 + 4)?) << 16 | u32::from(at16(l4 + 6)?);
+            Segment { tcp, len: end - meta.payload, sequence, push: flags & PSH != 0 }
+        } else {
+            // A datagram without checksum, or with bytes beyond its length, goes by itself.
+            if at16(l4 + 6)? == 0 || usize::from(at16(l4 + 4)?) != upper.len() {
+                return None;
+            }
+            Segment { tcp, len: end - meta.payload, sequence: 0, push: false }
+        };
+        let addresses = if v4 { l3 + 12..l3 + 20 } else { l3 + 8..l3 + 40 };
+        let length = u32::try_from(upper.len()).ok()?;
+        let pseudo = checksum::sum(bytes.get(addresses)?, u32::from(meta.protocol) + length);
+        checksum::is_right(checksum::sum(upper, pseudo)).then_some(segment)
+    }
+}
+
+impl Super {
+    fn empty() -> Self {
+        Super {
+            port: -1,
+            head: Span::default(),
+            meta: FrameMeta::default(),
+            payload: Vec::with_capacity(MAX_SEGMENTS),
+            payload_len: 0,
+            size: 0,
+            next_sequence: 0,
+            push: false,
+            closed: false,
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // payloads are below 64 KiB
+    fn begin(&mut self, port: RawFd, frame: Span, meta: &FrameMeta, segment: &Segment) {
+        self.port = port;
+        self.head = frame;
+        self.meta = *meta;
+        self.payload.push(frame.skip(meta.payload).take(segment.len));
+        self.payload_len = segment.len;
+        self.size = segment.len;
+        self.next_sequence = segment.sequence.wrapping_add(segment.len as u32);
+        self.push = segment.push;
+        self.closed = segment.push;
+    }
+
+    /// Whether this segment continues the super-frame.
+    fn joins(&self, bytes: &[u8], meta: &FrameMeta, segment: &Segment, rx: &RxBatch) -> bool {
+        let packet = self.meta.payload - self.meta.l3 + self.payload_len + segment.len;
+        if self.closed
+            || segment.len > self.size
+            || self.payload.len() >= MAX_SEGMENTS
+            || packet > MAX_PACKET
+            || segment.tcp && segment.sequence != self.next_sequence
+        {
+            return false;
+        }
+        let Some(head) = rx.bytes(self.head.take(self.meta.payload)) else { return false };
+        let Some(this) = bytes.get(..meta.payload) else { return false };
+        meta.payload == self.meta.payload && headers_match(head, this, meta)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // payloads are below 64 KiB
+    fn join(&mut self, payload: Span, segment: &Segment) {
+        self.payload.push(payload);
+        self.payload_len += segment.len;
+        self.next_sequence = self.next_sequence.wrapping_add(segment.len as u32);
+        self.push |= segment.push;
+        self.closed = segment.push || segment.len < self.size;
+    }
+
+    /// Writes the super-frame: the first segment's headers with the length of the whole, and a
+    /// checksum that is left to be finished.
+    #[allow(clippy::cast_possible_truncation)] // bounded by MAX_PACKET
+    fn emit(&mut self, rx: &RxBatch, tx: &mut TxBatch) {
+        if self.payload.len() == 1 {
+            pass(self.port, self.head, tx);
+            return;
+        }
+        let (l3, l4, end) = (self.meta.l3, self.meta.l4, self.meta.payload);
+        let tcp = self.meta.protocol == protocol::TCP;
+        let v4 = self.meta.ethertype == ethertype::IPV4;
+        let Some(head) = rx.bytes(self.head.take(end)) else { return };
+        let Some(space) = tx.header_space(vnet::LEN + end) else { return };
+        let (vnet_space, headers) = space.split_at_mut(vnet::LEN);
+        headers.copy_from_slice(head);
+        let upper = end - l4 + self.payload_len;
+        let addresses = if v4 {
+            headers[l3 + 2..l3 + 4].copy_from_slice(&((l4 - l3 + upper) as u16).to_be_bytes());
+            headers[l3 + 10..l3 + 12].fill(0);
+            let sum = checksum::finish(checksum::sum(&headers[l3..l4], 0));
+            headers[l3 + 10..l3 + 12].copy_from_slice(&sum.to_be_bytes());
+            l3 + 12..l3 + 20
+        } else {
+            headers[l3 + 4..l3 + 6].copy_from_slice(&(upper as u16).to_be_bytes());
+            l3 + 8..l3 + 40
+        };
+        let offset = if tcp {
+            if self.push {
+                headers[l4 + 13] |= PSH;
+            }
+            16
+        } else {
+            headers[l4 + 4..l4 + 6].copy_from_slice(&(upper as u16).to_be_bytes());
+            6
+        };
+        let protocol = u32::from(self.meta.protocol);
+        let pseudo = checksum::fold(checksum::sum(&headers[addresses], protocol + upper as u32));
+        headers[l4 + offset..l4 + offset + 2].copy_from_slice(&pseudo.to_be_bytes());
+        let gso_type = match (tcp, v4) {
+            (true, true) => vnet::GSO_TCPV4,
+            (true, false) => vnet::GSO_TCPV6,
+            (false, _) => vnet::GSO_UDP_L4,
+        };
+        let header = VnetHeader {
+            flags: vnet::NEEDS_CSUM,
+            gso_type,
+            hdr_len: end as u16,
+            gso_size: self.size as u16,
+            csum_start: l4 as u16,
+            csum_offset: offset as u16,
+        };
+        vnet_space.copy_from_slice(&header.to_bytes());
+        tx.push_frame(self.port, vnet::LEN + end, self.payload.iter().copied());
+    }
+}
+
+/// Whether two headers are alike in all that a super-frame has only once.
+fn headers_match(a: &[u8], b: &[u8], meta: &FrameMeta) -> bool {
+    let (l3, l4) = (meta.l3, meta.l4);
+    let equal = |from: usize, to: usize| a.get(from..to) == b.get(from..to);
+    let network = if meta.ethertype == ethertype::IPV4 {
+        // All but total length, id and checksum; flags and fragment offset included.
+        equal(l3, l3 + 2) && equal(l3 + 6, l3 + 10) && equal(l3 + 12, l4)
+    } else {
+        equal(l3, l3 + 4) && equal(l3 + 6, l4)
+    };
+    let transport = if meta.protocol == protocol::TCP {
+        // All but sequence number, PSH and checksum: ports, ack, window, options.
+        let flags = |h: &[u8]| h.get(l4 + 13).map(|f| f & !PSH);
+        equal(l4, l4 + 4)
+            && equal(l4 + 8, l4 + 13)
+            && flags(a) == flags(b)
+            && equal(l4 + 14, l4 + 16)
+            && equal(l4 + 18, meta.payload)
+    } else {
+        equal(l4, l4 + 4)
+    };
+    equal(0, l3) && network && transport
+}

@@ -1,0 +1,133 @@
+//! Engines of this program between sockets.
+//!
+//! A VM's frames are read from the host's end of its veth by a packet socket, with the offload
+//! metadata its stack gave them, and leave through sockets of the host's namespace: UDP for
+//! VXLAN, a packet socket for VLAN tags and the plain path. A few worker threads serve all edges
+//! by epoll; batches and the kernel's segmentation offloads keep the system calls few.
+
+mod coalesce;
+mod decap;
+mod edge;
+mod encap;
+mod rx;
+#[cfg(test)]
+mod samples;
+mod segment;
+mod sockets;
+mod tx;
+pub mod vnet;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+pub use edge::{Edge, EdgeConfig};
+
+use crate::vswitch::{Direction, PortId};
+use worker::{Source, Worker};
+
+/// Running engines: a few threads that serve the edges of one variant.
+#[derive(Debug)]
+pub struct UserDatapath {
+    edges: Arc<Vec<Edge>>,
+    stop: Arc<EventFd>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl UserDatapath {
+    /// Starts as many workers as there are processors (at least 2, at most one per direction of
+    /// each edge) and serves the edges.
+    ///
+    /// # Errors
+    /// What the system says when a thread or an epoll set cannot be made.
+    pub fn start(edges: Vec<Edge>) -> io::Result<Self> {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let count = processors.max(2).min(2 * edges.len().max(1));
+        let mut shares = vec![Vec::new(); count];
+        for (index, edge) in edges.iter().enumerate() {
+            let share = &mut shares[2 * index % count];
+            share.extend((0..edge.ports.len()).map(|p| Source::Port(index, PortId(p))));
+            shares[(2 * index + 1) % count].push(Source::Underlay(index));
+        }
+        let edges = Arc::new(edges);
+        let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+        let started = Instant::now();
+        let mut datapath = UserDatapath { edges, stop, workers: Vec::new() };
+        for (index, share) in shares.into_iter().enumerate() {
+            let edges = Arc::clone(&datapath.edges);
+            let worker = Worker::new(edges, share, Arc::clone(&datapath.stop), started)?;
+            let thread = std::thread::Builder::new().name(format!("engine-{index}"));
+            datapath.workers.push(thread.spawn(move || worker.run())?);
+        }
+        Ok(datapath)
+    }
+
+    /// CPU time the workers have used so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.workers.iter().filter_map(thread_cpu).sum()
+    }
+
+    /// Frames dropped so far over all edges and both directions, by reason.
+    #[must_use]
+    pub fn drops(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for edge in self.edges.iter() {
+            for direction in [Direction::Encap, Direction::Decap] {
+                edge.switch.counters(direction).add_drops(&mut sums);
+            }
+        }
+        sums
+    }
+
+    /// MAC addresses each edge's tables hold, by host.
+    #[must_use]
+    pub fn tables(&self) -> BTreeMap<String, u64> {
+        self.edges.iter().map(|e| (e.host.clone(), e.switch.fdb_entries() as u64)).collect()
+    }
+}
+
+impl Drop for UserDatapath {
+    fn drop(&mut self) {
+        // The event stays readable, so every worker sees it.
+        if let Err(error) = self.stop.write(1) {
+            tracing::error!(%error, "cannot tell the workers to stop");
+            return;
+        }
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+/// CPU time of another thread of this process.
+fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
+    let mut clock = 0;
+    // SAFETY: the thread was not joined, so its pthread id is valid; the clock id is written to a
+    // local.
+    let found = unsafe { libc::pthread_getcpuclockid(thread.as_pthread_t(), &raw mut clock) };
+    if found != 0 {
+        return None;
+    }
+    let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
+    Some(Duration::from(time))
+}
+
+/// Whether the running kernel is at least this version.
+fn kernel_at_least(major: u32, minor: u32) -> bool {
+    let Ok(name) = nix::sys::utsname::uname() else { return false };
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(a)), Some(Ok(b))) => (a, b) >= (major, minor),
+        _ => false,
+    }
+}

@@ -1,0 +1,147 @@
+//! Opening the sockets of an edge. All of it happens inside the host's namespace; the
+//! descriptors work from any thread afterwards.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
+
+/// Socket buffer asked for, in bytes; what the system's limits leave of it is used.
+const BUFFER: usize = 16 << 20;
+
+/// Opens a packet socket on an interface of the calling thread's namespace: whole frames with
+/// their offload metadata, tags beside them, our own transmissions not seen again.
+///
+/// # Errors
+/// What the system says, with the interface and the step named.
+pub fn packet(interface: &str) -> io::Result<OwnedFd> {
+    let step = |what: &str| {
+        let what = format!("packet socket on {interface}: {what}");
+        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
+    };
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if raw < 0 {
+        return Err(step("open (it needs CAP_NET_RAW)")(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1).map_err(step("PACKET_VNET_HDR"))?;
+    set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
+        .map_err(step("PACKET_IGNORE_OUTGOING (it needs Linux 4.20)"))?;
+    set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).map_err(step("PACKET_AUXDATA"))?;
+    grow_buffers(&fd);
+    let index = nix::net::if_::if_nametoindex(interface)
+        .map_err(|e| step("look up the interface")(e.into()))?;
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: all-zero bytes are a valid link-layer address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = index;
+    // SAFETY: the address is of the type and length said.
+    let bound = unsafe {
+        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
+    };
+    if bound < 0 {
+        return Err(step("bind")(io::Error::last_os_error()));
+    }
+    // Frames to any MAC, as a switch port must take them.
+    let member = libc::packet_mreq {
+        mr_ifindex: index,
+        mr_type: libc::PACKET_MR_PROMISC as u16,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    set(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member)
+        .map_err(step("promiscuous mode"))?;
+    Ok(fd)
+}
+
+/// Opens the UDP socket a VTEP receives on: unconnected, since peers vary their source port, with
+/// datagrams joined by the kernel where it can, and the outer TOS beside them.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
+    let fd = udp(local)?;
+    if let Err(error) = set(&fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
+        tracing::info!(%error, "no UDP_GRO here: datagrams are received one by one");
+    }
+    let (level, option) = match local {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+    };
+    set(&fd, level, option, 1)?;
+    Ok(fd)
+}
+
+/// Opens `count` sockets to send tunnel datagrams from, each with a source port of its own out of
+/// 49152..=65535 (RFC 7348 section 5), chosen from `seed`; a port in use is passed over.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<OwnedFd>> {
+    const FIRST: u64 = 49_152;
+    const PORTS: u64 = 65_536 - FIRST;
+    // An odd stride visits every port of the range, whose size is a power of two.
+    let stride = (seed >> 17) | 1;
+    let mut senders = Vec::with_capacity(count);
+    let mut next = seed;
+    for _ in 0..PORTS {
+        if senders.len() == count {
+            break;
+        }
+        next = next.wrapping_add(stride);
+        let port = u16::try_from(FIRST + next % PORTS).unwrap_or(u16::MAX);
+        match udp(SocketAddr::new(local, port)) {
+            Ok(fd) => senders.push(fd),
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(senders)
+}
+
+fn udp(local: SocketAddr) -> io::Result<OwnedFd> {
+    let step = |e: nix::Error| {
+        let e = io::Error::from(e);
+        io::Error::new(e.kind(), format!("UDP socket on {local}: {e}"))
+    };
+    let (family, level, discover) = match local {
+        SocketAddr::V4(_) => (AddressFamily::Inet, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    };
+    let fd = socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).map_err(step)?;
+    // DF set: a VTEP must not fragment (RFC 7348 section 4.3).
+    set(&fd, level, discover, libc::IP_PMTUDISC_DO)?;
+    grow_buffers(&fd);
+    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(step)?;
+    Ok(fd)
+}
+
+/// Large buffers; past the system's limit where privileges allow.
+fn grow_buffers(fd: &OwnedFd) {
+    let fd = fd.as_fd();
+    if socket::setsockopt(&fd, sockopt::RcvBufForce, &BUFFER).is_err() {
+        let _ = socket::setsockopt(&fd, sockopt::RcvBuf, &BUFFER);
+    }
+    if socket::setsockopt(&fd, sockopt::SndBufForce, &BUFFER).is_err() {
+        let _ = socket::setsockopt(&fd, sockopt::SndBuf, &BUFFER);
+    }
+}
+
+fn set<T>(fd: &OwnedFd, level: i32, option: i32, value: T) -> io::Result<()> {
+    // SAFETY: the pointer and length describe `value`, which outlives the call.
+    let done = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

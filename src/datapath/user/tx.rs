@@ -1,0 +1,338 @@
+//! Sending many frames with few system calls, without copying payload.
+//!
+//! A message is a list of pieces: headers, which are written into an arena here, and payload,
+//! which stays in the receive buffer it came in and is named by its place there. Consecutive messages to one socket leave in one
+//! `sendmmsg`; equal-sized datagrams of one flow are joined into one message, which the kernel
+//! cuts again (`UDP_SEGMENT`) as late as it can.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+
+use super::rx::{RxBatch, Span};
+use crate::encap::DropReason;
+use crate::vswitch::Counters;
+
+/// Bytes of headers one batch may hold.
+const ARENA: usize = 1 << 20;
+/// Pieces one message may hold (`UIO_MAXIOV`).
+const PIECES_PER_MESSAGE: usize = 1024;
+/// Pieces one batch may hold.
+const PIECES: usize = 16 * PIECES_PER_MESSAGE;
+/// Messages one batch may hold.
+const MESSAGES: usize = 1024;
+/// Datagrams the kernel takes in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
+const MAX_SEGMENTS: u16 = 64;
+/// Bytes of one joined message: it must fit an IPv4 packet.
+const MAX_JOINED: usize = 65_000;
+const CONTROL: usize = 64;
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The socket.
+    pub socket: RawFd,
+    /// Index of the destination address given to [`TxBatch::new`]; `None` on packet sockets.
+    pub address: Option<usize>,
+    /// Outer TOS or traffic class.
+    pub tos: u8,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    target: Target,
+    first: usize,
+    pieces: usize,
+    bytes: usize,
+    /// Bytes of each datagram but the last; 0 on packet sockets.
+    size: usize,
+    segments: u16,
+    /// Nothing more may be joined: the last datagram is shorter.
+    closed: bool,
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    /// In the arena.
+    Header(Span),
+    /// In the receive buffers.
+    Payload(Span),
+}
+
+/// Messages being gathered.
+pub struct TxBatch {
+    arena: Box<[u8]>,
+    used: usize,
+    pieces: Vec<Piece>,
+    iovecs: Vec<libc::iovec>,
+    messages: Vec<Message>,
+    headers: Vec<libc::mmsghdr>,
+    control: Box<[[u64; CONTROL / 8]]>,
+    addresses: Vec<Address>,
+    max_segments: u16,
+}
+
+// SAFETY: the raw pointers in `iovecs` and `headers` are made and used within one `flush`.
+unsafe impl Send for TxBatch {}
+
+/// A destination as `sendmmsg` wants it.
+#[derive(Clone, Copy)]
+pub struct Address {
+    storage: libc::sockaddr_storage,
+    len: libc::socklen_t,
+}
+
+impl From<std::net::SocketAddr> for Address {
+    fn from(address: std::net::SocketAddr) -> Self {
+        use nix::sys::socket::{SockaddrLike, SockaddrStorage};
+        let storage = SockaddrStorage::from(address);
+        let len = storage.len();
+        // SAFETY: all-zero bytes are a valid storage, and `len` bytes of the other one are valid to copy.
+        let storage = unsafe {
+            let mut bytes: libc::sockaddr_storage = std::mem::zeroed();
+            ptr::copy_nonoverlapping(
+                storage.as_ptr().cast::<u8>(),
+                (&raw mut bytes).cast::<u8>(),
+                len as usize,
+            );
+            bytes
+        };
+        Address { storage, len }
+    }
+}
+
+impl TxBatch {
+    /// An empty batch with the destinations that targets refer to. Without `join`, every datagram
+    /// is a message of its own (kernels without `UDP_SEGMENT`, links without offloads).
+    #[must_use]
+    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
+        TxBatch {
+            arena: vec![0; ARENA].into(),
+            used: 0,
+            pieces: Vec::with_capacity(PIECES),
+            iovecs: Vec::with_capacity(PIECES),
+            messages: Vec::with_capacity(MESSAGES),
+            headers: Vec::with_capacity(MESSAGES),
+            control: vec![[0; CONTROL / 8]; MESSAGES].into(),
+            addresses,
+            max_segments: if join { MAX_SEGMENTS } else { 1 },
+        }
+    }
+
+    /// Whether another datagram of `headers` header bytes and up to `pieces` pieces surely fits.
+    #[must_use]
+    pub fn has_room(&self, headers: usize, pieces: usize) -> bool {
+        self.used + headers <= ARENA
+            && self.pieces.len() + pieces <= PIECES
+            && self.messages.len() < MESSAGES
+    }
+
+    /// Space of `len` bytes for headers; `None` when the arena is full.
+    pub fn header_space(&mut self, len: usize) -> Option<&mut [u8]> {
+        let space = self.arena.get_mut(self.used..self.used + len)?;
+        self.used += len;
+        Some(space)
+    }
+
+    /// The last `len` bytes given out by [`TxBatch::header_space`], taken as a piece.
+    fn last_space(&self, len: usize) -> Piece {
+        Piece::Header(Span { start: self.used - len, len })
+    }
+
+    /// Adds one datagram: the last `header` bytes given out, then `payload` of the receive buffers.
+    /// It joins the message before it where target and size allow.
+    pub fn push_datagram(&mut self, target: Target, header: usize, payload: Span) {
+        let size = header + payload.len;
+        let max = self.max_segments;
+        let open = self.messages.last_mut().filter(|m| {
+            m.target == target
+                && !m.closed
+                && m.segments < max
+                && size <= m.size
+                && m.bytes + size <= MAX_JOINED
+                && m.pieces + 2 <= PIECES_PER_MESSAGE
+        });
+        if let Some(message) = open {
+            message.bytes += size;
+            message.pieces += 2;
+            message.segments += 1;
+            message.closed = size < message.size;
+        } else {
+            self.messages.push(Message {
+                target,
+                first: self.pieces.len(),
+                pieces: 2,
+                bytes: size,
+                size,
+                segments: 1,
+                closed: false,
+            });
+        }
+        let header = self.last_space(header);
+        self.pieces.extend([header, Piece::Payload(payload)]);
+    }
+
+    /// Adds one frame for a packet socket: the last `header` bytes given out (virtio header first),
+    /// then these parts of the receive buffers.
+    pub fn push_frame(
+        &mut self,
+        socket: RawFd,
+        header: usize,
+        rest: impl IntoIterator<Item = Span>,
+    ) {
+        let first = self.pieces.len();
+        let header = self.last_space(header);
+        self.pieces.push(header);
+        self.pieces.extend(rest.into_iter().map(Piece::Payload));
+        let pieces = self.pieces.len() - first;
+        let target = Target { socket, address: None, tos: 0 };
+        let message =
+            Message { target, first, pieces, bytes: 0, size: 0, segments: 1, closed: true };
+        self.messages.push(message);
+    }
+
+    /// Sends everything and empties the batch; payload is taken from `rx`, the buffers that the
+    /// spans were cut from. What a socket does not take is dropped and counted, with `full` as the
+    /// reason where its buffer was full.
+    pub fn flush(&mut self, rx: &RxBatch, counters: &Counters, full: DropReason) {
+        self.iovecs.clear();
+        self.iovecs.extend(self.pieces.iter().map(|piece| {
+            let bytes = match piece {
+                Piece::Header(span) => self.arena.get(span.start..span.start + span.len),
+                Piece::Payload(span) => rx.bytes(*span),
+            }
+            .unwrap_or_default();
+            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
+        }));
+        let mut start = 0;
+        while let Some(message) = self.messages.get(start) {
+            let socket = message.target.socket;
+            let run = self.messages[start..].iter().take_while(|m| m.target.socket == socket);
+            let end = start + run.count();
+            self.send_run(socket, start, end, counters, full);
+            start = end;
+        }
+        self.messages.clear();
+        self.pieces.clear();
+        self.used = 0;
+    }
+
+    fn send_run(
+        &mut self,
+        socket: RawFd,
+        start: usize,
+        end: usize,
+        counters: &Counters,
+        full: DropReason,
+    ) {
+        self.headers.clear();
+        for index in start..end {
+            let header = self.message_header(index);
+            self.headers.push(header);
+        }
+        let mut done = 0;
+        let mut waited = false;
+        while done < self.headers.len() {
+            let rest = &mut self.headers[done..];
+            // SAFETY: the headers point at iovecs, addresses and control buffers of this value, and
+            // those at the arena and at receive buffers that `flush` borrows until it ends.
+            let sent = unsafe {
+                libc::sendmmsg(socket, rest.as_mut_ptr(), rest.len() as _, libc::MSG_DONTWAIT)
+            };
+            if let Ok(sent) = usize::try_from(sent) {
+                done += sent;
+                continue;
+            }
+            let error = io::Error::last_os_error();
+            let reason = match error.raw_os_error() {
+                Some(libc::EINTR) => continue,
+                Some(libc::EAGAIN) if !waited => {
+                    waited = true;
+                    wait_writable(socket);
+                    continue;
+                }
+                Some(libc::EAGAIN | libc::ENOBUFS) => full,
+                Some(libc::EMSGSIZE) => DropReason::TooBig,
+                Some(libc::EIO | libc::EINVAL) if self.messages[start + done].segments > 1 => {
+                    // The interface below cannot cut datagrams: from now on each goes by itself.
+                    tracing::warn!(%error, "UDP_SEGMENT refused; sending datagrams one by one");
+                    self.max_segments = 1;
+                    DropReason::UnderlayError
+                }
+                _ => {
+                    tracing::debug!(%error, socket, "send refused");
+                    DropReason::UnderlayError
+                }
+            };
+            for _ in 0..self.messages[start + done].segments {
+                counters.dropped(reason);
+            }
+            done += 1;
+        }
+    }
+
+    fn message_header(&mut self, index: usize) -> libc::mmsghdr {
+        let message = self.messages[index];
+        // SAFETY: all-zero bytes are a valid message header.
+        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        let hdr = &mut header.msg_hdr;
+        hdr.msg_iov = self.iovecs[message.first..].as_mut_ptr();
+        hdr.msg_iovlen = message.pieces as _;
+        let Some(address) = message.target.address.and_then(|a| self.addresses.get_mut(a)) else {
+            return header;
+        };
+        hdr.msg_name = (&raw mut address.storage).cast();
+        hdr.msg_namelen = address.len;
+        let v6 = i32::from(address.storage.ss_family) == libc::AF_INET6;
+        let control = &mut self.control[index];
+        let mut used = 0;
+        if message.segments > 1 {
+            #[allow(clippy::cast_possible_truncation)] // datagrams are below 64 KiB
+            let size = (message.size as u16).to_ne_bytes();
+            used += put_control(control, used, libc::SOL_UDP, libc::UDP_SEGMENT, &size);
+        }
+        if message.target.tos != 0 {
+            let (level, kind) = if v6 {
+                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS)
+            } else {
+                (libc::IPPROTO_IP, libc::IP_TOS)
+            };
+            let tos = libc::c_int::from(message.target.tos).to_ne_bytes();
+            used += put_control(control, used, level, kind, &tos);
+        }
+        if used > 0 {
+            hdr.msg_control = control.as_mut_ptr().cast();
+            hdr.msg_controllen = used as _;
+        }
+        header
+    }
+}
+
+/// Writes one control message at `at` (a multiple of 8) and returns the space it takes.
+fn put_control(
+    control: &mut [u64; CONTROL / 8],
+    at: usize,
+    level: i32,
+    kind: i32,
+    data: &[u8],
+) -> usize {
+    // SAFETY: the two control messages written take 24 bytes each and CONTROL is 64; the buffer is
+    // aligned for the header.
+    unsafe {
+        let base = control.as_mut_ptr().cast::<u8>().add(at);
+        let cmsg = base.cast::<libc::cmsghdr>();
+        (*cmsg).cmsg_level = level;
+        (*cmsg).cmsg_type = kind;
+        (*cmsg).cmsg_len = libc::CMSG_LEN(data.len() as _) as _;
+        ptr::copy_nonoverlapping(data.as_ptr(), libc::CMSG_DATA(cmsg), data.len());
+        libc::CMSG_SPACE(data.len() as _) as usize
+    }
+}
+
+/// Gives a full socket one moment to drain.
+fn wait_writable(socket: RawFd) {
+    let mut poll = libc::pollfd { fd: socket, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid pollfd.
+    unsafe { libc::poll(&raw mut poll, 1, 2) };
+}

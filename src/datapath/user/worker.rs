@@ -1,0 +1,123 @@
+//! The threads that move frames.
+//!
+//! Each worker waits on its own epoll set. One direction of an edge is served by one worker, so
+//! that frames of a flow stay in order, and the two directions by two workers where there are as
+//! many: a stream is encapsulated on one processor and decapsulated on another wherever its
+//! hosts are placed.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+
+use super::coalesce::Coalescer;
+use super::edge::Edge;
+use super::rx::{RxBatch, RxKind};
+use super::tx::TxBatch;
+use super::{decap, encap};
+use crate::encap::Transport;
+use crate::vswitch::PortId;
+
+/// Messages taken with one system call. A super-frame is up to 64 KiB, so 32 of them are 2 MiB
+/// of buffers; small frames come in batches of this size.
+const BATCH: usize = 32;
+
+/// What a worker listens to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// A VM's port.
+    Port(usize, PortId),
+    /// An edge's underlay.
+    Underlay(usize),
+}
+
+/// One worker's share.
+pub(super) struct Worker {
+    edges: Arc<Vec<Edge>>,
+    sources: Vec<Source>,
+    epoll: Epoll,
+    stop: Arc<EventFd>,
+    started: Instant,
+}
+
+/// Event data that means "stop".
+const STOP: u64 = u64::MAX;
+
+impl Worker {
+    /// Prepares a worker for these sources.
+    pub fn new(
+        edges: Arc<Vec<Edge>>,
+        sources: Vec<Source>,
+        stop: Arc<EventFd>,
+        started: Instant,
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (index, source) in sources.iter().enumerate() {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+            match *source {
+                Source::Port(edge, port) => epoll.add(&edges[edge].ports[port.0], event)?,
+                Source::Underlay(edge) => {
+                    // SAFETY: the edges live as long as the worker.
+                    let fd = unsafe { BorrowedFd::borrow_raw(edges[edge].underlay_socket()) };
+                    epoll.add(fd, event)?;
+                }
+            }
+        }
+        epoll.add(stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+        Ok(Worker { edges, sources, epoll, stop, started })
+    }
+
+    /// Moves frames until told to stop.
+    pub fn run(self) {
+        let _ = &self.stop;
+        let mut packets = RxBatch::new(RxKind::Packet, BATCH);
+        let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
+        let mut coalescer = Coalescer::new(super::kernel_at_least(6, 2));
+        let mut senders: Vec<TxBatch> =
+            self.edges.iter().map(|e| TxBatch::new(e.addresses(), e.offloads)).collect();
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(count) => count,
+                Err(nix::Error::EINTR) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a worker cannot wait for frames any more");
+                    return;
+                }
+            };
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for event in &events[..count] {
+                if event.data() == STOP {
+                    return;
+                }
+                let Some(source) = usize::try_from(event.data()).ok().and_then(|i| self.sources.get(i))
+                else {
+                    continue;
+                };
+                let done = match *source {
+                    Source::Port(edge, port) => {
+                        let tx = &mut senders[edge];
+                        encap::from_port(&self.edges[edge], port, &mut packets, tx, now)
+                    }
+                    Source::Underlay(edge) => {
+                        let tx = &mut senders[edge];
+                        let edge = &self.edges[edge];
+                        let rx = match edge.engine.transport() {
+                            Transport::Frame | Transport::Stt { .. } => &mut packets,
+                            Transport::Udp { .. } | Transport::Ip { .. } => &mut datagrams,
+                        };
+                        decap::from_underlay(edge, rx, tx, &mut coalescer, now)
+                    }
+                };
+                if let Err(error) = done {
+                    // A link that goes down reports it once on each socket; frames flow again
+                    // when it is back.
+                    tracing::debug!(%error, ?source, "receive");
+                }
+            }
+        }
+    }
+}

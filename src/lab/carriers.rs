@@ -1,0 +1,113 @@
+//! What each encapsulation asks of a lab, and which ones labs of this version can use.
+
+use super::model::{Datapath, Fabric, Lab};
+use crate::ids::Encap;
+
+/// Encapsulations that labs of this version carry.
+pub const CARRIED: &[Encap] = &[Encap::None, Encap::Vlan, Encap::Vxlan];
+
+/// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.
+pub const KERNEL: &[Encap] = &[
+    Encap::None,
+    Encap::Vlan,
+    Encap::Qinq,
+    Encap::Ipip,
+    Encap::SixInFour,
+    Encap::Gre,
+    Encap::Gretap,
+    Encap::Vxlan,
+    Encap::Geneve,
+];
+
+/// Whether it travels in UDP, so that `port` means something.
+#[must_use]
+pub const fn in_udp(encap: Encap) -> bool {
+    matches!(encap, Encap::Vxlan | Encap::Geneve)
+}
+
+/// Bytes a packet grows by over IPv4: from the underlay's IP MTU to the inner IP packet, or a tag's own length.
+///
+/// `None` where it is not one number (`ssh` is a stream, `stt` segments).
+#[must_use]
+pub const fn overhead(encap: Encap) -> Option<u32> {
+    const ETHERNET: u32 = 14;
+    const IPV4: u32 = 20;
+    Some(match encap {
+        Encap::None => 0,
+        Encap::Vlan => 4,
+        Encap::Qinq => 8,
+        Encap::Ipip | Encap::SixInFour => IPV4,
+        // GRE with a key is 8 bytes (RFC 2890), as NVGRE always is (RFC 7637).
+        Encap::Gre => IPV4 + 8,
+        Encap::Gretap | Encap::Nvgre => IPV4 + 8 + ETHERNET,
+        // UDP and 8 bytes more (RFC 7348, RFC 8926 without options).
+        Encap::Vxlan | Encap::Geneve => IPV4 + 8 + 8 + ETHERNET,
+        Encap::Stt | Encap::Ssh => return None,
+    })
+}
+
+/// Largest inner IP packet in bytes that can pass over an underlay of this MTU; `None` where it is not limited by it.
+///
+/// Tags count in the Ethernet header, and Linux's ports take them beyond their MTU.
+#[must_use]
+pub fn inner_mtu(encap: Encap, underlay: u32) -> Option<u32> {
+    if encap.is_tag() {
+        Some(underlay)
+    } else {
+        overhead(encap).map(|n| underlay.saturating_sub(n))
+    }
+}
+
+/// What `auto` stands for with an encapsulation: one L2 domain under tags, routers under tunnels.
+#[must_use]
+pub const fn fabric(asked: Fabric, encap: Encap) -> Fabric {
+    match asked {
+        Fabric::Auto if encap.is_tag() => Fabric::L2,
+        Fabric::Auto => Fabric::L3,
+        asked => asked,
+    }
+}
+
+impl Lab {
+    /// The encapsulations of all its variants, baselines not counted.
+    #[must_use]
+    pub fn encaps(&self) -> Vec<Encap> {
+        if self.compare.encap.is_empty() {
+            vec![self.carrier.encap]
+        } else {
+            self.compare.encap.clone()
+        }
+    }
+
+    /// The datapaths of all its variants, as asked for.
+    #[must_use]
+    pub fn datapaths(&self) -> Vec<Datapath> {
+        if self.compare.datapath.is_empty() {
+            vec![self.carrier.datapath]
+        } else {
+            self.compare.datapath.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inner_mtus_are_those_of_the_formats() {
+        let at_1500 = |encap| inner_mtu(encap, 1500);
+        assert_eq!(at_1500(Encap::Vxlan), Some(1450));
+        assert_eq!(at_1500(Encap::Nvgre), Some(1458));
+        assert_eq!(at_1500(Encap::Ipip), Some(1480));
+        assert_eq!(at_1500(Encap::Vlan), Some(1500));
+        assert_eq!(at_1500(Encap::Stt), None);
+    }
+
+    #[test]
+    fn tags_need_one_broadcast_domain() {
+        assert_eq!(fabric(Fabric::Auto, Encap::Vlan), Fabric::L2);
+        assert_eq!(fabric(Fabric::Auto, Encap::Vxlan), Fabric::L3);
+        assert_eq!(fabric(Fabric::L2, Encap::Vxlan), Fabric::L2);
+    }
+}

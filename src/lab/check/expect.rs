@@ -1,0 +1,156 @@
+//! Expectations: about tenants that exist, in variants that are run, and able to hold.
+
+use std::collections::HashSet;
+
+use super::Whole;
+use super::carrier::{encaps_known, tightest};
+use super::flows::find_tenant;
+use crate::ids::Encap;
+use crate::lab::carriers::overhead;
+use crate::lab::model::{Expectation, Expected, Flow};
+
+pub(super) fn check(whole: &Whole<'_>) {
+    for (n, expectation) in whole.lab.expect.iter().enumerate() {
+        let path = format!("expect[{n}]");
+        variant_is_run(whole, expectation, &path);
+        match &expectation.what {
+            Expected::Reachable { within } => reachable(whole, within, &path),
+            Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
+            Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation.only, &path),
+            Expected::Mtu(bytes) => passes(whole, *bytes, expectation.only, &path),
+            Expected::Throughput { .. } => throughput(whole, expectation.only, &path),
+        }
+    }
+}
+
+fn variant_is_run(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
+    let Some(only) = expectation.only.filter(|_| encaps_known(whole)) else { return };
+    let encaps = whole.lab.encaps();
+    let plain = only == Encap::None && whole.lab.measure.baseline;
+    if !encaps.contains(&only) && !plain {
+        let names: Vec<&str> = encaps.iter().map(|e| e.name()).collect();
+        whole.sink.rule(
+            &format!("{path}.in"),
+            format!(
+                "the lab never runs {only}, so this is never checked; it runs {}",
+                names.join(", ")
+            ),
+        );
+    }
+}
+
+fn reachable(whole: &Whole<'_>, within: &str, path: &str) {
+    let path = format!("{path}.reachable.within");
+    if let Some(tenant) = find_tenant(whole, within, &path)
+        && tenant.vms.len() == 1
+    {
+        whole.sink.rule(
+            &path,
+            format!("`{within}` has only one VM, which has nobody to reach; give it a second one"),
+        );
+    }
+}
+
+fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &str) {
+    let own = path;
+    let path = format!("{path}.isolated");
+    if !whole.sink.clean(&path) || !whole.sink.has(&path) {
+        return;
+    }
+    let mut seen = HashSet::new();
+    for (n, name) in tenants.iter().enumerate() {
+        let path = format!("{path}[{n}]");
+        if !seen.insert(name) {
+            whole.sink.rule(
+                &path,
+                format!(
+                    "`{name}` stands in this list already; a tenant is not isolated from itself"
+                ),
+            );
+        }
+        find_tenant(whole, name, &path);
+    }
+    if tenants.len() < 2 {
+        whole.sink.rule(
+            &path,
+            "names fewer than two tenants; isolation is between two or more, e.g. `[red, blue]`",
+        );
+    }
+    if !whole.lab.measure.isolation {
+        whole.sink.rule(
+            &path,
+            "cannot be shown with `measure: { isolation: false }`; leave one of the two out",
+        );
+    }
+    let encaps = whole.lab.encaps();
+    let plain =
+        only == Some(Encap::None) || (only.is_none() && encaps.iter().all(|e| *e == Encap::None));
+    if plain && encaps_known(whole) {
+        let path = if only.is_some() { format!("{own}.in") } else { path };
+        whole.sink.rule(&path, "the plain path carries one tenant only and keeps nobody apart; expect it in another encapsulation");
+    }
+}
+
+fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
+    let path = format!("{path}.overhead");
+    if !whole.lab.measure.overhead {
+        whole.sink.rule(
+            &path,
+            "cannot be shown with `measure: { overhead: false }`; leave one of the two out",
+        );
+    }
+    if !encaps_known(whole) {
+        return;
+    }
+    let encaps = whole.lab.encaps();
+    let wrong = encaps
+        .iter()
+        .filter(|e| only.is_none_or(|only| only == **e))
+        .find_map(|e| Some((*e, overhead(*e).filter(|o| *o != bytes)?)));
+    if let Some((encap, really)) = wrong {
+        let several = only.is_none() && encaps.len() > 1;
+        let hint = if several { "; with several encapsulations add `in: ..`" } else { "" };
+        whole.sink.rule(
+            &path,
+            format!("{encap} adds {really} bytes to a packet, so {bytes} can never hold{hint}"),
+        );
+    }
+}
+
+fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
+    let path = format!("{path}.mtu");
+    if !whole.lab.measure.mtu {
+        whole.sink.rule(
+            &path,
+            "cannot be shown with `measure: { mtu: false }`; leave one of the two out",
+        );
+    }
+    if !encaps_known(whole) {
+        return;
+    }
+    if let Some((inner, encap, underlay)) = tightest(whole, only)
+        && bytes > inner
+    {
+        whole.sink.rule(&path, format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes, so {bytes} can never hold"));
+    }
+}
+
+fn throughput(whole: &Whole<'_>, only: Option<Encap>, path: &str) {
+    let path = format!("{path}.throughput");
+    if !whole.lab.measure.baseline {
+        whole.sink.rule(
+            &path,
+            "is a ratio to the plain path, which `measure: { baseline: false }` leaves out",
+        );
+    }
+    let tcp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Tcp(_)));
+    if !tcp && whole.sink.clean("traffic") {
+        whole.sink.rule(&path, "is about the first TCP flow, and the lab has none; add `- tcp: { from: .., to: .., for: 1s }` to `traffic`");
+    }
+    if only == Some(Encap::None) {
+        whole.sink.rule(
+            &path,
+            "the plain path's ratio to itself is always 1; expect it in another encapsulation",
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! Rules that see more than one value of a lab at a time; one small function each.
+//!
+//! A rule leaves what it finds with the [`Sink`] at the path of the value that should change.
+//! Values that could not be read are empty or absent here, and no rule objects to those.
+
+mod addresses;
+mod carrier;
+mod expect;
+mod flows;
+mod tenants;
+mod wiring;
+
+use super::model::{Lab, Topology};
+use super::read::Sink;
+
+/// What the rules look at.
+pub(super) struct Whole<'a> {
+    pub lab: &'a Lab,
+    /// The topology, where there is one.
+    pub topology: Option<&'a Topology>,
+    /// Names of all hosts, where they are known for certain.
+    pub hosts: Option<Vec<String>>,
+    pub sink: &'a Sink<'a>,
+}
+
+/// Applies all rules of a lab.
+pub(super) fn lab(whole: &Whole<'_>) {
+    tenants::check(whole);
+    addresses::check(whole);
+    carrier::check(whole);
+    flows::check(whole);
+    expect::check(whole);
+}
+
+/// Applies all rules of a topology that stands at `path` (empty for a file of its own), and
+/// returns the names of its hosts where they are known for certain.
+pub(super) fn topology(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
+    wiring::check(topology, path, sink)
+}

@@ -1,0 +1,34 @@
+//! Ranges of single values, used by the reader and by the published schema.
+
+use std::ops::RangeInclusive;
+
+/// MTU of underlay links in bytes: from what every host takes (RFC 791) to an IP packet's largest length.
+pub(super) const UNDERLAY_MTU: RangeInclusive<u32> = 576..=65535;
+/// MTU of a VM in bytes (RFC 791: every module forwards 68 bytes).
+pub(super) const VM_MTU: RangeInclusive<u32> = 68..=65535;
+/// Parallel connections of one flow.
+pub(super) const STREAMS: RangeInclusive<u32> = 1..=128;
+/// Rounds of each flow in each variant.
+pub(super) const ROUNDS: RangeInclusive<u32> = 1..=1000;
+/// Leaves, spines, and hosts under each leaf, of a generated fabric.
+pub(super) const FABRIC: RangeInclusive<u32> = 1..=1000;
+/// UDP ports.
+pub(super) const PORT: RangeInclusive<u32> = 1..=65535;
+/// Bytes a packet may grow by.
+pub(super) const OVERHEAD: RangeInclusive<u32> = 0..=65535;
+/// UDP payload over IPv4 in bytes: 65535 less 20 and 8 (RFC 768, RFC 791).
+pub(super) const DATAGRAM: RangeInclusive<u64> = 1..=65507;
+/// A request or response in bytes.
+pub(super) const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
+/// Prefix length of a tenant's subnet: so that there are at least two addresses for hosts.
+pub(super) const PREFIX: RangeInclusive<u8> = 8..=30;
+/// Bytes of a node's name: interfaces towards it carry it (Linux `IFNAMSIZ` is 16 with the final 0).
+pub(super) const NODE_NAME: usize = 15;
+/// Bytes of a tenant's or VM's name.
+pub(super) const TENANT_NAME: usize = 32;
+/// Nodes of a topology; each one becomes a namespace.
+pub(super) const NODES: u64 = 10_000;
+/// Bytes of a file: a lab of 5000 tenants has half of it.
+pub(super) const FILE: u64 = 1 << 20;
+/// The lesson's rows: group, and how many it has.
+pub(super) const CLAIMS: [(&str, u32); 3] = [("A", 3), ("B", 9), ("C", 20)];

@@ -1,0 +1,112 @@
+//! `carrier` and `compare`: how tenants' frames travel.
+
+use std::collections::BTreeMap;
+
+use super::At;
+use super::names::suggestion;
+use crate::ids::Encap;
+use crate::lab::carriers::CARRIED;
+use crate::lab::limits::{PORT, UNDERLAY_MTU};
+use crate::lab::model::{Carrier, Compare, Datapath, Fabric, Learning, Switchable};
+
+const DATAPATHS: [(&str, Datapath); 3] =
+    [("user", Datapath::User), ("kernel", Datapath::Kernel), ("auto", Datapath::Auto)];
+const FABRICS: [(&str, Fabric); 3] =
+    [("l2", Fabric::L2), ("l3", Fabric::L3), ("auto", Fabric::Auto)];
+const LEARNINGS: [(&str, Learning); 2] = [("flood", Learning::Flood), ("static", Learning::Static)];
+const SWITCHES: [(&str, Switchable); 2] = [("on", Switchable::On), ("off", Switchable::Off)];
+
+pub(super) fn carrier(at: &At<'_>) -> Carrier {
+    let keys = ["encap", "datapath", "fabric", "learning", "port", "offloads", "datapath_on"];
+    let usual = Carrier::default();
+    let Some(fields) = at.fields("a map, e.g. `{ encap: vxlan }`", &keys) else { return usual };
+    let datapath = |at: &At<'_>| at.choice("datapath", &DATAPATHS);
+    Carrier {
+        encap: fields.get("encap").and_then(|at| encap(&at)).unwrap_or(usual.encap),
+        datapath: fields.get("datapath").and_then(|at| datapath(&at)).unwrap_or(usual.datapath),
+        fabric: fields
+            .get("fabric")
+            .and_then(|at| at.choice("fabric", &FABRICS))
+            .unwrap_or(usual.fabric),
+        learning: fields
+            .get("learning")
+            .and_then(|at| at.choice("way to learn", &LEARNINGS))
+            .unwrap_or(usual.learning),
+        port: fields
+            .get("port")
+            .and_then(|at| at.number("UDP port", &PORT))
+            .and_then(|port| u16::try_from(port).ok()),
+        offloads: fields
+            .get("offloads")
+            .and_then(|at| at.choice("setting of offloads", &SWITCHES))
+            .unwrap_or(usual.offloads),
+        datapath_on: fields
+            .get("datapath_on")
+            .and_then(|at| at.entries("a map from hosts to datapaths, e.g. `{ h1: kernel }`"))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(host, at)| Some((host, datapath(&at)?)))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+pub(super) fn compare(at: &At<'_>) -> Compare {
+    let keys = ["encap", "datapath", "mtu"];
+    let Some(fields) = at.fields("a map, e.g. `{ encap: [vlan, vxlan] }`", &keys) else {
+        return Compare::default();
+    };
+    Compare {
+        encap: values(fields.get("encap"), "encapsulations", encap),
+        datapath: values(fields.get("datapath"), "datapaths", |at| {
+            at.choice("datapath", &DATAPATHS)
+        }),
+        mtu: values(fields.get("mtu"), "underlay MTUs", underlay_mtu),
+    }
+}
+
+/// The values of one list of `compare`, each once.
+fn values<T: PartialEq>(
+    at: Option<At<'_>>,
+    what: &str,
+    read: impl Fn(&At<'_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(at) = at else { return Vec::new() };
+    let Some(items) = at.list(&format!("a list of {what}")) else { return Vec::new() };
+    if items.is_empty() {
+        at.wrong(format!("is empty; list the {what} to compare, or leave the key out"));
+    }
+    let mut values = Vec::new();
+    for item in items {
+        if let Some(value) = read(&item) {
+            if values.contains(&value) {
+                item.wrong("stands in this list already; each value is compared once");
+            } else {
+                values.push(value);
+            }
+        }
+    }
+    values
+}
+
+/// An encapsulation that labs of this version can use.
+pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
+    let text = at.text("an encapsulation, e.g. `vxlan`")?;
+    let Some(encap) = Encap::ALL.into_iter().find(|e| e.name() == text) else {
+        let near = suggestion(&text, Encap::ALL.iter().map(|e| e.name()));
+        at.wrong(format!("`{text}` is no encapsulation{near}"));
+        return None;
+    };
+    if !CARRIED.contains(&encap) {
+        let names: Vec<&str> = CARRIED.iter().map(|e| e.name()).collect();
+        at.wrong(format!(
+            "this version carries no {encap} in labs yet; it carries {}",
+            names.join(", ")
+        ));
+    }
+    Some(encap)
+}
+
+/// The MTU of underlay links in bytes.
+pub(super) fn underlay_mtu(at: &At<'_>) -> Option<u32> {
+    at.number("underlay MTU", &UNDERLAY_MTU)
+}

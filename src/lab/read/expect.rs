@@ -1,0 +1,100 @@
+//! `expect`: what must hold.
+
+use super::At;
+use super::at::Fields;
+use super::carrier;
+use crate::lab::limits::{CLAIMS, OVERHEAD, VM_MTU};
+use crate::lab::model::{Expectation, Expected};
+
+const KINDS: [&str; 5] = ["reachable", "isolated", "overhead", "mtu", "throughput"];
+const KEYS: [&str; 7] = ["reachable", "isolated", "overhead", "mtu", "throughput", "in", "claim"];
+
+pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
+    let Some(items) = at.list("a list of what must hold") else { return Vec::new() };
+    items
+        .iter()
+        .map(|at| {
+            // One that could not be read keeps its place in the list as one that always holds,
+            // so that the rules find the others at their paths.
+            expectation(at).unwrap_or(Expectation {
+                what: Expected::Isolated(Vec::new()),
+                only: None,
+                claim: None,
+            })
+        })
+        .collect()
+}
+
+fn expectation(at: &At<'_>) -> Option<Expectation> {
+    let example = "`isolated: [red, blue]`";
+    let fields = at.fields(&format!("what must hold, e.g. {example}"), &KEYS)?;
+    let claim = fields.get("claim").and_then(|at| claim(&at));
+    let only = fields.get("in").and_then(|at| carrier::encap(&at));
+    let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+    let [kind] = kinds.as_slice() else {
+        if at.sink.clean(&at.path) {
+            at.wrong(if kinds.is_empty() {
+                format!("an expectation is one of {}, e.g. {example}", KINDS.join(", "))
+            } else {
+                format!(
+                    "one expectation says one thing, not {}; begin each with its own `-`",
+                    kinds.join(" and ")
+                )
+            });
+        }
+        return None;
+    };
+    Some(Expectation { what: what(kind, &fields)?, only, claim })
+}
+
+fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
+    let at = fields.get(kind)?;
+    match kind {
+        "reachable" => {
+            let wanted = "a tenant's name";
+            let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
+            let within = fields.need("within", wanted)?.text(wanted)?;
+            Some(Expected::Reachable { within })
+        }
+        "isolated" => {
+            let items = at.list("a list of tenants, e.g. `[red, blue]`")?;
+            let names = items.iter().map(|at| at.text("a tenant's name").unwrap_or_default());
+            Some(Expected::Isolated(names.collect()))
+        }
+        "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", &OVERHEAD)?)),
+        "mtu" => Some(Expected::Mtu(at.number("MTU", &VM_MTU)?)),
+        _ => {
+            let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &["at-least"])?;
+            let at =
+                fields.need("at-least", "the smallest ratio to the plain path, e.g. `0.35`")?;
+            Some(Expected::Throughput { at_least: at.positive("ratio to the plain path")? })
+        }
+    }
+}
+
+fn claim(at: &At<'_>) -> Option<String> {
+    let text = at.text("a row of the lesson, e.g. `C1`")?;
+    if !is_claim(&text) {
+        at.wrong(format!(
+            "`{text}` is no row of the lesson; there are A1 to A3, B1 to B9 and C1 to C20"
+        ));
+        return None;
+    }
+    Some(text)
+}
+
+/// Whether a text names a row of the lesson.
+fn is_claim(text: &str) -> bool {
+    CLAIMS.iter().any(|(group, rows)| (1..=*rows).any(|row| text == format!("{group}{row}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_claim;
+
+    #[test]
+    fn rows_of_the_lesson() {
+        assert!(["A1", "A3", "B9", "C1", "C20"].into_iter().all(is_claim));
+        assert!(!["A0", "A4", "B10", "C21", "D1", "C01", "c1", ""].into_iter().any(is_claim));
+    }
+}

@@ -1,0 +1,156 @@
+//! `tenants`: ids, subnets and VMs.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+use super::At;
+use super::names::{TENANTS, VMS};
+use super::tree::Kind;
+use crate::lab::limits::{PREFIX, VM_MTU};
+use crate::lab::model::{Tenant, Vm};
+
+pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
+    let Some(items) = at.list("a list of tenants") else { return Vec::new() };
+    if items.is_empty() {
+        at.wrong("is empty; a lab needs at least one tenant");
+    }
+    items.iter().map(tenant).collect()
+}
+
+fn tenant(at: &At<'_>) -> Tenant {
+    let keys = ["name", "vid", "vni", "vsid", "key", "context", "subnet", "vms"];
+    let example = "`{ name: red, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }`";
+    let fields = at.fields(&format!("a tenant, e.g. {example}"), &keys);
+    let get = |key| fields.as_ref().and_then(|f| f.get(key));
+    let need = |key, wanted| fields.as_ref().and_then(|f| f.need(key, wanted));
+    Tenant {
+        name: need("name", "the tenant's name, e.g. `red`")
+            .and_then(|at| at.name(TENANTS))
+            .unwrap_or_default(),
+        vid: get("vid").and_then(|at| at.id("VLAN id")),
+        vni: get("vni").and_then(|at| at.id("VNI")),
+        vsid: get("vsid").and_then(|at| at.id("NVGRE VSID")),
+        key: get("key").and_then(|at| at.id("GRE key")),
+        context: get("context").and_then(|at| at.id("STT context id")),
+        subnet: need("subnet", "the tenant's IPv4 subnet, e.g. `192.168.0.0/24`")
+            .and_then(|at| subnet(&at))
+            .unwrap_or_default(),
+        vms: need("vms", "its VMs and the host of each, e.g. `{ vm1: h1, vm2: h2 }`")
+            .map(|at| vms(&at))
+            .unwrap_or_default(),
+    }
+}
+
+/// A subnet in which VMs can have addresses; at most /30, so that there are two.
+fn subnet(at: &At<'_>) -> Option<Ipv4Net> {
+    let text = at.text("an IPv4 subnet, e.g. `192.168.0.0/24`")?;
+    let objection = match text.parse::<Ipv4Net>() {
+        Err(_) if text.contains(':') => {
+            format!("`{text}` is no IPv4 subnet; tenants have IPv4 subnets in this version")
+        }
+        Err(_) => {
+            format!("`{text}` is no IPv4 subnet; write address and length, e.g. `192.168.0.0/24`")
+        }
+        Ok(net) if net.network() != net.addr() => {
+            format!("`{text}` has bits beyond its length set; the subnet is `{}`", net.trunc())
+        }
+        Ok(net) if !PREFIX.contains(&net.prefix_len()) => {
+            format!(
+                "a subnet of a tenant is between /{} and /{} long, not /{}",
+                PREFIX.start(),
+                PREFIX.end(),
+                net.prefix_len()
+            )
+        }
+        Ok(net) if !for_hosts(net.addr()) => {
+            format!("hosts have no addresses in `{text}`; take e.g. `192.168.0.0/24`")
+        }
+        Ok(net) => return Some(net),
+    };
+    at.wrong(objection);
+    None
+}
+
+/// Whether addresses like this one can be given to hosts (RFC 6890: not 0/8, 127/8, 224/4, 240/4).
+fn for_hosts(ip: Ipv4Addr) -> bool {
+    !(ip.octets()[0] == 0 || ip.is_loopback() || ip.octets()[0] >= 224)
+}
+
+fn vms(at: &At<'_>) -> Vec<Vm> {
+    let wanted = "a map from names to hosts, e.g. `{ vm1: h1, vm2: h2 }`";
+    let Some(entries) = at.entries(wanted) else { return Vec::new() };
+    if entries.is_empty() {
+        at.wrong("is empty; a tenant needs at least one VM");
+    }
+    entries.into_iter().map(|(name, at)| vm(name, &at)).collect()
+}
+
+fn vm(name: String, at: &At<'_>) -> Vm {
+    if let Some(objection) = VMS.objection(&name) {
+        at.wrong(objection);
+    }
+    let wanted = "the host it lives on";
+    if !matches!(at.node.kind, Kind::Map(_)) {
+        let host = at.text("the host it lives on, or `{ host: h1, ip: .., mac: .., mtu: .. }`");
+        return Vm { name, host: host.unwrap_or_default(), ip: None, mac: None, mtu: None };
+    }
+    let fields = at.fields("a VM", &["host", "ip", "mac", "mtu"]);
+    let get = |key| fields.as_ref().and_then(|f| f.get(key));
+    Vm {
+        name,
+        host: fields
+            .as_ref()
+            .and_then(|f| f.need("host", wanted))
+            .and_then(|at| at.text(wanted))
+            .unwrap_or_default(),
+        ip: get("ip").and_then(|at| address(&at)),
+        mac: get("mac").and_then(|at| mac(&at)),
+        mtu: get("mtu").and_then(|at| at.number("MTU of a VM", &VM_MTU)),
+    }
+}
+
+fn address(at: &At<'_>) -> Option<IpAddr> {
+    let text = at.text("an IPv4 address, e.g. `192.168.0.10`")?;
+    match text.parse::<Ipv4Addr>() {
+        Ok(ip) => return Some(ip.into()),
+        Err(_) if text.contains('/') => {
+            at.wrong(format!("`{text}` is no address; leave out the length, it is the subnet's"));
+        }
+        Err(_) => at.wrong(format!("`{text}` is no IPv4 address; write e.g. `192.168.0.10`")),
+    }
+    None
+}
+
+/// A MAC that a VM can have, in lower case: not a group's (the lowest bit of the first byte, IEEE 802), not zero.
+fn mac(at: &At<'_>) -> Option<String> {
+    let text = at.text("a MAC, e.g. `02:00:00:00:00:01`")?;
+    let Some(bytes) = mac_bytes(&text) else {
+        at.wrong(format!("`{text}` is no MAC; write six bytes, e.g. `02:00:00:00:00:01`"));
+        return None;
+    };
+    if bytes[0] & 1 == 1 {
+        let single = format!("{:02x}", bytes[0] & !1);
+        at.wrong(format!(
+            "`{text}` is a group's MAC (the lowest bit of the first byte is set); a VM needs one of its own, e.g. `{single}{}`",
+            text.get(2..).unwrap_or_default()
+        ));
+        return None;
+    }
+    if bytes == [0; 6] {
+        at.wrong(format!("`{text}` is nobody's MAC; write e.g. `02:00:00:00:00:01`"));
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn mac_bytes(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut bytes {
+        let part =
+            parts.next().filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()));
+        *byte = u8::from_str_radix(part?, 16).ok()?;
+    }
+    parts.next().is_none().then_some(bytes)
+}

@@ -1,0 +1,80 @@
+//! A topology, inline or in a file of its own.
+
+use super::At;
+use super::carrier::underlay_mtu;
+use super::names::NODES;
+use super::tree::Kind;
+use crate::lab::limits::FABRIC;
+use crate::lab::model::{LeafSpine, LinkFull, LinkSpec, Topology, default_mtu};
+
+/// Reads a topology; what could not be read is left out.
+pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
+    let keys = ["title", "leaf-spine", "hosts", "switches", "links", "mtu", "rate"];
+    let fields =
+        at.fields("a topology, with `leaf-spine`, or `hosts`, `switches` and `links`", &keys)?;
+    Some(Topology {
+        title: fields.get("title").and_then(|at| at.text("one line that says what it looks like")),
+        leaf_spine: fields.get("leaf-spine").and_then(|at| leaf_spine(&at)),
+        hosts: fields.get("hosts").map(|at| nodes(&at, "hosts")).unwrap_or_default(),
+        switches: fields.get("switches").map(|at| nodes(&at, "switches")).unwrap_or_default(),
+        links: fields.get("links").map(|at| links(&at)).unwrap_or_default(),
+        mtu: fields.get("mtu").and_then(|at| underlay_mtu(&at)).unwrap_or_else(default_mtu),
+        rate: fields.get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+    })
+}
+
+fn leaf_spine(at: &At<'_>) -> Option<LeafSpine> {
+    let keys = ["leaves", "spines", "hosts"];
+    let fields = at.fields("a map, e.g. `{ leaves: 2, spines: 2, hosts: 2 }`", &keys)?;
+    let number =
+        |key: &str, what: &str| fields.need(key, &format!("the {what}"))?.number(what, &FABRIC);
+    let (leaves, spines, hosts) = (
+        number("leaves", "number of leaves"),
+        number("spines", "number of spines"),
+        number("hosts", "number of hosts under each leaf"),
+    );
+    Some(LeafSpine { leaves: leaves?, spines: spines?, hosts: hosts? })
+}
+
+/// Names keep their place in the list, so that the rules find them at their paths; unread ones are empty.
+fn nodes(at: &At<'_>, what: &str) -> Vec<String> {
+    let Some(items) = at.list(&format!("a list of {what}")) else { return Vec::new() };
+    items.iter().map(|at| at.name(NODES).unwrap_or_default()).collect()
+}
+
+fn links(at: &At<'_>) -> Vec<LinkSpec> {
+    let Some(items) = at.list("a list of cables, e.g. `[[h1, leaf1], [h2, leaf1]]`") else {
+        return Vec::new();
+    };
+    items.iter().map(link).collect()
+}
+
+fn link(at: &At<'_>) -> LinkSpec {
+    if let Kind::List(_) = at.node.kind {
+        return LinkSpec::Ends(ends(at));
+    }
+    let fields = at.fields(
+        "a cable, e.g. `[h1, leaf1]` or `{ ends: [h1, leaf1], rate: 1G }`",
+        &["ends", "mtu", "rate"],
+    );
+    let get = |key| fields.as_ref().and_then(|f| f.get(key));
+    let both = "the two nodes it joins, e.g. `[h1, leaf1]`";
+    let both = fields.as_ref().and_then(|f| f.need("ends", both));
+    LinkSpec::Full(LinkFull {
+        ends: both.map(|at| ends(&at)).unwrap_or_default(),
+        mtu: get("mtu").and_then(|at| underlay_mtu(&at)),
+        rate: get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+    })
+}
+
+fn ends(at: &At<'_>) -> [String; 2] {
+    let Some(items) = at.list("the two nodes a cable joins, e.g. `[h1, leaf1]`") else {
+        return Default::default();
+    };
+    let [a, b] = items.as_slice() else {
+        at.wrong(format!("a cable joins two nodes, not {}; write e.g. `[h1, leaf1]`", items.len()));
+        return Default::default();
+    };
+    let name = |at: &At<'_>| at.text("the name of a node").unwrap_or_default();
+    [name(a), name(b)]
+}

@@ -1,0 +1,214 @@
+//! The JSON Schema of lab and topology files, as the reader really takes them.
+//!
+//! The model's types give names, structure and descriptions; here it gets what the reader does
+//! beyond them: `vms` as a map, ranges and patterns of single values, and no `null`, since a key
+//! without a value is refused. Rules between values (names that must exist, sizes that must fit)
+//! have no place in a schema.
+
+use std::ops::RangeInclusive;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::carriers::CARRIED;
+use super::limits;
+use super::model::{Lab, Topology};
+
+/// The schema of a file that is a lab or a topology (JSON Schema 2020-12).
+///
+/// A file of one kind only is described by `#/$defs/Lab` or `#/$defs/Topology`.
+#[must_use]
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    generator.subschema_for::<Lab>();
+    generator.subschema_for::<Topology>();
+    let mut defs = generator.take_definitions(true);
+    let carried: Vec<Value> = CARRIED.iter().map(|e| json!(e.name())).collect();
+    if let Some(Value::Array(all)) = defs.get_mut("Encap").and_then(|e| e.get_mut("oneOf")) {
+        all.retain(|one| carried.contains(&one["const"]));
+    }
+    let mut schema = Value::Object(defs);
+    values(&mut schema);
+    without_null(&mut schema);
+    numbers_as_text(&mut schema);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "overlab: a lab or a topology",
+        "anyOf": [{ "$ref": "#/$defs/Lab" }, { "$ref": "#/$defs/Topology" }],
+        "$defs": schema,
+    })
+}
+
+/// What the reader asks of single values.
+fn values(defs: &mut Value) {
+    let name = |max: usize| json!({ "type": ["string", "number"], "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": max });
+    let (node, tenant) = (name(limits::NODE_NAME), name(limits::TENANT_NAME));
+    let end = json!({ "pattern": "^[^/]+/[^/]+$" });
+    let claims: Vec<String> = limits::CLAIMS
+        .iter()
+        .flat_map(|(group, rows)| (1..=*rows).map(move |row| format!("{group}{row}")))
+        .collect();
+    for (path, patch) in [
+        ("/Lab/properties/title", json!({ "minLength": 1 })),
+        ("/Lab/properties/tenants", json!({ "minItems": 1 })),
+        ("/Compare/properties/encap", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/datapath", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/mtu", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/mtu/items", range(&limits::UNDERLAY_MTU)),
+        ("/Carrier/properties/port", range(&limits::PORT)),
+        ("/Topology/properties/mtu", range(&limits::UNDERLAY_MTU)),
+        ("/Topology/properties/hosts/items", node.clone()),
+        ("/Topology/properties/switches/items", node),
+        ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
+        ("/LeafSpine/properties/leaves", range(&limits::FABRIC)),
+        ("/LeafSpine/properties/spines", range(&limits::FABRIC)),
+        ("/LeafSpine/properties/hosts", range(&limits::FABRIC)),
+        ("/Tenant/properties/name", tenant.clone()),
+        ("/Tenant/properties/subnet", json!({ "pattern": "^[0-9.]+/[0-9]+$" })),
+        ("/Vm/properties/ip", json!({ "format": "ipv4" })),
+        ("/Vm/properties/mac", json!({ "pattern": "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$" })),
+        ("/Vm/properties/mtu", range(&limits::VM_MTU)),
+        ("/TcpFlow/properties/streams", range(&limits::STREAMS)),
+        ("/TcpFlow/properties/from", end.clone()),
+        ("/TcpFlow/properties/to", end.clone()),
+        ("/UdpFlow/properties/from", end.clone()),
+        ("/UdpFlow/properties/to", end.clone()),
+        ("/RrFlow/properties/from", end.clone()),
+        ("/RrFlow/properties/to", end),
+        ("/Measure/properties/rounds", range(&limits::ROUNDS)),
+        ("/Expectation/properties/claim", json!({ "enum": claims })),
+    ] {
+        merge(defs.pointer_mut(path), patch);
+    }
+    vms_by_name(defs, &tenant);
+    for kind in
+        defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        let inner = kind.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, value) in inner.into_iter().flatten() {
+            let patch = match name.as_str() {
+                "overhead" => range(&limits::OVERHEAD),
+                "mtu" => range(&limits::VM_MTU),
+                "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                _ => json!({ "additionalProperties": false }),
+            };
+            merge(Some(&mut *value), patch);
+            merge(value.pointer_mut("/properties/at-least"), json!({ "exclusiveMinimum": 0 }));
+        }
+    }
+}
+
+/// `vms` is a map from a name to a host or to the other fields of a VM.
+fn vms_by_name(defs: &mut Value, name: &Value) {
+    if let Some(vm) = defs.get_mut("Vm").and_then(Value::as_object_mut) {
+        vm.insert("required".into(), json!(["host"]));
+        vm.insert("description".into(), json!("A VM with more than its host."));
+        if let Some(properties) = vm.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.remove("name");
+        }
+    }
+    let mut names = name.clone();
+    names["type"] = json!("string");
+    if let Some(vms) = defs.pointer_mut("/Tenant/properties/vms") {
+        let description = vms["description"].clone();
+        *vms = json!({
+            "description": description,
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": names,
+            "additionalProperties": {
+                "anyOf": [
+                    { "type": "string", "description": "The host it lives on." },
+                    { "$ref": "#/$defs/Vm" },
+                ]
+            },
+        });
+    }
+}
+
+fn range(range: &RangeInclusive<u32>) -> Value {
+    json!({ "minimum": range.start(), "maximum": range.end() })
+}
+
+fn merge(into: Option<&mut Value>, patch: Value) {
+    if let (Some(Value::Object(into)), Value::Object(patch)) = (into, patch) {
+        into.extend(patch);
+    }
+}
+
+/// An absent value is written by leaving its key out, never as `null`.
+fn without_null(schema: &mut Value) {
+    each(schema, &|map| {
+        if map.get("default").is_some_and(|d| d.is_null() || *d == json!([])) {
+            map.remove("default");
+        }
+        if let Some(Value::Object(default)) = map.get_mut("default") {
+            default.retain(|_, value| !(value.is_null() || *value == json!([])));
+        }
+        if let Some(Value::Array(types)) = map.get_mut("type") {
+            types.retain(|t| t != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                map.insert("type".into(), only);
+            }
+        }
+        if let Some(Value::Array(any)) = map.get_mut("anyOf") {
+            any.retain(|one| one["type"] != "null");
+            if let [Value::Object(only)] = any.as_slice() {
+                let only = only.clone();
+                map.remove("anyOf");
+                map.extend(only);
+            }
+        }
+    });
+}
+
+/// Where any text will do, a number is the text it is written as.
+fn numbers_as_text(schema: &mut Value) {
+    each(schema, &|map| {
+        let limited =
+            ["const", "enum", "pattern", "format"].iter().any(|key| map.contains_key(*key));
+        if map.get("type").is_some_and(|t| t == "string") && !limited {
+            map.insert("type".into(), json!(["string", "number"]));
+        }
+    });
+}
+
+fn each(value: &mut Value, change: &dyn Fn(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(map) => {
+            change(map);
+            map.values_mut().for_each(|v| each(v, change));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|v| each(v, change)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_found_its_place() {
+        let schema = schema();
+        let at = |path: &str| schema.pointer(path).cloned().unwrap_or_default();
+        assert_eq!(at("/$defs/Topology/properties/mtu/minimum"), 576);
+        assert_eq!(
+            at("/$defs/Carrier/properties/port"),
+            json!({
+                "description": at("/$defs/Carrier/properties/port/description"),
+                "type": "integer", "format": "uint16", "minimum": 1, "maximum": 65535,
+            })
+        );
+        assert_eq!(at("/$defs/Encap/oneOf").as_array().map(Vec::len), Some(CARRIED.len()));
+        assert_eq!(at("/$defs/Tenant/properties/vms/type"), "object");
+        assert_eq!(at("/$defs/TcpFlow/properties/streams/maximum"), 128);
+        assert!(!schema.to_string().contains("null"), "a key is left out, never null");
+    }
+
+    #[test]
+    fn the_schema_is_one() {
+        assert!(jsonschema::meta::is_valid(&schema()));
+    }
+}

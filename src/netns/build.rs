@@ -1,0 +1,378 @@
+//! From a plan to namespaces, links, addresses and routes.
+//!
+//! What is to happen in each namespace is gathered first; then all namespaces are made, all veth
+//! pairs are born in them through one socket, and each namespace is entered once for the rest.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Result};
+use super::feature::{Offloads, switch_off};
+use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
+use super::namespaces::Namespaces;
+use super::qdisc::{self, Bucket, DropMethod};
+use super::socket::{Netlink, Request};
+use super::sysctl::{Role, harmonise};
+use super::world::World;
+use super::{address, ready};
+use crate::ids::Encap;
+use crate::lab::{Datapath, Fabric};
+use crate::measure::Place;
+use crate::plan::{Node, NodeKind, Variant};
+
+/// Name of a switch's bridge in its namespace.
+pub const BRIDGE: &str = "br0";
+/// The VM's only interface.
+pub const VM_INTERFACE: &str = "eth0";
+/// MTU of the host's end of a VM's cable: the largest there is, so that the edge, and not the
+/// cable, decides what is too big.
+pub const PORT_MTU: u32 = 65_535;
+/// MAC ageing of switches in seconds, 802.1D's default.
+const AGEING: u32 = 300;
+/// First index we give out; below are the interfaces that loaded modules put into every namespace.
+const FIRST_INDEX: u32 = 100;
+
+/// The built part of one or more variants: nodes, links and VMs, without tenants' edges.
+#[derive(Debug)]
+pub struct Underlay {
+    namespaces: Namespaces,
+    drop_method: Option<DropMethod>,
+    built_in: Duration,
+}
+
+/// What has to be done in one namespace, besides being the home of veth ends.
+#[derive(Debug, Default)]
+struct Site {
+    indexes: BTreeMap<String, u32>,
+    router: bool,
+    requests: Vec<Request>,
+    offloads_off: Vec<(String, Offloads)>,
+    drops: Vec<(u32, String)>,
+}
+
+impl Site {
+    fn reserve(&mut self, interface: &str) -> Result<u32> {
+        let index = FIRST_INDEX + u32::try_from(self.indexes.len()).unwrap_or(u32::MAX / 2);
+        match self.indexes.insert(interface.to_owned(), index) {
+            None => Ok(index),
+            Some(_) => Err(Error::Plan(format!("two interfaces are called `{interface}`"))),
+        }
+    }
+
+    fn index(&self, interface: &str) -> Result<u32> {
+        let found = self.indexes.get(interface).copied();
+        found.ok_or_else(|| Error::Plan(format!("there is no interface `{interface}`")))
+    }
+}
+
+/// A veth pair to be born: for each end its namespace, name, index and MAC; and both MTUs.
+struct Cable {
+    ends: [(String, String, u32, Option<[u8; 6]>); 2],
+    mtus: [u32; 2],
+}
+
+/// Builds every namespace of nodes and VMs of all variants, with links, rates, addresses, bridges
+/// and routes, and the VMs' ports in their hosts.
+///
+/// # Errors
+/// The plan contradicts itself, or the kernel refused; what was built is then removed again.
+pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
+    let begun = Instant::now();
+    let mut draft = Draft::default();
+    for variant in variants {
+        draft.variant(variant)?;
+    }
+    let namespaces = Namespaces::create(world, draft.sites.keys().map(String::as_str))?;
+    lay(&namespaces, &draft.cables)?;
+    let mut drop_method = None;
+    for (name, site) in draft.sites {
+        let used = furnish(&namespaces, &name, site)?;
+        drop_method = used.or(drop_method);
+    }
+    let built_in = begun.elapsed();
+    tracing::debug!(namespaces = namespaces.len(), ?built_in, "built");
+    Ok(Underlay { namespaces, drop_method, built_in })
+}
+
+fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
+    let requests = cables
+        .iter()
+        .map(|cable| {
+            let end = |at: usize| -> Result<End<'_>> {
+                let (namespace, name, index, mac) = &cable.ends[at];
+                let namespace = namespaces.descriptor(namespace)?;
+                Ok(End { namespace, name, index: *index, mac: *mac, mtu: cable.mtus[at] })
+            };
+            Ok(link::veth(&end(0)?, &end(1)?))
+        })
+        .collect::<Result<_>>()?;
+    Netlink::open("home")?.all(requests)
+}
+
+fn furnish(namespaces: &Namespaces, name: &str, site: Site) -> Result<Option<DropMethod>> {
+    namespaces.inside(name, || {
+        harmonise(if site.router { Role::Router } else { Role::End })?;
+        for (interface, offloads) in &site.offloads_off {
+            switch_off(interface, *offloads)?;
+        }
+        let mut netlink = Netlink::open(name)?;
+        netlink.all(site.requests)?;
+        let mut method = None;
+        for (index, interface) in &site.drops {
+            method = Some(qdisc::drop_ingress(&mut netlink, *index, interface)?);
+        }
+        Ok(method)
+    })
+}
+
+#[derive(Default)]
+struct Draft {
+    sites: BTreeMap<String, Site>,
+    cables: Vec<Cable>,
+}
+
+impl Draft {
+    fn variant(&mut self, variant: &Variant) -> Result<()> {
+        for node in &variant.nodes {
+            self.node(variant, node)?;
+        }
+        for vm in variant.vms() {
+            self.site_new(variant, &vm.node)?;
+        }
+        self.links(variant)?;
+        self.vms(variant)?;
+        self.edges(variant)?;
+        // Last, when their devices are up.
+        for node in &variant.nodes {
+            let site = self.site(variant, &node.name)?;
+            for route in &node.routes {
+                let device = route.device.as_deref().map(|name| site.index(name)).transpose()?;
+                site.requests.push(address::route(route.to, &route.via, device)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn site_new(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
+        let name = variant.namespace(node);
+        if self.sites.contains_key(&name) {
+            return Err(Error::Plan(format!("two nodes are called `{name}`")));
+        }
+        let site = self.sites.entry(name).or_default();
+        site.requests.push(link::up(link::LOOPBACK, "lo"));
+        Ok(site)
+    }
+
+    fn site(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
+        let name = variant.namespace(node);
+        self.sites.get_mut(&name).ok_or_else(|| Error::Plan(format!("there is no node `{name}`")))
+    }
+
+    fn node(&mut self, variant: &Variant, node: &Node) -> Result<()> {
+        let site = self.site_new(variant, &node.name)?;
+        for net in &node.loopback {
+            site.requests.push(address::address(link::LOOPBACK, "lo", *net));
+        }
+        site.router = match node.kind {
+            NodeKind::Router => true,
+            // Without encapsulation on a routed fabric hosts route for their VMs.
+            NodeKind::Host => variant.encap == Encap::None && variant.fabric == Fabric::L3,
+            NodeKind::Switch => false,
+        };
+        if node.kind == NodeKind::Switch {
+            let index = site.reserve(BRIDGE)?;
+            let tree = SpanningTree::default();
+            let tree =
+                SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
+            site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
+            site.requests.push(link::up(index, BRIDGE));
+        }
+        Ok(())
+    }
+
+    fn links(&mut self, variant: &Variant) -> Result<()> {
+        for cable in &variant.links {
+            let mut ends = Vec::with_capacity(2);
+            for end in &cable.ends {
+                let namespace = variant.namespace(&end.node);
+                let site = self.site(variant, &end.node)?;
+                let index = site.reserve(&end.interface)?;
+                match site.indexes.get(BRIDGE) {
+                    Some(bridge) => {
+                        site.requests.push(link::enslave(index, &end.interface, *bridge));
+                    }
+                    None => site.requests.push(link::up(index, &end.interface)),
+                }
+                for net in &end.addresses {
+                    site.requests.push(address::address(index, &end.interface, *net));
+                }
+                if let Some(rate) = cable.rate {
+                    let bucket = Bucket::new(rate, cable.mtu);
+                    site.requests.push(qdisc::tbf(index, &end.interface, rate, bucket));
+                }
+                if !variant.offloads {
+                    site.offloads_off.push((end.interface.clone(), Offloads::All));
+                }
+                let mac = Some(parse_mac(&end.mac)?);
+                ends.push((namespace, end.interface.clone(), index, mac));
+            }
+            if let Ok(ends) = ends.try_into() {
+                self.cables.push(Cable { ends, mtus: [cable.mtu; 2] });
+            }
+        }
+        Ok(())
+    }
+
+    fn vms(&mut self, variant: &Variant) -> Result<()> {
+        for vm in variant.vms() {
+            let host = self.site(variant, &vm.host)?;
+            let port = host.reserve(&vm.port)?;
+            host.requests.push(link::up(port, &vm.port));
+            let site = self.site(variant, &vm.node)?;
+            let eth0 = site.reserve(VM_INTERFACE)?;
+            site.requests.push(link::up(eth0, VM_INTERFACE));
+            site.requests.push(address::address(eth0, VM_INTERFACE, vm.address));
+            self.cables.push(Cable {
+                ends: [
+                    (
+                        variant.namespace(&vm.node),
+                        VM_INTERFACE.to_owned(),
+                        eth0,
+                        Some(parse_mac(&vm.mac)?),
+                    ),
+                    (variant.namespace(&vm.host), vm.port.clone(), port, None),
+                ],
+                mtus: [vm.mtu, PORT_MTU],
+            });
+        }
+        Ok(())
+    }
+
+    /// Where an engine of ours serves a port through a packet socket, the host's stack must not
+    /// see the same frames; where the kernel talks to such an engine, it must finish its packets.
+    fn edges(&mut self, variant: &Variant) -> Result<()> {
+        let user = |datapath| datapath == Datapath::User;
+        let mixed = variant.edges.iter().any(|edge| user(edge.datapath));
+        for edge in &variant.edges {
+            let site = self.site(variant, &edge.host)?;
+            if user(edge.datapath) {
+                for port in edge.networks.iter().flat_map(|network| &network.ports) {
+                    site.drops.push((site.index(port)?, port.clone()));
+                }
+                // Frames that are not tunnelled arrive on the NIC as the tenants sent them.
+                if variant.encap.is_tag() || variant.encap == Encap::None {
+                    site.drops.push((site.index(&edge.nic)?, edge.nic.clone()));
+                }
+            } else if mixed && variant.offloads {
+                site.offloads_off.push((edge.nic.clone(), Offloads::Tunnel));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Underlay {
+    /// The namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// What keeps hosts' stacks from seeing tenants' frames; `None` where nothing had to.
+    #[must_use]
+    pub fn drop_method(&self) -> Option<DropMethod> {
+        self.drop_method
+    }
+
+    /// How long [`build`] took.
+    #[must_use]
+    pub fn built_in(&self) -> Duration {
+        self.built_in
+    }
+
+    /// Waits until a variant's network forwards: carrier on every link, one agreed root and no
+    /// port on its way between states in an L2 fabric, and every VTEP reachable from its peers.
+    /// Returns how long that took.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] names what is missing when `limit` has passed.
+    pub fn ready(&self, variant: &Variant, limit: Duration) -> Result<Duration> {
+        ready::wait(&self.namespaces, variant, limit)
+    }
+
+    /// Counters of both ends of every underlay link, in the order of [`Variant::links`].
+    ///
+    /// # Errors
+    /// The kernel refused to list interfaces.
+    pub fn link_counters(&self, variant: &Variant) -> Result<Vec<[LinkCounters; 2]>> {
+        let states = self.states(variant)?;
+        let of = |end: &crate::plan::LinkEnd| {
+            let link = states.get(&end.node)?.iter().find(|link| link.name == end.interface)?;
+            Some(link.counters)
+        };
+        Ok(variant
+            .links
+            .iter()
+            .map(|cable| {
+                [of(&cable.ends[0]).unwrap_or_default(), of(&cable.ends[1]).unwrap_or_default()]
+            })
+            .collect())
+    }
+
+    /// Whether spanning tree blocks an end of a link, in the order of [`Variant::links`].
+    ///
+    /// # Errors
+    /// The kernel refused to list interfaces.
+    pub fn blocked(&self, variant: &Variant) -> Result<Vec<bool>> {
+        let states = self.states(variant)?;
+        let blocked = |end: &crate::plan::LinkEnd| {
+            states.get(&end.node).into_iter().flatten().any(|link| {
+                link.name == end.interface
+                    && link.port_state
+                        == Some(rtnetlink::packet_route::link::BridgePortState::Blocking)
+            })
+        };
+        Ok(variant.links.iter().map(|cable| cable.ends.iter().any(blocked)).collect())
+    }
+
+    /// Learned entries in the MAC tables of a variant's nodes, by node name; nodes without any
+    /// table are left out.
+    ///
+    /// # Errors
+    /// The kernel refused to list them.
+    pub fn tables(&self, variant: &Variant) -> Result<BTreeMap<String, u64>> {
+        let mut tables = BTreeMap::new();
+        for node in &variant.nodes {
+            let mut netlink = self.namespaces.netlink(&variant.namespace(&node.name))?;
+            let entries = address::fdb(&mut netlink)?;
+            if !entries.is_empty() {
+                let learned = entries.iter().filter(|entry| entry.learned).count() as u64;
+                tables.insert(node.name.clone(), learned);
+            }
+        }
+        Ok(tables)
+    }
+
+    fn states(&self, variant: &Variant) -> Result<BTreeMap<String, Vec<link::LinkState>>> {
+        let of = |node: &Node| {
+            let mut netlink = self.namespaces.netlink(&variant.namespace(&node.name))?;
+            Ok((node.name.clone(), link::list(&mut netlink)?))
+        };
+        variant.nodes.iter().map(of).collect()
+    }
+
+    /// Removes everything and waits until it is gone; returns how long that took.
+    ///
+    /// # Errors
+    /// As [`Namespaces::close`].
+    pub fn close(self) -> Result<Duration> {
+        self.namespaces.close()
+    }
+}
+
+impl Place for Underlay {
+    fn within<T>(&self, namespace: &str, work: impl FnOnce() -> T) -> io::Result<T> {
+        self.namespaces.within(namespace, work)
+    }
+}

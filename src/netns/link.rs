@@ -1,0 +1,331 @@
+//! Netlink verbs for links: each makes one request.
+
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{
+    BridgePortState, BridgeStpState, InfoBridgePort, InfoData, InfoPortData, InfoVeth,
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use rtnetlink::{
+    LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, LinkVxlan,
+};
+
+use super::error::{Error, Result};
+use super::socket::{Feature, Netlink, Request};
+
+/// `USER_HZ`: bridge timers travel in hundredths of a second.
+const TICKS_PER_SECOND: u32 = 100;
+
+/// Index of the loopback interface in every namespace.
+pub const LOOPBACK: u32 = 1;
+
+/// One end of a veth pair, born in its namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The namespace.
+    pub namespace: BorrowedFd<'a>,
+    /// Interface name, at most 15 bytes.
+    pub name: &'a str,
+    /// Interface index to give it; 0 lets the kernel choose.
+    pub index: u32,
+    /// MAC address; the kernel draws one where absent.
+    pub mac: Option<[u8; 6]>,
+    /// Largest IP packet in bytes.
+    pub mtu: u32,
+}
+
+/// How a switch runs its spanning tree; times in seconds, within 802.1D's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanningTree {
+    /// Bridge priority, a multiple of 4096; the smallest becomes the root.
+    pub priority: u16,
+    /// Time in the listening and again in the learning state.
+    pub forward_delay: u32,
+    /// Time between configuration BPDUs.
+    pub hello: u32,
+    /// Time after which a BPDU no longer heard is forgotten.
+    pub max_age: u32,
+}
+
+impl Default for SpanningTree {
+    /// The shortest valid timers: 2 x (forward delay - 1) >= max age >= 2 x (hello + 1)
+    /// (802.1D-2004, 17.14), so a port forwards after 8 s instead of 30.
+    fn default() -> Self {
+        SpanningTree { priority: 32768, forward_delay: 4, hello: 1, max_age: 6 }
+    }
+}
+
+fn new_link(what: String, message: LinkMessage, needs: Option<Feature>) -> Request {
+    let message = RouteNetlinkMessage::NewLink(message);
+    Request { what, message, flags: NLM_F_CREATE | NLM_F_EXCL, needs }
+}
+
+fn set_link(what: String, message: LinkMessage) -> Request {
+    Request { what, message: RouteNetlinkMessage::SetLink(message), flags: 0, needs: None }
+}
+
+/// A veth pair, each end in its own namespace from birth. Both are down.
+#[must_use]
+pub fn veth(a: &End<'_>, b: &End<'_>) -> Request {
+    let peer = born(LinkMessageBuilder::<LinkUnspec>::new(), b);
+    let pair = born(LinkMessageBuilder::<LinkVeth>::new(a.name, b.name), a)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())));
+    let needs = Feature {
+        name: "veth pairs (CONFIG_VETH)",
+        remedy: "Load them with `sudo modprobe veth`.",
+    };
+    new_link(format!("make veth pair {} - {}", a.name, b.name), pair.build(), Some(needs))
+}
+
+fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<T> {
+    let builder =
+        builder.name(end.name).index(end.index).mtu(end.mtu).setns_by_fd(end.namespace.as_raw_fd());
+    match end.mac {
+        Some(mac) => builder.address(mac.to_vec()),
+        None => builder,
+    }
+}
+
+/// A bridge, with spanning tree or without. Multicast is flooded: there is no querier to make
+/// snooping of use, and a switch that drops what nobody joined would look like isolation.
+#[must_use]
+pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds: u32) -> Request {
+    let mut bridge = LinkBridge::new(name)
+        .index(index)
+        .mcast_snooping(false)
+        .ageing_time(ageing_seconds.saturating_mul(TICKS_PER_SECOND));
+    if let Some(tree) = tree {
+        bridge = bridge
+            .forward_delay(tree.forward_delay.saturating_mul(TICKS_PER_SECOND))
+            .hello_time(tree.hello.saturating_mul(TICKS_PER_SECOND))
+            .max_age(tree.max_age.saturating_mul(TICKS_PER_SECOND))
+            .priority(tree.priority)
+            .stp_state(BridgeStpState::KernelStp);
+    }
+    let needs = Feature {
+        name: "bridges (CONFIG_BRIDGE)",
+        remedy: "Load them with `sudo modprobe bridge`.",
+    };
+    new_link(format!("make bridge {name}"), bridge.build(), Some(needs))
+}
+
+/// A VXLAN device (RFC 7348) from `local` to `port`, without a default remote: see [`super::fdb_remote`].
+#[must_use]
+pub fn vxlan(name: &str, vni: u32, local: IpAddr, port: u16, mtu: u32, learning: bool) -> Request {
+    let device = LinkVxlan::new(name, vni).port(port).learning(learning).mtu(mtu);
+    let device = match local {
+        IpAddr::V4(local) => device.local(local),
+        IpAddr::V6(local) => device.local6(local),
+    };
+    let needs = Feature {
+        name: "VXLAN devices (CONFIG_VXLAN)",
+        remedy: "Load them with `sudo modprobe vxlan`, or take `datapath: user`.",
+    };
+    new_link(format!("make VXLAN device {name} with VNI {vni}"), device.build(), Some(needs))
+}
+
+/// An 802.1Q interface for one VLAN on top of another interface.
+#[must_use]
+pub fn vlan(name: &str, below: u32, vid: u16) -> Request {
+    let device = LinkVlan::new(name, below, vid);
+    let needs = Feature {
+        name: "802.1Q interfaces (CONFIG_VLAN_8021Q)",
+        remedy: "Load them with `sudo modprobe 8021q`, or take `datapath: user`.",
+    };
+    new_link(format!("make VLAN interface {name} with id {vid}"), device.build(), Some(needs))
+}
+
+/// Brings an interface up.
+#[must_use]
+pub fn up(index: u32, name: &str) -> Request {
+    set_link(format!("bring up {name}"), LinkUnspec::new_with_index(index).up().build())
+}
+
+/// Makes an interface a port of a bridge and brings it up.
+#[must_use]
+pub fn enslave(index: u32, name: &str, bridge: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).controller(bridge).up().build();
+    set_link(format!("make {name} a port of the bridge"), message)
+}
+
+/// Sets the largest IP packet of an interface, in bytes.
+#[must_use]
+pub fn mtu(index: u32, name: &str, mtu: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).mtu(mtu).build();
+    set_link(format!("set the MTU of {name} to {mtu}"), message)
+}
+
+/// Makes a bridge port neither learn nor take unknown unicast.
+#[must_use]
+pub fn port_known_only(index: u32, name: &str) -> Request {
+    let message = LinkBridgePort::new(index).learning(false).flood(false).build();
+    set_link(format!("turn off learning and flooding on {name}"), message)
+}
+
+/// Removes an interface.
+#[must_use]
+pub fn delete(index: u32, name: &str) -> Request {
+    let message = RouteNetlinkMessage::DelLink(LinkUnspec::new_with_index(index).build());
+    Request { what: format!("remove {name}"), message, flags: 0, needs: None }
+}
+
+/// What the kernel says of one interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// Interface index.
+    pub index: u32,
+    /// Interface name.
+    pub name: String,
+    /// MAC address; empty where it has none.
+    pub mac: Vec<u8>,
+    /// Largest IP packet in bytes.
+    pub mtu: u32,
+    /// Administratively up.
+    pub up: bool,
+    /// The other end is up too.
+    pub carrier: bool,
+    /// Index of the bridge it is a port of.
+    pub bridge: Option<u32>,
+    /// Spanning-tree state, where it is a bridge port.
+    pub port_state: Option<BridgePortState>,
+    /// Designated root of the port's bridge: priority and MAC.
+    pub root: Option<(u16, [u8; 6])>,
+    /// Counters since birth.
+    pub counters: LinkCounters,
+}
+
+/// Interface counters (`struct rtnl_link_stats64`). Bytes are those of Ethernet frames without
+/// FCS; a super-frame counts as one packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// Received packets.
+    pub rx_packets: u64,
+    /// Received bytes.
+    pub rx_bytes: u64,
+    /// Packets dropped on receipt.
+    pub rx_dropped: u64,
+    /// Sent packets.
+    pub tx_packets: u64,
+    /// Sent bytes.
+    pub tx_bytes: u64,
+    /// Packets dropped before sending.
+    pub tx_dropped: u64,
+}
+
+/// All interfaces of a namespace.
+///
+/// # Errors
+/// The kernel refused to list them.
+pub fn list(netlink: &mut Netlink) -> Result<Vec<LinkState>> {
+    let query = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let found = netlink.dump("list interfaces", &query)?;
+    Ok(found
+        .into_iter()
+        .filter_map(|message| match message {
+            RouteNetlinkMessage::NewLink(link) => Some(state(link)),
+            _ => None,
+        })
+        .collect())
+}
+
+/// One interface of a namespace.
+///
+/// # Errors
+/// [`Error::UnknownInterface`], or the kernel refused to list them.
+pub fn find(netlink: &mut Netlink, name: &str) -> Result<LinkState> {
+    list(netlink)?.into_iter().find(|link| link.name == name).ok_or_else(|| {
+        Error::UnknownInterface {
+            interface: name.to_owned(),
+            namespace: netlink.namespace().to_owned(),
+        }
+    })
+}
+
+fn state(message: LinkMessage) -> LinkState {
+    let flags = message.header.flags;
+    let mut link = LinkState {
+        index: message.header.index,
+        up: flags.contains(LinkFlags::Up),
+        carrier: flags.contains(LinkFlags::LowerUp),
+        ..LinkState::default()
+    };
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Address(mac) => link.mac = mac,
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Controller(bridge) => link.bridge = Some(bridge),
+            LinkAttribute::Stats64(stats) => {
+                link.counters = LinkCounters {
+                    rx_packets: stats.rx_packets,
+                    rx_bytes: stats.rx_bytes,
+                    rx_dropped: stats.rx_dropped,
+                    tx_packets: stats.tx_packets,
+                    tx_bytes: stats.tx_bytes,
+                    tx_dropped: stats.tx_dropped,
+                }
+            }
+            LinkAttribute::LinkInfo(infos) => port_of(&mut link, infos),
+            _ => {}
+        }
+    }
+    link
+}
+
+fn port_of(link: &mut LinkState, infos: Vec<LinkInfo>) {
+    for info in infos {
+        let LinkInfo::PortData(InfoPortData::BridgePort(facts)) = info else { continue };
+        for fact in facts {
+            match fact {
+                InfoBridgePort::State(state) => link.port_state = Some(state),
+                InfoBridgePort::RootId(root) => link.root = Some((root.priority, root.address)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A MAC address as written, e.g. `02:00:00:00:00:01`.
+///
+/// # Errors
+/// [`Error::Plan`] where it is none.
+pub fn parse_mac(text: &str) -> Result<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2);
+        *byte = part
+            .and_then(|part| u8::from_str_radix(part, 16).ok())
+            .ok_or_else(|| Error::Plan(format!("`{text}` is no MAC address")))?;
+    }
+    match parts.next() {
+        None => Ok(mac),
+        Some(_) => Err(Error::Plan(format!("`{text}` is no MAC address"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macs_are_read_and_garbage_refused() {
+        assert_eq!(parse_mac("02:00:00:aB:00:ff").unwrap(), [2, 0, 0, 0xab, 0, 0xff]);
+        for wrong in
+            ["", "02:00:00:00:00", "02:00:00:00:00:00:00", "0g:00:00:00:00:00", "+2:0:0:0:0:0"]
+        {
+            assert!(parse_mac(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn default_timers_keep_the_standards_relations() {
+        let SpanningTree { forward_delay, hello, max_age, priority } = SpanningTree::default();
+        assert!(2 * (forward_delay - 1) >= max_age && max_age >= 2 * (hello + 1));
+        assert!((4..=30).contains(&forward_delay) && (6..=40).contains(&max_age));
+        assert_eq!(priority % 4096, 0);
+    }
+}

@@ -1,0 +1,195 @@
+//! What a report computes from a result: paired ratios, loss, and when a difference is one.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::number::real;
+use crate::measure::result::{FlowResult, FlowRound, LinkResult, RunResult, Spread, VariantResult};
+
+/// The variant a variant is compared with.
+#[must_use]
+pub fn baseline<'a>(run: &'a RunResult, variant: &VariantResult) -> Option<&'a VariantResult> {
+    let name = variant.baseline.as_ref()?;
+    run.variants.iter().find(|v| &v.name == name)
+}
+
+/// The flow of this label in a variant.
+#[must_use]
+pub fn flow<'a>(variant: &'a VariantResult, label: &str) -> Option<&'a FlowResult> {
+    variant.flows.iter().find(|f| f.label == label)
+}
+
+/// The labels of all flows, in the order of the lab.
+#[must_use]
+pub fn labels(run: &RunResult) -> Vec<&str> {
+    let mut labels = Vec::new();
+    for flow in run.variants.iter().flat_map(|v| &v.flows) {
+        if !labels.contains(&flow.label.as_str()) {
+            labels.push(&flow.label);
+        }
+    }
+    labels
+}
+
+/// Rounds that ended well.
+pub fn good(flow: &FlowResult) -> impl Iterator<Item = &FlowRound> {
+    flow.rounds.iter().filter(|r| r.error.is_none())
+}
+
+/// A figure of one round; `None` where the round failed or the figure is undefined.
+fn each(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> impl Iterator<Item = Option<f64>> {
+    flow.rounds.iter().map(move |r| {
+        let value = figure(r);
+        (r.error.is_none() && value.is_finite()).then_some(value)
+    })
+}
+
+/// A figure over the rounds that ended well.
+#[must_use]
+pub fn spread(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread> {
+    Spread::of(each(flow, figure).flatten())
+}
+
+/// A figure over the plain path's of the same round: what both shared at that moment cancels.
+#[must_use]
+pub fn paired(
+    flow: &FlowResult,
+    plain: &FlowResult,
+    figure: fn(&FlowRound) -> f64,
+) -> Option<Spread> {
+    Spread::of(each(flow, figure).zip(each(plain, figure)).filter_map(|(a, b)| Some(a? / b?)))
+}
+
+/// Datagrams or transactions delivered per second.
+#[must_use]
+pub fn packet_rate(round: &FlowRound) -> f64 {
+    real(round.received) / round.seconds
+}
+
+/// Share of what was sent that was not delivered, 0 to 1.
+#[must_use]
+pub fn loss(round: &FlowRound) -> f64 {
+    real(round.sent.saturating_sub(round.received)) / real(round.sent)
+}
+
+/// CPU seconds of the whole machine per 10^9 payload bytes delivered.
+#[must_use]
+pub fn cpu_per_gb(round: &FlowRound) -> f64 {
+    round.cpu_seconds * 1e9 / real(round.bytes)
+}
+
+/// Whether a UDP flow is about packets rather than bytes: at most 128 payload bytes each.
+#[must_use]
+pub fn small_packets(flow: &FlowResult) -> bool {
+    let (bytes, packets) =
+        good(flow).fold((0.0, 0.0), |(b, p), r| (b + real(r.bytes), p + real(r.received)));
+    flow.kind == "udp" && packets > 0.0 && bytes / packets <= 128.0
+}
+
+/// Whether a ratio tells a difference from the plain path, and which way.
+///
+/// The difference of its median from 1 must be wider than its spread; otherwise there is none
+/// that can be measured here. `None` with fewer than two rounds: there is no spread to judge by.
+#[must_use]
+pub fn against_one(ratio: Spread, rounds: usize) -> Option<Ordering> {
+    (rounds > 1).then(|| differ(ratio, Spread { min: 1.0, median: 1.0, max: 1.0 }))
+}
+
+/// How two figures compare: `Equal` where the wider spread is as wide as the difference.
+#[must_use]
+pub fn differ(a: Spread, b: Spread) -> Ordering {
+    let difference = a.median - b.median;
+    if difference.abs() > (a.max - a.min).max(b.max - b.min) {
+        difference.total_cmp(&0.0)
+    } else {
+        Ordering::Equal
+    }
+}
+
+/// Links between switches or routers: both ends have another link as well.
+#[must_use]
+pub fn fabric_links(variant: &VariantResult) -> Vec<&LinkResult> {
+    let degree = |node: &String| variant.links.iter().filter(|l| l.ends.contains(node)).count();
+    variant.links.iter().filter(|l| l.ends.iter().all(|n| degree(n) > 1)).collect()
+}
+
+/// Each link's part of the bytes of all of them, 0 to 1; empty where none carried anything.
+#[must_use]
+pub fn shares(links: &[&LinkResult]) -> Vec<f64> {
+    let bytes: Vec<f64> = links.iter().map(|l| carried(l)).collect();
+    let sum: f64 = bytes.iter().sum();
+    if sum > 0.0 { bytes.iter().map(|b| b / sum).collect() } else { Vec::new() }
+}
+
+/// Bytes a link carried both ways.
+#[must_use]
+pub fn carried(link: &LinkResult) -> f64 {
+    real(link.bytes[0]) + real(link.bytes[1])
+}
+
+/// Counters by name and variant: the variants that have any, and one row per name that is not all
+/// zero, with `None` where a variant does not count it.
+#[must_use]
+#[allow(clippy::type_complexity)]
+pub fn counters(
+    run: &RunResult,
+    of: fn(&VariantResult) -> &BTreeMap<String, u64>,
+) -> (Vec<&VariantResult>, Vec<(&str, Vec<Option<u64>>)>) {
+    let variants: Vec<_> = run.variants.iter().filter(|v| of(v).values().any(|n| *n > 0)).collect();
+    let names: BTreeSet<&str> = variants
+        .iter()
+        .flat_map(|v| of(v).iter())
+        .filter(|(_, n)| **n > 0)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let rows = names
+        .into_iter()
+        .map(|name| (name, variants.iter().map(|v| of(v).get(name).copied()).collect()))
+        .collect();
+    (variants, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread_of(min: f64, median: f64, max: f64) -> Spread {
+        Spread { min, median, max }
+    }
+
+    #[test]
+    fn a_difference_must_be_wider_than_the_spread() {
+        assert_eq!(differ(spread_of(0.5, 0.54, 0.6), spread_of(0.9, 0.92, 0.94)), Ordering::Less);
+        assert_eq!(differ(spread_of(0.8, 0.9, 1.1), spread_of(0.9, 1.0, 1.0)), Ordering::Equal);
+        assert_eq!(against_one(spread_of(0.95, 0.97, 1.02), 3), Some(Ordering::Equal));
+        assert_eq!(against_one(spread_of(1.4, 1.5, 1.6), 3), Some(Ordering::Greater));
+        assert_eq!(against_one(spread_of(0.5, 0.5, 0.5), 1), None);
+    }
+
+    #[test]
+    fn ratios_pair_rounds_and_leave_failed_ones_out() {
+        let round = |received, error: Option<&str>| FlowRound {
+            seconds: 1.0,
+            received,
+            error: error.map(Into::into),
+            ..FlowRound::default()
+        };
+        let tunnel = FlowResult {
+            rounds: vec![round(50, None), round(0, Some("refused")), round(30, None)],
+            ..FlowResult::default()
+        };
+        let plain = FlowResult {
+            rounds: vec![round(100, None), round(100, None), round(100, None)],
+            ..FlowResult::default()
+        };
+        assert_eq!(paired(&tunnel, &plain, packet_rate), Some(spread_of(0.3, 0.4, 0.5)));
+        assert_eq!(spread(&tunnel, packet_rate), Some(spread_of(30.0, 40.0, 50.0)));
+    }
+
+    #[test]
+    fn loss_of_nothing_sent_is_undefined() {
+        assert!(loss(&FlowRound::default()).is_nan());
+        let doubled = FlowRound { sent: 2, received: 3, ..FlowRound::default() };
+        assert!(loss(&doubled).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,170 @@
+//! Which charts a run is shown by.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::super::figures::{flow, good, labels, packet_rate, small_packets, spread};
+use super::super::number::{Unit, count, fixed};
+use super::chart::{Bar, Curve, bars, distribution, variant};
+use super::colors;
+use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
+
+/// All charts of a run, each with its title; those without figures are left out.
+pub fn charts(run: &RunResult) -> Vec<Markup> {
+    let mut out = Vec::new();
+    for label in labels(run) {
+        let Some(kind) = run.variants.iter().find_map(|v| flow(v, label)).map(|f| f.kind.as_str())
+        else {
+            continue;
+        };
+        let small = run.variants.iter().filter_map(|v| flow(v, label)).any(small_packets);
+        match kind {
+            "rr" => out.extend(latencies(run, label)),
+            "udp" if small => {
+                out.extend(flow_bars(run, label, "packets delivered", Unit::packets, |f| {
+                    spread(f, packet_rate)
+                }))
+            }
+            "udp" => out.extend(flow_bars(run, label, "payload delivered", Unit::bits, rate)),
+            _ => {
+                out.extend(flow_bars(run, label, "throughput", Unit::bits, rate));
+                out.extend(flow_bars(
+                    run,
+                    label,
+                    "CPU per gigabyte",
+                    |_| Unit::CPU,
+                    |f| good(f).next().and(f.cpu_per_gb),
+                ));
+            }
+        }
+    }
+    out.extend(goodput(run));
+    out.extend(sizes(run));
+    out
+}
+
+fn rate(flow: &FlowResult) -> Option<Spread> {
+    good(flow).next().map(|_| flow.rate)
+}
+
+fn figure(title: &str, how: &str, svg: Option<String>) -> Option<Markup> {
+    let svg = svg?;
+    Some(html! {
+        figure {
+            figcaption { strong { (title) } " " span.how { (how) } }
+            (PreEscaped(svg))
+        }
+    })
+}
+
+fn flow_bars(
+    run: &RunResult,
+    label: &str,
+    what: &str,
+    unit: fn(f64) -> Unit,
+    of: fn(&FlowResult) -> Option<Spread>,
+) -> Option<Markup> {
+    let found: Vec<(usize, &VariantResult, Spread)> = run
+        .variants
+        .iter()
+        .enumerate()
+        .filter_map(|(i, v)| Some((i, v, flow(v, label).and_then(of)?)))
+        .collect();
+    let unit = unit(found.iter().map(|(_, _, s)| s.median).fold(0.0, f64::max));
+    let colors = colors(run);
+    let list: Vec<Bar> = found
+        .iter()
+        .map(|(i, v, s)| Bar {
+            name: v.name.clone(),
+            value: Spread {
+                min: s.min / unit.per,
+                median: s.median / unit.per,
+                max: s.max / unit.per,
+            },
+            stacked: 0.0,
+            limit: None,
+            label: super::super::number::digits(s.median / unit.per),
+            color: variant(colors[*i]),
+        })
+        .collect();
+    let title = format!("{label}: {what}");
+    let axis = format!("{what}, {}", unit.name);
+    figure(&title, "median; whiskers from smallest to largest round", bars(&title, &axis, &list))
+}
+
+fn latencies(run: &RunResult, label: &str) -> Option<Markup> {
+    let colors = colors(run);
+    let curves: Vec<Curve> = run
+        .variants
+        .iter()
+        .zip(colors)
+        .filter_map(|(v, color)| {
+            Some(Curve {
+                name: v.name.clone(),
+                points: flow(v, label)?.latency.as_ref()?.cdf.clone(),
+                color: variant(color),
+            })
+        })
+        .collect();
+    let title = format!("{label}: round-trip latency");
+    figure(
+        &title,
+        "share of round trips answered within a time; further left is faster",
+        distribution(&title, "round-trip time, µs (logarithmic)", &curves),
+    )
+}
+
+fn goodput(run: &RunResult) -> Option<Markup> {
+    let colors = colors(run);
+    let list: Vec<Bar> = run
+        .variants
+        .iter()
+        .zip(colors)
+        .filter_map(|(v, color)| {
+            let felt = v.mtu.goodput_felt? * 100.0;
+            let ceiling = v.mtu.goodput_ceiling.filter(|c| c.is_finite()).map(|c| c * 100.0);
+            Some(Bar {
+                name: v.name.clone(),
+                value: Spread { min: felt, median: felt, max: felt },
+                stacked: 0.0,
+                limit: ceiling,
+                label: ceiling.map_or_else(
+                    || fixed(felt, 1),
+                    |c| format!("{} of {}", fixed(felt, 1), fixed(c, 1)),
+                ),
+                color: variant(color),
+            })
+        })
+        .collect();
+    let title = "Goodput of one TCP stream on the shaped link";
+    figure(
+        title,
+        "bar: felt; mark: the ceiling by arithmetic",
+        bars(title, "goodput, % of the link's rate", &list),
+    )
+}
+
+fn sizes(run: &RunResult) -> Option<Markup> {
+    let colors = colors(run);
+    let list: Vec<Bar> = run
+        .variants
+        .iter()
+        .zip(colors)
+        .map(|(v, color)| {
+            let inner = f64::from(v.mtu.inner);
+            Bar {
+                name: v.name.clone(),
+                value: Spread { min: inner, median: inner, max: inner },
+                stacked: f64::from(v.mtu.overhead_computed),
+                limit: Some(f64::from(v.mtu.underlay)),
+                label: format!("{} + {}", count(v.mtu.inner), count(v.mtu.overhead_computed)),
+                color: variant(color),
+            }
+        })
+        .collect();
+    let title = "What the underlay's MTU is spent on";
+    figure(
+        title,
+        "bar: largest inner packet; its contrasting end: what the encapsulation adds; mark: the underlay's MTU (a VLAN tag may exceed it)",
+        bars(title, "bytes", &list),
+    )
+}

@@ -1,0 +1,234 @@
+//! The page's tables.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::super::figures::{self, carried};
+use super::super::number::{NONE, bytes, count, plural};
+use super::super::table;
+use super::{colors, tone};
+use crate::measure::result::{IsolationResult, RunResult, VariantResult};
+
+/// A place in which a wide table scrolls instead of the page.
+fn scroll(label: &str, content: &Markup) -> Markup {
+    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (content) } }
+}
+
+pub fn side_by_side(run: &RunResult) -> Markup {
+    let colors = colors(run);
+    let title = |v: &VariantResult| match &v.baseline {
+        Some(baseline) => {
+            format!("{} datapath, {} fabric, against {baseline}", v.datapath, v.fabric)
+        }
+        None => format!("{} datapath, {} fabric", v.datapath, v.fabric),
+    };
+    scroll(
+        "Side by side",
+        &html! {
+            table.compare style={ "--columns:" (run.variants.len()) } {
+                thead {
+                    tr {
+                        td {}
+                        @for (v, color) in run.variants.iter().zip(&colors) {
+                            th scope="col" {
+                                span.key.{ "v" (color) } {} (v.name) small { (title(v)) }
+                            }
+                        }
+                    }
+                }
+                @for group in table::side_by_side(run) {
+                    tbody {
+                        tr.group { th colspan=(run.variants.len() + 1) scope="rowgroup" { (group.title) } }
+                        @for row in &group.rows {
+                            tr {
+                                th scope="row" { (row.figure) }
+                                @for (cell, v) in row.cells.iter().zip(&run.variants) {
+                                    // It is the comparison that cannot be told, not the figure.
+                                    @let whole = if cell.ratio.is_some() { table::Tone::Plain } else { cell.tone };
+                                    td.(tone(whole)) data-of=(v.name) {
+                                        div {
+                                            b { (cell.main) }
+                                            @if let Some(ratio) = &cell.ratio { span.ratio.(tone(cell.tone)) { (ratio) } }
+                                            @if let Some(spread) = &cell.spread { small { (spread) } }
+                                            @if let Some(note) = &cell.note { small { (note) } }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+pub fn expectations(run: &RunResult) -> Markup {
+    scroll(
+        "Expectations",
+        &html! {
+            table {
+                thead { tr {
+                    th scope="col" { "Held" } th scope="col" { "Variant" }
+                    th scope="col" { "What must hold" } th scope="col" { "Theory and measurement" }
+                    th scope="col" { "Claim" }
+                } }
+                tbody {
+                    @for e in &run.expectations {
+                        tr {
+                            @if e.held { td.good { b { "✓ held" } } } @else { td.bad { b { "✗ failed" } } }
+                            td { (e.variant) } td { (e.what) } td { (e.detail) }
+                            td { (e.claim.as_deref().unwrap_or("")) }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+pub fn isolation(run: &RunResult) -> Markup {
+    html! {
+        p.how {
+            "Probes of the tenant at the left that were seen by the tenant above, of those sent. Nothing may be seen."
+        }
+        div.matrices {
+            @for v in &run.variants {
+                @if let Some(i) = &v.isolation { (matrix(&v.name, i)) }
+            }
+        }
+    }
+}
+
+fn matrix(name: &str, isolation: &IsolationResult) -> Markup {
+    let mut tenants: Vec<&str> = Vec::new();
+    for tenant in isolation.pairs.iter().flat_map(|p| [&p.from, &p.to]) {
+        if !tenants.contains(&tenant.as_str()) {
+            tenants.push(tenant);
+        }
+    }
+    html! {
+        div {
+            h3 { (name) }
+            p {
+                (count(isolation.leaks)) " of " (plural(isolation.probes, "probe")) " leaked; control "
+                (count(isolation.delivered_own)) " of " (count(isolation.expected_own)) " delivered"
+            }
+            (scroll(&format!("Isolation of {name}"), &html! {
+                table.matrix {
+                    thead { tr {
+                        td { "from ↓ seen by →" }
+                        @for to in &tenants { th scope="col" { (to) } }
+                    } }
+                    tbody {
+                        @for from in &tenants {
+                            tr {
+                                th scope="row" { (from) }
+                                @for to in &tenants {
+                                    @if from == to { td.own { "own" } } @else { (leaks(isolation, from, to)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }))
+            @if !isolation.evidence.is_empty() {
+                ul.evidence { @for line in &isolation.evidence { li { (line) } } }
+            }
+        }
+    }
+}
+
+fn leaks(isolation: &IsolationResult, from: &str, to: &str) -> Markup {
+    let pairs: Vec<_> = isolation.pairs.iter().filter(|p| p.from == from && p.to == to).collect();
+    let sum = |of: fn(&&&crate::measure::result::IsolationPair) -> u64| {
+        pairs.iter().map(|p| of(&p)).fold(0_u64, u64::saturating_add)
+    };
+    let (leaked, sent) = (sum(|p| p.leaks), sum(|p| p.probes));
+    let class = match (leaked, sent) {
+        (1.., _) => "bad",
+        (_, 0) => "unclear",
+        _ => "good",
+    };
+    html! {
+        td.(class) {
+            b { @if leaked > 0 { "✗ " } @else if sent > 0 { "✓ " } (count(leaked)) " of " (count(sent)) }
+            @for p in &pairs { small { (p.kind) " " (count(p.leaks)) "/" (count(p.probes)) } }
+        }
+    }
+}
+
+pub fn links(run: &RunResult) -> Markup {
+    let colors = colors(run);
+    html! {
+        p.how { "Bytes over all rounds of the variant's flows; bars are to the scale of its busiest link." }
+        div.links {
+            @for (v, color) in run.variants.iter().zip(colors) {
+                @if !v.links.is_empty() {
+                    div { h3 { (v.name) } (variant_links(v, color)) }
+                }
+            }
+        }
+    }
+}
+
+fn variant_links(variant: &VariantResult, color: u8) -> Markup {
+    let most = variant.links.iter().map(carried).fold(0.0, f64::max);
+    scroll(
+        &format!("Links of {}", variant.name),
+        &html! {
+            table.link {
+                thead { tr {
+                    th scope="col" { "Link a-b" } th scope="col" { "a → b" } th scope="col" { "b → a" }
+                    th scope="col" { "Share of the busiest" }
+                } }
+                tbody {
+                    @for l in &variant.links {
+                        tr {
+                            th scope="row" { (l.name) @if l.blocked { " " b.unclear { "blocked" } } }
+                            td { (bytes(l.bytes[0])) }
+                            td { (bytes(l.bytes[1])) }
+                            td {
+                                @let share = if most > 0.0 { carried(l) / most * 100.0 } else { 0.0 };
+                                div.bar title={ (format!("{share:.1}")) " %" } {
+                                    div.{ "v" (color) } style=(format!("width:{share:.1}%")) {}
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// Counters by name and variant; `None` where none counted anything.
+pub fn counters(
+    run: &RunResult,
+    what: &str,
+    of: fn(&VariantResult) -> &BTreeMap<String, u64>,
+) -> Option<Markup> {
+    let (variants, rows) = figures::counters(run, of);
+    (!rows.is_empty()).then(|| {
+        scroll(
+            what,
+            &html! {
+                table.numbers {
+                    thead { tr {
+                        th scope="col" { (what) }
+                        @for v in &variants { th scope="col" { (v.name) } }
+                    } }
+                    tbody {
+                        @for (name, numbers) in &rows {
+                            tr {
+                                th scope="row" { (name) }
+                                @for n in numbers { td { (n.map_or(NONE.to_owned(), count)) } }
+                            }
+                        }
+                    }
+                }
+            },
+        )
+    })
+}

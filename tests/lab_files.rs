@@ -1,0 +1,388 @@
+//! Lab and topology files: those that are shipped are right, and wrong ones say all that is wrong.
+
+use std::path::{Path, PathBuf};
+
+use overlab::lab::{self, Faults};
+use proptest::prelude::*;
+
+const BASE: &str = "\
+title: A right lab
+topology: two-racks
+carrier: { encap: vxlan }
+tenants:
+  - name: red
+    vni: 864
+    subnet: 192.168.0.0/24
+    vms: { vm1: h1, vm2: { host: h2, ip: 192.168.0.9, mac: '02:00:00:00:00:09', mtu: 1400 } }
+  - { name: blue, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }
+traffic:
+  - tcp: { from: red/vm1, to: red/vm2, for: 1s, streams: 2 }
+  - udp: { from: red/vm1, to: red/vm2, for: 1s, rate: 100M, size: 64 }
+  - rr: { from: red/vm1, to: red/vm2, for: 1s }
+measure: { rounds: 3, felt: 10M }
+expect:
+  - { reachable: { within: red }, claim: C1 }
+  - isolated: [red, blue]
+  - overhead: 50
+  - mtu: 1450
+  - throughput: { at-least: 0.3 }
+    in: vxlan
+seed: 7
+";
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn yaml_files(dir: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root(dir))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no files in {dir}");
+    files
+}
+
+/// The validator of one kind of file, `Lab` or `Topology`.
+fn validator(kind: &str) -> jsonschema::Validator {
+    let mut schema = lab::schema();
+    let map = schema.as_object_mut().unwrap();
+    map.remove("anyOf");
+    map.insert("$ref".into(), format!("#/$defs/{kind}").into());
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn assert_valid(validator: &jsonschema::Validator, text: &str) {
+    let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "the schema refuses what the reader takes: {errors:#?}\n{text}");
+}
+
+#[test]
+fn every_lab_here_is_right() {
+    let schema = validator("Lab");
+    for path in yaml_files("labs") {
+        let loaded = lab::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_valid(&schema, &loaded.text);
+    }
+}
+
+#[test]
+fn every_topology_here_is_right() {
+    let schema = validator("Topology");
+    for path in yaml_files("topologies") {
+        lab::load_topology(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_valid(&schema, &std::fs::read_to_string(path).unwrap());
+    }
+}
+
+/// Examples are fenced as ```` ```yaml lab ````, ```` ```yaml topology ```` or ```` ```yaml part ````
+/// (keys of a lab, which are put in place of the base lab's).
+#[test]
+fn every_example_of_the_documentation_is_right() {
+    let text = std::fs::read_to_string(root("docs/lab-file.md")).unwrap();
+    let mut examples = 0;
+    for (n, block) in text.split("```yaml ").skip(1).enumerate() {
+        let (kind, block) = block.split_once('\n').unwrap();
+        let block = block.split("```").next().unwrap();
+        let name = format!("example {}", n + 1);
+        match kind {
+            "lab" => {
+                lab::read_str(&name, block).unwrap_or_else(|faults| panic!("{faults}"));
+                assert_valid(&validator("Lab"), block);
+            }
+            "topology" => {
+                lab::read_topology_str(&name, block).unwrap_or_else(|faults| panic!("{faults}"));
+                assert_valid(&validator("Topology"), block);
+            }
+            "part" => {
+                let mut base: serde_yaml::Mapping = serde_yaml::from_str(BASE).unwrap();
+                let part: serde_yaml::Mapping = serde_yaml::from_str(block).unwrap();
+                if part.contains_key("compare") || part.contains_key("carrier") {
+                    base.remove("expect");
+                }
+                base.extend(part);
+                let whole = serde_yaml::to_string(&base).unwrap();
+                lab::read_str(&name, &whole).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+                assert_valid(&validator("Lab"), &whole);
+            }
+            kind => panic!("unknown kind of example `{kind}`"),
+        }
+        examples += 1;
+    }
+    assert!(examples >= 10, "only {examples} examples found");
+}
+
+#[test]
+fn the_base_lab_is_right() {
+    let loaded = lab::read_str("base.yaml", BASE).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(loaded.lab.tenants[0].vms[1].mtu, Some(1400));
+    assert_eq!(loaded.topology.host_names(), ["h1", "h2", "h3", "h4"]);
+    assert_valid(&validator("Lab"), BASE);
+}
+
+/// The faults of a file, as printed.
+fn printed(path: &Path) -> String {
+    let name = format!("wrong/{}", path.file_name().unwrap().to_str().unwrap());
+    let text = std::fs::read_to_string(path).unwrap();
+    let faults: Faults = if name.contains("topology") {
+        lab::read_topology_str(&name, &text).unwrap_err()
+    } else {
+        lab::read_str(&name, &text).unwrap_err()
+    };
+    faults.to_string()
+}
+
+#[test]
+fn wrong_files_say_all_that_is_wrong() {
+    for path in yaml_files("tests/wrong") {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        insta::assert_snapshot!(name, printed(&path));
+    }
+}
+
+#[test]
+fn ten_faults_are_ten_faults() {
+    let text = std::fs::read_to_string(root("tests/wrong/ten-faults.yaml")).unwrap();
+    assert_eq!(lab::read_str("x", &text).unwrap_err().0.len(), 10);
+}
+
+/// One change to the base lab, the path of the one fault it makes, and a part of its message.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    ("title: A right lab", "titel: A right lab", "title", "`title` is missing"),
+    ("seed: 7", "seed: 7\nseeds: 8", "seeds", "did you mean `seed`?"),
+    ("seed: 7", "seed: -7", "seed", "between 0 and"),
+    ("seed: 7", "seed: 7\nseed: 8", "seed", "given twice"),
+    ("topology: two-racks", "topology: two-rags", "topology", "did you mean `two-racks`?"),
+    ("encap: vxlan }", "encap: vxlam }", "carrier.encap", "did you mean `vxlan`?"),
+    ("encap: vxlan }", "encap: vxlan, port: 0 }", "carrier.port", "between 1 and 65535"),
+    ("encap: vxlan }", "encap: vxlan, offloads: true }", "carrier.offloads", "known are on, off"),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, datapath_on: { h7: kernel } }",
+        "carrier.datapath_on.h7",
+        "no host `h7`",
+    ),
+    ("vni: 864", "vni: 16777216", "tenants[0].vni", "between 0 and 16777215 (24 bits)"),
+    ("vni: 864", "vid: 0", "tenants[0].vid", "between 1 and 4094"),
+    ("vni: 864", "vid: 4095", "tenants[0].vid", "4095 is reserved"),
+    ("vni: 864", "vsid: 4095", "tenants[0].vsid", "between 4096 and 16777214"),
+    ("vni: 864", "vni: '864'", "tenants[0].vni", "without quotes"),
+    ("vni: 864", "vni: 1.5", "tenants[0].vni", "whole number"),
+    ("vni: 864", "vni: -1", "tenants[0].vni", "negative"),
+    ("vni: 864", "vni: ", "tenants[0].vni", "nothing"),
+    ("- { name: blue,", "- { name: blue, vni: 864,", "tenants[1].vni", "VNI of `red` already"),
+    ("- { name: blue,", "- { name: b lue,", "tenants[1].name", "e.g. `b-lue`"),
+    ("0.0/24\n", "0.0/33\n", "tenants[0].subnet", "no IPv4 subnet"),
+    ("0.0/24\n", "0.0/31\n", "tenants[0].subnet", "between /8 and /30"),
+    ("0.0/24\n", "0.7/24\n", "tenants[0].subnet", "`192.168.0.0/24`"),
+    ("vm1: h1, vm2: {", "vm1: h11, vm2: {", "tenants[0].vms.vm1", "did you mean `h1`?"),
+    ("host: h2,", "host: h22,", "tenants[0].vms.vm2.host", "did you mean `h2`?"),
+    ("0.9,", "1.9,", "tenants[0].vms.vm2.ip", "192.168.0.1 to 192.168.0.254"),
+    ("0.9,", "0.0,", "tenants[0].vms.vm2.ip", "network's own"),
+    ("0.9,", "0.255,", "tenants[0].vms.vm2.ip", "broadcast"),
+    (
+        "vm1: h1, vm2: {",
+        "vm1: { host: h1, ip: 192.168.0.9 }, vm2: {",
+        "tenants[0].vms.vm2.ip",
+        "address of `vm1` already",
+    ),
+    (
+        "vm1: h1, vm2: {",
+        "vm1: { host: h1, mac: '02:00:00:00:00:09' }, vm2: {",
+        "tenants[0].vms.vm2.mac",
+        "MAC of `vm1` already",
+    ),
+    ("'02:", "'03:", "tenants[0].vms.vm2.mac", "e.g. `02:00:00:00:00:09`"),
+    ("'02:", "'2:", "tenants[0].vms.vm2.mac", "six bytes"),
+    (
+        "mtu: 1400",
+        "mtu: 1451",
+        "tenants[0].vms.vm2.mtu",
+        "at most 1450, or raise the topology's `mtu` to 1501",
+    ),
+    (
+        "to: red/vm2, for: 1s, streams",
+        "to: red/vm1, for: 1s, streams",
+        "traffic[0].tcp.to",
+        "where the flow comes from",
+    ),
+    (
+        "to: red/vm2, for: 1s, streams",
+        "to: blue/vm2, for: 1s, streams",
+        "traffic[0].tcp.to",
+        "do not reach each other",
+    ),
+    (
+        "to: red/vm2, for: 1s, streams",
+        "to: red/vm7, for: 1s, streams",
+        "traffic[0].tcp.to",
+        "no VM `vm7`",
+    ),
+    (
+        "to: red/vm2, for: 1s, streams",
+        "to: rad/vm2, for: 1s, streams",
+        "traffic[0].tcp.to",
+        "did you mean `red`?",
+    ),
+    (
+        "to: red/vm2, for: 1s, streams",
+        "to: vm2, for: 1s, streams",
+        "traffic[0].tcp.to",
+        "write `tenant/vm`, e.g. `red/vm1`",
+    ),
+    ("streams: 2", "streams: 0", "traffic[0].tcp.streams", "between 1 and 128"),
+    ("for: 1s, rate", "for: 1, rate", "traffic[1].udp.for", "with its unit"),
+    ("rate: 100M", "rate: 100X", "traffic[1].udp.rate", "`500k`"),
+    ("size: 64", "size: 0", "traffic[1].udp.size", "between 1 and 65507"),
+    (
+        "for: 1s }\nmeasure",
+        "for: 1s, tool: iperf3 }\nmeasure",
+        "traffic[2].rr.tool",
+        "iperf3 does not measure",
+    ),
+    ("rounds: 3", "rounds: 0", "measure.rounds", "between 1 and 1000"),
+    ("rounds: 3", "isolation: false", "expect[1].isolated", "cannot be shown"),
+    ("rounds: 3", "overhead: false", "expect[2].overhead", "cannot be shown"),
+    ("rounds: 3", "mtu: false", "expect[3].mtu", "cannot be shown"),
+    ("rounds: 3", "baseline: false", "expect[4].throughput", "ratio to the plain path"),
+    ("rounds: 3", "mtu: yes", "measure.mtu", "true or false"),
+    ("within: red", "within: rot", "expect[0].reachable.within", "known are red, blue"),
+    ("claim: C1", "claim: C21", "expect[0].claim", "C1 to C20"),
+    ("[red, blue]", "[red, red]", "expect[1].isolated[1]", "in this list already"),
+    ("[red, blue]", "[red]", "expect[1].isolated", "fewer than two"),
+    ("overhead: 50", "overhead: 54", "expect[2].overhead", "vxlan adds 50 bytes"),
+    ("- mtu: 1450", "- mtu: 1451", "expect[3].mtu", "leaves 1450 bytes"),
+    ("at-least: 0.3", "at-least: 0", "expect[4].throughput.at-least", "above 0"),
+    ("in: vxlan", "in: vlan", "expect[4].in", "never runs vlan"),
+    ("in: vxlan", "in: geneve", "expect[4].in", "this version carries no geneve"),
+    ("in: vxlan", "mtu: 1400", "expect[4]", "one thing, not mtu and throughput"),
+];
+
+#[test]
+fn one_mistake_is_one_fault_at_its_place() {
+    for (from, to, path, part) in MISTAKES {
+        assert!(BASE.contains(from), "`{from}` is not in the base lab");
+        let text = BASE.replacen(from, to, 1);
+        let Err(faults) = lab::read_str("x.yaml", &text) else { panic!("`{to}` was taken") };
+        // The first row misspells a required key, which is two.
+        let found = faults.0.iter().find(|f| f.path == *path);
+        let found = found.unwrap_or_else(|| panic!("`{to}`: nothing at {path}:\n{faults}"));
+        assert!(found.message.contains(part), "`{to}`: {}", found.message);
+        let expected = if to.starts_with("titel") { 2 } else { 1 };
+        assert_eq!(faults.0.len(), expected, "`{to}`:\n{faults}");
+    }
+}
+
+#[test]
+fn a_vlan_has_no_room_for_4095_tenants() {
+    let tenants = |n: u32, encap: &str| {
+        let mut text =
+            format!("title: Many\ntopology: one-switch\ncarrier: {{ encap: {encap} }}\ntenants:\n");
+        for n in 1..=n {
+            text +=
+                &format!("  - {{ name: t{n}, subnet: 10.0.0.0/24, vms: {{ a: h1, b: h2 }} }}\n");
+        }
+        lab::read_str("many.yaml", &text)
+    };
+    assert!(tenants(4094, "vlan").is_ok());
+    assert!(tenants(4095, "vxlan").is_ok());
+    let faults = tenants(4095, "vlan").unwrap_err();
+    assert_eq!(faults.0.len(), 1);
+    assert_eq!((faults.0[0].path.as_str(), faults.0[0].line), ("tenants[4094]", Some(4099)));
+}
+
+#[test]
+fn a_topology_is_found_by_path_and_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("labs")).unwrap();
+    std::fs::create_dir_all(dir.path().join("topologies")).unwrap();
+    let lab_file = dir.path().join("labs/x.yaml");
+    let topology = "hosts: [h1, h2]\nswitches: [sw1]\nlinks: [[h1, sw1], [h2, sw1]]\nmtu: 9000\n";
+    std::fs::write(dir.path().join("topologies/mine.yaml"), topology).unwrap();
+    std::fs::write(dir.path().join("topologies/bad.yaml"), "hosts: [h1, h2, h2]\n").unwrap();
+    let load = |reference: &str| {
+        std::fs::write(&lab_file, BASE.replace("two-racks", reference)).unwrap();
+        lab::load(&lab_file)
+    };
+    assert_eq!(load("mine").unwrap().topology.mtu, 9000);
+    assert_eq!(load("../topologies/mine.yaml").unwrap().topology.mtu, 9000);
+    assert_eq!(load("two-racks").unwrap().topology_from, "topologies/two-racks.yaml");
+    let faults = load("bad").unwrap_err().to_string();
+    assert!(faults.contains("topologies/bad.yaml:1:17: hosts[2]: `h2` is the name of"), "{faults}");
+    let faults = load("../none.yaml").unwrap_err().to_string();
+    assert!(faults.contains("x.yaml:2:11: topology: `"), "{faults}");
+    assert!(faults.contains("none.yaml` cannot be read: No such file"), "{faults}");
+}
+
+#[test]
+fn files_that_are_no_text_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.yaml");
+    std::fs::write(&path, b"title: a\nabout: \xff\n").unwrap();
+    assert!(lab::load(&path).unwrap_err().0[0].message.contains("line 2 is not UTF-8"));
+    assert!(lab::load(Path::new("/dev/zero")).unwrap_err().0[0].message.contains("larger than"));
+    assert!(lab::load(dir.path()).unwrap_err().0[0].message.contains("cannot be read"));
+}
+
+/// Changes as people and editors make them: text cut, doubled, moved and overwritten.
+fn mutated() -> impl Strategy<Value = String> {
+    let change =
+        (any::<prop::sample::Index>(), 0_usize..30, "[a-z0-9:{}\\[\\], \n\t'\"&*!-]{0,6}", 0..3_u8);
+    prop::collection::vec(change, 1..6).prop_map(|changes| {
+        let mut text: Vec<char> = BASE.chars().collect();
+        for (at, length, with, how) in changes {
+            let start = at.index(text.len() + 1);
+            let end = text.len().min(start + length);
+            let part: Vec<char> = text[start..end].to_vec();
+            match how {
+                0 => drop(text.splice(start..end, with.chars())),
+                1 => drop(text.splice(start..start, part)),
+                _ => drop(text.splice(start..start, with.chars())),
+            }
+        }
+        text.into_iter().collect()
+    })
+}
+
+fn assert_faults_have_places(faults: &Faults, text: &str) {
+    assert!(!faults.0.is_empty());
+    let lines = u32::try_from(text.lines().count()).unwrap();
+    for fault in &faults.0 {
+        assert!(fault.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{fault:?}");
+        assert!(!fault.message.is_empty());
+    }
+    assert!(faults.to_string().ends_with("nothing was built"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_ends_the_reader(text in "\\PC{0,200}|[-a-z:{}\\[\\]\n &*!|>'\"%@`?#,]{0,200}") {
+        if let Err(faults) = lab::read_str("x.yaml", &text) {
+            assert_faults_have_places(&faults, &text);
+        }
+        if let Err(faults) = lab::read_topology_str("x.yaml", &text) {
+            assert_faults_have_places(&faults, &text);
+        }
+    }
+
+    #[test]
+    fn no_bytes_end_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = lab::read_str("x.yaml", &text).map_err(|faults| assert_faults_have_places(&faults, &text));
+    }
+
+    #[test]
+    fn a_changed_lab_is_refused_with_places_or_fits_the_schema(text in mutated()) {
+        match lab::read_str("x.yaml", &text) {
+            Err(faults) => assert_faults_have_places(&faults, &text),
+            Ok(_) => {
+                thread_local!(static LAB: jsonschema::Validator = validator("Lab"));
+                LAB.with(|schema| assert_valid(schema, &text));
+            }
+        }
+    }
+}
