@@ -8,15 +8,34 @@
 mod drop;
 pub mod ecn;
 mod engine;
+mod geneve;
+mod gre;
 mod inner;
+mod ipip;
+mod nvgre;
+mod offload;
 mod overhead;
+mod qinq;
+mod sequence;
+mod stt;
 #[cfg(test)]
 mod testing;
 mod vlan;
 mod vxlan;
+mod vxlan_gpe;
 
 pub use drop::DropReason;
-pub use engine::{Decap, Engine, Inner, InnerKind, Outer, Transport};
+pub use engine::{Decap, Engine, Inner, InnerKind, Offload, Outer, Transport};
+pub use geneve::Geneve;
+pub use gre::Gre;
+pub use inner::trim;
+pub use ipip::IpInIp;
+pub use nvgre::Nvgre;
+pub use offload::{finish_checksum, segment};
 pub use overhead::{Extras, overhead};
+pub use qinq::Qinq;
+pub use sequence::Sequence;
+pub use stt::Stt;
 pub use vlan::Vlan;
 pub use vxlan::Vxlan;
+pub use vxlan_gpe::VxlanGpe;
