@@ -48,8 +48,10 @@ reasons! {
     BadOffload = "bad_offload",
     /// A segment or fragment that overlaps one already here.
     Overlap = "overlap",
-    /// A segment or fragment that waits for the rest of its frame or datagram.
+    /// A frame or datagram whose other segments or fragments never came.
     Incomplete = "incomplete",
+    /// No room to wait for the other segments or fragments.
+    ReassemblyFull = "reassembly_full",
     /// An outer fragment where fragments are not put together.
     Fragment = "fragment",
     /// The outer destination is none of our addresses or groups.

@@ -3,7 +3,7 @@
 use super::inner::{trim, vni};
 use super::{Decap, DropReason, Engine, Inner, InnerKind, Outer, Transport};
 use crate::ids::Encap;
-use crate::wire::geneve::{CRITICAL, Header, LEN, MAX_OPTIONS};
+use crate::wire::geneve::{Header, LEN, MAX_OPTIONS, Options};
 use crate::wire::udp::port;
 
 /// The Geneve header with the same options on every packet; the network is the VNI.
@@ -11,9 +11,8 @@ use crate::wire::udp::port;
 pub struct Geneve {
     /// UDP destination port.
     pub port: u16,
-    /// Options sent, encoded; see [`Geneve::with_options`].
-    options: Vec<u8>,
-    critical: bool,
+    /// Options sent with every packet.
+    pub options: SentOptions,
     /// Options known on receipt, by class and type: a packet with any other critical option is dropped.
     pub known: Vec<(u16, u8)>,
     /// Drops a packet that announces critical options and has none.
@@ -22,45 +21,43 @@ pub struct Geneve {
 
 impl Default for Geneve {
     fn default() -> Self {
-        let (options, known) = (Vec::new(), Vec::new());
-        Geneve { port: port::GENEVE, options, critical: false, known, strict: false }
+        let (options, known) = (SentOptions::default(), Vec::new());
+        Geneve { port: port::GENEVE, options, known, strict: false }
+    }
+}
+
+/// Encoded options that add up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentOptions {
+    bytes: Vec<u8>,
+    critical: bool,
+}
+
+impl SentOptions {
+    /// Takes options already encoded (see [`crate::wire::geneve::GeneveOption::emit`]), at most 252 bytes.
+    ///
+    /// # Errors
+    /// [`DropReason::BadLength`] where they do not add up.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, DropReason> {
+        if bytes.len() > MAX_OPTIONS {
+            return Err(DropReason::BadLength);
+        }
+        let mut critical = false;
+        for option in Options::new(&bytes) {
+            critical |= option?.is_critical();
+        }
+        Ok(SentOptions { bytes, critical })
     }
 }
 
 impl Geneve {
-    /// Sends these options, already encoded (see [`crate::wire::geneve::GeneveOption::emit`]) and
-    /// at most 252 bytes, with every packet.
-    ///
-    /// # Errors
-    /// [`DropReason::BadLength`] where they do not add up.
-    pub fn with_options(mut self, options: Vec<u8>) -> Result<Self, DropReason> {
-        if options.len() > MAX_OPTIONS {
-            return Err(DropReason::BadLength);
-        }
-        let header = Header {
-            options_len: options.len(),
-            control: false,
-            critical: false,
-            protocol: 0,
-            vni: 0,
-        };
-        let mut encoded = vec![0; LEN];
-        encoded.extend(&options);
-        self.critical = false;
-        for option in header.options(&encoded) {
-            self.critical |= option?.is_critical();
-        }
-        self.options = options;
-        Ok(self)
-    }
-
     /// Walks the options of a packet received.
     fn check_options(&self, header: &Header, payload: &[u8]) -> Result<(), DropReason> {
         let mut critical = false;
         for option in header.options(payload) {
             let option = option?;
             let known = self.known.contains(&(option.class, option.kind));
-            if option.kind & CRITICAL != 0 && !known {
+            if option.is_critical() && !known {
                 return Err(DropReason::CriticalOption);
             }
             critical |= option.is_critical();
@@ -82,18 +79,18 @@ impl Engine for Geneve {
     }
 
     fn header_len(&self) -> usize {
-        LEN + self.options.len()
+        LEN + self.options.bytes.len()
     }
 
     fn header(&self, network: u64, inner: &Inner<'_>, out: &mut [u8]) -> Result<(), DropReason> {
         let header = Header {
-            options_len: self.options.len(),
+            options_len: self.options.bytes.len(),
             control: false,
-            critical: self.critical,
+            critical: self.options.critical,
             protocol: inner.kind.protocol_type(),
             vni: vni(network)?,
         };
-        header.emit(&self.options, out)?;
+        header.emit(&self.options.bytes, out)?;
         Ok(())
     }
 
@@ -133,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_critical_option_is_announced_and_must_be_known() {
-        let sender = Geneve::default().with_options(OPTION.to_vec()).unwrap();
+        let sender =
+            Geneve { options: SentOptions::new(OPTION.to_vec()).unwrap(), ..Geneve::default() };
         let mut packet = vec![0xA5; sender.header_len()];
         sender.header(1, &ethernet(&FRAME), &mut packet).unwrap();
         assert_eq!(packet[..2], [2, 0x40]);
@@ -151,8 +149,8 @@ mod tests {
     fn options_that_do_not_add_up_are_refused_on_both_sides() {
         let mut wrong = OPTION.to_vec();
         wrong[3] = 2;
-        assert!(Geneve::default().with_options(wrong).is_err());
-        assert!(Geneve::default().with_options(vec![0; 256]).is_err());
+        assert!(SentOptions::new(wrong).is_err());
+        assert!(SentOptions::new(vec![0; 256]).is_err());
         let mut packet = vec![2, 0, 0x65, 0x58, 0, 0, 1, 0, 7, 0x77, 1, 5, 0, 0, 0, 1];
         packet.extend(FRAME);
         assert_eq!(Geneve::default().decap(&packet, &OUTER), Err(DropReason::BadLength));

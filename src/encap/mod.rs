@@ -16,8 +16,10 @@ mod nvgre;
 mod offload;
 mod overhead;
 mod qinq;
+mod reassembly;
+pub mod receive;
 mod sequence;
-mod stt;
+pub mod stt;
 #[cfg(test)]
 mod testing;
 mod vlan;
@@ -26,7 +28,7 @@ mod vxlan_gpe;
 
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Offload, Outer, Transport};
-pub use geneve::Geneve;
+pub use geneve::{Geneve, SentOptions};
 pub use gre::Gre;
 pub use inner::trim;
 pub use ipip::IpInIp;
@@ -34,8 +36,15 @@ pub use nvgre::Nvgre;
 pub use offload::{finish_checksum, segment};
 pub use overhead::{Extras, overhead};
 pub use qinq::Qinq;
+pub use reassembly::{Limits, Piece, Reassembler, Whole};
 pub use sequence::Sequence;
 pub use stt::Stt;
 pub use vlan::Vlan;
 pub use vxlan::Vxlan;
 pub use vxlan_gpe::VxlanGpe;
+
+/// The outer source port for a flow: in the dynamic range, from the flow's hash (RFC 7348 section 5).
+#[must_use]
+pub const fn source_port(flow: u32) -> u16 {
+    0xC000 | (flow >> 18) as u16
+}
