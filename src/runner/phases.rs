@@ -58,8 +58,7 @@ pub(super) fn run(
     if plan.measure.isolation && variant.tenants.len() > 1 {
         progress.step("leaks between tenants");
         let classify = |packet: &[u8]| isolation::network(variant, packet);
-        result.isolation =
-            Some(isolation::run(testbed, variant, isolation::REPEATS, &classify)?);
+        result.isolation = Some(isolation::run(testbed, variant, isolation::REPEATS, &classify)?);
     }
     if let Some(rate) = plan.measure.felt {
         progress.step(&format!("goodput on a link of {rate}bit/s"));

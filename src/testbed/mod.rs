@@ -194,10 +194,9 @@ fn open_edges(
     user.map(|edge| {
         let config = edge::config(variant, edge, seed)?;
         let opened = underlay.within(&variant.namespace(&edge.host), || Edge::open(&config));
-        opened.and_then(|edge| edge).map_err(|source| TestbedError::Engine {
-            variant: variant.name.clone(),
-            source,
-        })
+        opened
+            .and_then(|edge| edge)
+            .map_err(|source| TestbedError::Engine { variant: variant.name.clone(), source })
     })
     .collect()
 }
