@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use overlab::measure::result::{IsolationResult, RunResult, VariantResult};
+use overlab::measure::result::{IsolationResult, RunResult, Spread, VariantResult};
 use overlab::report;
 
 const TEXT: &str = include_str!("fixtures/result.json");
@@ -188,6 +188,26 @@ fn what_failed_shows_its_reason_and_no_figure() {
 }
 
 #[test]
+fn no_winner_is_named_where_spreads_are_wider_than_the_difference() {
+    let verdicts = |run: &RunResult| {
+        let text = report::markdown(run);
+        let of = |start| text.lines().find(|l| l.starts_with(start)).unwrap().to_owned();
+        (of("| throughput"), of("- Each beside its own plain path"))
+    };
+    let (row, ranking) = verdicts(&fixture());
+    assert!(row.contains("0.54× plain"), "{row}");
+    assert!(ranking.contains("vlan kept the largest part"), "{ranking}");
+    let mut run = fixture();
+    for v in [1, 3] {
+        let median = if v == 1 { 0.97 } else { 0.94 };
+        run.variants[v].flows[0].ratio = Some(Spread { min: 0.9, median, max: 1.05 });
+    }
+    let (row, ranking) = verdicts(&run);
+    assert_eq!(row.matches("no difference measurable here").count(), 2, "{row}");
+    assert!(ranking.contains("no difference measurable here"), "{ranking}");
+}
+
+#[test]
 fn files_appear_whole_and_nothing_else_does() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("new/run");
@@ -238,7 +258,7 @@ fn published_schema_is_current() {
 mod arbitrary {
     use super::*;
     use overlab::measure::result::{
-        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult, Spread,
+        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult,
     };
     use proptest::collection::vec;
     use proptest::option;

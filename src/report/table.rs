@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::figures::{
     against_one, baseline, cpu_per_gb, flow, good, labels, loss, overhead_apart, packet_rate,
-    paired, small_packets, spread,
+    paired, pairs, small_packets, spread,
 };
 use super::number::{NONE, Unit, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
@@ -95,6 +95,11 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// Rounds a ratio rests on.
+    fn rounds(self) -> usize {
+        self.flow.zip(self.plain).map_or(0, |(flow, plain)| pairs(flow, plain))
+    }
+
     /// The ratio of a figure that is computed from rounds.
     fn ratio(self, figure: fn(&crate::measure::result::FlowRound) -> f64) -> Option<Spread> {
         paired(self.flow?, self.plain?, figure)
@@ -192,7 +197,7 @@ fn spread_cell(pair: Pair<'_>, spread: Option<Spread>, ratio: Option<Spread>, un
         return failed(flow);
     }
     let Some(spread) = spread else { return Cell::none() };
-    let (ratio, tone) = ratio_text(ratio, rounds);
+    let (ratio, tone) = ratio_text(ratio, pair.rounds());
     Cell {
         main: unit.show(spread.median),
         ratio,
@@ -239,7 +244,7 @@ fn latency(
             return if good(flow).next().is_none() { failed(flow) } else { Cell::none() };
         };
         let plain = pair.plain.and_then(|p| p.latency.as_ref()).map(of).filter(|p| *p > 0.0);
-        let (told, tone) = ratio_text(flow.ratio, good(flow).count());
+        let (told, tone) = ratio_text(flow.ratio, pair.rounds());
         let ratio = plain.and_then(|p| {
             if tone == Tone::Unclear {
                 told

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, good, labels, overhead_apart,
-    paired, shares,
+    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, labels, overhead_apart, paired,
+    pairs, shares,
 };
 use super::number::{Unit, bytes, count, digits, fixed, plural, seconds};
 use super::table::Tone;
@@ -108,7 +108,10 @@ fn throughput(run: &RunResult, variant: &VariantResult, label: &str) -> Option<S
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
     let ratio = here.ratio.filter(|r| r.median.is_finite())?;
-    let rounds = good(here).count();
+    let rounds = pairs(here, there);
+    if rounds == 0 {
+        return None;
+    }
     let unit = Unit::bits(there.rate.median.max(here.rate.median));
     let figures = format!(
         "{} against {} of {}",
@@ -143,7 +146,7 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
     let (Some(cpu), Some(plain)) = (here.cpu_per_gb, there.cpu_per_gb) else {
         return String::new();
     };
-    let rounds = good(here).count();
+    let rounds = pairs(here, there);
     match paired(here, there, cpu_per_gb) {
         Some(r) if against_one(r, rounds).is_some_and(Ordering::is_ne) => format!(
             " A gigabyte cost {} CPU-seconds, {} times the plain path's.",
@@ -160,20 +163,16 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
 
 /// Best and worst of the carried variants, beside their plain paths.
 fn ranking(run: &RunResult, label: &str) -> Option<String> {
-    let mut ratios: Vec<(&str, Spread)> = run
-        .variants
-        .iter()
-        .filter_map(|v| Some((v.name.as_str(), flow(v, label)?.ratio?)))
-        .filter(|(_, r)| r.median.is_finite())
-        .collect();
+    // One round has no spread to tell a difference by.
+    let judged = |v: &VariantResult| {
+        let (here, there) = (flow(v, label)?, flow(baseline(run, v)?, label)?);
+        here.ratio.filter(|r| r.median.is_finite() && pairs(here, there) > 1)
+    };
+    let mut ratios: Vec<(&str, Spread)> =
+        run.variants.iter().filter_map(|v| Some((v.name.as_str(), judged(v)?))).collect();
     ratios.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-    let ((best, high), (worst, low)) = (ratios.first()?, ratios.last()?);
-    if best == worst {
-        return None;
-    }
-    let rounds =
-        run.variants.iter().filter_map(|v| flow(v, label)).map(|f| good(f).count()).min()?;
-    Some(if rounds > 1 && differ(*high, *low) == Ordering::Greater {
+    let [(best, high), .., (worst, low)] = ratios.as_slice() else { return None };
+    Some(if differ(*high, *low) == Ordering::Greater {
         format!(
             "Each beside its own plain path, {best} kept the largest part of the throughput of {label} ({}× plain), {worst} the smallest ({}×).",
             fixed(high.median, 2),
@@ -192,7 +191,7 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
     let (a, b) = (here.latency.as_ref()?, there.latency.as_ref()?);
-    let same = here.ratio.and_then(|r| against_one(r, good(here).count())) == Some(Ordering::Equal);
+    let same = here.ratio.and_then(|r| against_one(r, pairs(here, there))) == Some(Ordering::Equal);
     Some(format!(
         "{label}: half of the requests were answered within {} in {} and {} in {}, 99 of 100 within {} and {}{}.",
         Unit::MICROS.show(a.p50),
