@@ -164,7 +164,10 @@ pub fn mtu(index: u32, name: &str, mtu: u32) -> Request {
 #[must_use]
 pub fn port_known_only(index: u32, name: &str) -> Request {
     let message = LinkBridgePort::new(index).learning(false).flood(false).build();
-    set_link(format!("turn off learning and flooding on {name}"), message)
+    // RTM_SETLINK accepts a port's settings and ignores them; only RTM_NEWLINK applies them.
+    let message = RouteNetlinkMessage::NewLink(message);
+    let what = format!("turn off learning and flooding on {name}");
+    Request { what, message, flags: 0, needs: None }
 }
 
 /// Removes an interface.
