@@ -10,7 +10,7 @@ const SECTION: u32 = 0x0A0D_0D0A;
 const INTERFACE: u32 = 1;
 const STATISTICS: u32 = 5;
 const PACKET: u32 = 6;
-/// LINKTYPE_ETHERNET.
+/// `LINKTYPE_ETHERNET`.
 const ETHERNET: u16 = 1;
 
 const COMMENT: u16 = 1;

@@ -11,12 +11,13 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use nix::sched::{CloneFlags, setns, unshare};
 use overlab::ids::Encap;
 use overlab::lab::{Datapath, Fabric, Learning};
 use overlab::measure::Place;
 use overlab::plan::{Link, LinkEnd, Node, NodeKind, TenantPlan, Variant, VmPlan};
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVxlan, new_connection};
 
 pub struct Net {
@@ -197,6 +198,19 @@ impl Net {
         self.netlink(space, |handle| async move {
             handle.link().set(message).execute().await.map_err(io::Error::other)
         })
+    }
+
+    pub fn mtu(&self, space: &str, device: &str) -> u32 {
+        let index = self.index(space, device);
+        let found = self.netlink(space, |handle| async move {
+            handle.link().get().match_index(index).execute().try_next().await
+        });
+        let attributes = found.unwrap().unwrap().attributes;
+        let mtu = attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        });
+        mtu.unwrap()
     }
 
     fn index(&self, space: &str, device: &str) -> u32 {
