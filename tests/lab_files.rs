@@ -173,7 +173,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("vni: 864", "vni: '864'", "tenants[0].vni", "without quotes"),
     ("vni: 864", "vni: 1.5", "tenants[0].vni", "whole number"),
     ("vni: 864", "vni: -1", "tenants[0].vni", "negative"),
-    ("vni: 864", "vni: ", "tenants[0].vni", "nothing"),
+    ("vni: 864", "vni: ", "tenants[0].vni", "no value"),
     ("- { name: blue,", "- { name: blue, vni: 864,", "tenants[1].vni", "VNI of `red` already"),
     ("- { name: blue,", "- { name: b lue,", "tenants[1].name", "e.g. `b-lue`"),
     ("0.0/24\n", "0.0/33\n", "tenants[0].subnet", "no IPv4 subnet"),
@@ -202,7 +202,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "mtu: 1400",
         "mtu: 1451",
         "tenants[0].vms.vm2.mtu",
-        "at most 1450, or raise the topology's `mtu` to 1501",
+        "at most 1450, or raise the underlay's `mtu` to 1501",
     ),
     (
         "to: red/vm2, for: 1s, streams",

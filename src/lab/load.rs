@@ -57,7 +57,7 @@ pub fn load_topology(path: &Path) -> Result<Topology, Faults> {
     read_topology_str(&name, &text(path, &name)?)
 }
 
-/// Reads and checks the text of a lab without touching any file; topologies by name are the shipped ones.
+/// Reads and checks the text of a lab without touching any file; names are those of shipped topologies.
 ///
 /// # Errors
 /// All faults of the text; `name` stands for the file in them.
@@ -109,8 +109,8 @@ fn text(path: &Path, name: &str) -> Result<String, Faults> {
         return Err(Faults::whole(name, format!("is larger than {FILE} bytes; no lab needs that")));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = String::from_utf8_lossy(good).matches('\n').count() + 1;
         Faults::whole(name, format!("line {line} is not UTF-8; save the file as UTF-8 text"))
     })
 }
@@ -231,7 +231,8 @@ fn follow(lab: &Path, reference: &str) -> Result<Found, String> {
 }
 
 fn is_path(reference: &str) -> bool {
-    reference.contains('/') || reference.ends_with(".yaml") || reference.ends_with(".yml")
+    let yaml = Path::new(reference).extension().is_some_and(|e| e == "yaml" || e == "yml");
+    reference.contains('/') || yaml
 }
 
 fn shipped(reference: &str) -> Option<Found> {

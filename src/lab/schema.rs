@@ -41,7 +41,9 @@ pub fn schema() -> Value {
 
 /// What the reader asks of single values.
 fn values(defs: &mut Value) {
-    let name = |max: usize| json!({ "type": ["string", "number"], "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": max });
+    let pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+    let name =
+        |max: usize| json!({ "type": ["string", "number"], "pattern": pattern, "maxLength": max });
     let (node, tenant) = (name(limits::NODE_NAME), name(limits::TENANT_NAME));
     let end = json!({ "pattern": "^[^/]+/[^/]+$" });
     let claims: Vec<String> = limits::CLAIMS

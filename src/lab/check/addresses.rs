@@ -24,7 +24,7 @@ fn room(tenant: &Tenant, n: usize, sink: &Sink<'_>) {
     let room = (1_u64 << (32 - tenant.subnet.prefix_len())) - 2;
     let vms = tenant.vms.len() as u64;
     if vms > room {
-        // The longest prefix that has an address for every VM beside the network's and the broadcast one.
+        // The longest prefix that has an address for every VM, the network and the broadcast.
         let needed = 32 - (vms + 1).ilog2() - 1;
         sink.rule(&format!("tenants[{n}].subnet"), format!(
             "`{}` has {room} addresses for hosts, and `{}` has {vms} VMs; a /{needed} is large enough",
@@ -62,7 +62,8 @@ fn ips(tenant: &Tenant, n: usize, sink: &Sink<'_>) {
         let Some(ip) = vm.ip else { continue };
         if let Some(other) = owner.insert(ip, &vm.name) {
             let path = format!("tenants[{n}].vms.{}.ip", vm.name);
-            sink.rule(&path, format!("{ip} is the address of `{other}` already; VMs of one tenant need different ones"));
+            let why = format!("{ip} is the address of `{other}` already");
+            sink.rule(&path, format!("{why}; VMs of one tenant need different ones"));
         }
     }
 }

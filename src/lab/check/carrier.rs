@@ -1,8 +1,9 @@
-//! How tenants are carried: the encapsulation, the fabric below it, the datapath and the sizes fit together.
+//! How tenants are carried: encapsulation, fabric, datapath and sizes fit together.
 
 use super::Whole;
 use crate::ids::Encap;
 use crate::lab::carriers::{KERNEL, in_udp, inner_mtu};
+use crate::lab::limits::UNDERLAY_MTU;
 use crate::lab::model::{Datapath, Fabric};
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -27,7 +28,11 @@ fn encap_path(whole: &Whole<'_>, n: usize) -> String {
 fn fabric(whole: &Whole<'_>) {
     let tag = whole.encaps().into_iter().find(|e| e.is_tag());
     if let (Fabric::L3, Some(tag)) = (whole.lab.carrier.fabric, tag) {
-        whole.sink.rule("carrier.fabric", format!("{tag} tags do not cross routers; write `l2`, or `auto`, which gives tags an L2 fabric and tunnels a routed one"));
+        let message = format!(
+            "{tag} tags do not cross routers; write `l2`, or `auto`, which gives tags an L2 fabric \
+             and tunnels a routed one"
+        );
+        whole.sink.rule("carrier.fabric", message);
     }
 }
 
@@ -39,22 +44,21 @@ fn datapath(whole: &Whole<'_>) {
         let asked = whole.lab.datapaths().contains(&Datapath::Kernel);
         let asked_on_some = whole.lab.carrier.datapath_on.values().any(|d| *d == Datapath::Kernel);
         if asked || asked_on_some {
-            whole.sink.rule(&encap_path(whole, n), format!("Linux has no device for {encap}, and the lab asks for the `kernel` datapath; write `user`"));
+            let message = format!(
+                "Linux has no device for {encap}, and the lab asks for the `kernel` datapath; \
+                 write `user`"
+            );
+            whole.sink.rule(&encap_path(whole, n), message);
         }
     }
 }
 
 fn port(whole: &Whole<'_>) {
-    let encaps = whole.encaps();
-    if whole.lab.carrier.port.is_some()
-        && whole.all_encaps_read()
-        && !encaps.iter().any(|e| in_udp(*e))
-    {
-        let names: Vec<&str> = encaps.iter().map(|e| e.name()).collect();
-        whole.sink.rule(
-            "carrier.port",
-            format!("{} does not travel in UDP and has no port; leave it out", names.join(", ")),
-        );
+    let asked = whole.lab.carrier.port.is_some() && whole.all_encaps_read();
+    if asked && !whole.encaps().into_iter().any(in_udp) {
+        let message =
+            "no encapsulation of this lab travels in UDP, so there is no port; leave it out";
+        whole.sink.rule("carrier.port", message);
     }
 }
 
@@ -82,7 +86,15 @@ fn vm_mtus(whole: &Whole<'_>) {
         for vm in &tenant.vms {
             let Some(mtu) = vm.mtu.filter(|mtu| *mtu > inner) else { continue };
             let path = format!("tenants[{n}].vms.{}.mtu", vm.name);
-            whole.sink.rule(&path, format!("{mtu} does not fit: {encap} over an underlay MTU of {underlay} leaves {inner} bytes; take at most {inner}, or raise the topology's `mtu` to {}", mtu + (underlay - inner)));
+            let wanted = mtu + (underlay - inner);
+            let or = if UNDERLAY_MTU.contains(&wanted) {
+                format!(", or raise the underlay's `mtu` to {wanted}")
+            } else {
+                String::new()
+            };
+            let why = format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes");
+            let message = format!("{mtu} does not fit: {why}; take at most {inner}{or}");
+            whole.sink.rule(&path, message);
         }
     }
 }

@@ -87,7 +87,8 @@ fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &s
         only == Some(Encap::None) || (only.is_none() && encaps.iter().all(|e| *e == Encap::None));
     if plain && whole.all_encaps_read() {
         let path = if only.is_some() { format!("{own}.in") } else { path };
-        whole.sink.rule(&path, "the plain path carries one tenant only and keeps nobody apart; expect it in another encapsulation");
+        let message = "the plain path keeps no tenants apart; expect it in an encapsulation";
+        whole.sink.rule(&path, message);
     }
 }
 
@@ -125,7 +126,8 @@ fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
     if let Some((inner, encap, underlay)) = tightest(whole, only)
         && bytes > inner
     {
-        whole.sink.rule(&path, format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes, so {bytes} can never hold"));
+        let why = format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes");
+        whole.sink.rule(&path, format!("{why}, so {bytes} can never hold"));
     }
 }
 
@@ -139,7 +141,9 @@ fn throughput(whole: &Whole<'_>, only: Option<Encap>, path: &str) {
     }
     let tcp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Tcp(_)));
     if !tcp && whole.sink.clean("traffic") {
-        whole.sink.rule(&path, "is about the first TCP flow, and the lab has none; add `- tcp: { from: .., to: .., for: 1s }` to `traffic`");
+        let message = "is about the first TCP flow, and the lab has none; \
+                       add `- tcp: { from: .., to: .., for: 1s }` to `traffic`";
+        whole.sink.rule(&path, message);
     }
     if only == Some(Encap::None) {
         whole.sink.rule(

@@ -21,7 +21,11 @@ pub(super) fn check(whole: &Whole<'_>) {
                 format!("`{to}` is where the flow comes from; name another VM of `{to_tenant}`"),
             );
         } else if from_tenant != to_tenant {
-            whole.sink.rule(&format!("{path}.to"), format!("the flow comes from tenant `{from_tenant}`; tenants do not reach each other, so name a VM of `{from_tenant}`"));
+            let message = format!(
+                "the flow comes from tenant `{from_tenant}`; tenants do not reach each other, \
+                 so name a VM of `{from_tenant}`"
+            );
+            whole.sink.rule(&format!("{path}.to"), message);
         }
     }
 }
@@ -38,7 +42,7 @@ fn end<'a>(whole: &Whole<'a>, end: &str, path: &str) -> Option<&'a str> {
             .rule(path, format!("`{end}` names no VM; write `tenant/vm`{}", example(whole.lab)));
         return None;
     };
-    let Some(found) = find_tenant(whole, tenant, path) else { return None };
+    let found = find_tenant(whole, tenant, path)?;
     if found.vms.iter().any(|v| v.name == vm) {
         return Some(&found.name);
     }

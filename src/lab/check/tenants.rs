@@ -88,6 +88,11 @@ fn vlan_has_room(whole: &Whole<'_>) {
     let tenants = whole.lab.tenants.len() as u64;
     if tenants > room && whole.encaps().contains(&Encap::Vlan) {
         let path = format!("tenants[{room}]");
-        whole.sink.rule(&path, format!("vlan has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; an overlay has 24 bits or more", room + 1));
+        let message = format!(
+            "vlan has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; \
+             an overlay has 24 bits or more",
+            room + 1
+        );
+        whole.sink.rule(&path, message);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::limits::{LINKS, NODES};
 use super::super::model::{LinkSpec, Topology};
-use super::super::read::{Sink, below, suggestion};
+use super::super::read::{Sink, below, distance, suggestion};
 
 pub(super) fn check(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
     if topology.leaf_spine.is_some() || sink.has(&below(path, "leaf-spine")) {
@@ -90,8 +90,8 @@ fn cables(
     let mut joined = Groups::new(named.len());
     let mut cabled = vec![false; named.len()];
     let links_path = below(path, "links");
-    // An end that was not read leaves open what it joins.
-    let mut certain = !sink.faulty_at(&links_path);
+    let mut all_read = !sink.faulty_at(&links_path);
+    let mut unknown = Vec::new();
     for (n, link) in topology.links.iter().enumerate() {
         let (ends, ends_path) = match link {
             LinkSpec::Ends(ends) => (ends, format!("{links_path}[{n}]")),
@@ -100,8 +100,9 @@ fn cables(
         let mut found = [None; 2];
         for (end, name) in ends.iter().enumerate() {
             found[end] = index.get(name.as_str()).copied();
-            certain &= found[end].is_some();
+            all_read &= !name.is_empty();
             if found[end].is_none() && !name.is_empty() {
+                unknown.push(name);
                 let near = suggestion(name, named.iter().map(|(name, _)| *name));
                 let message = format!("there is no node `{name}`{near}");
                 sink.rule(&format!("{ends_path}[{end}]"), message);
@@ -116,11 +117,18 @@ fn cables(
         }
         joined.join(a, b);
     }
-    if !certain {
+    // An end that was not read could be any node.
+    if !all_read {
         return;
     }
-    for ((name, at), _) in named.iter().zip(&cabled).filter(|(_, cabled)| !**cabled) {
+    let bare = named.iter().zip(&cabled).filter(|(_, cabled)| !**cabled).map(|(node, _)| node);
+    // One that is misspelt was meant to be a node with such a name.
+    let meant = |name: &str| unknown.iter().any(|unknown| distance(unknown, name).is_some());
+    for (name, at) in bare.filter(|(name, _)| !meant(name)) {
         sink.rule(at, format!("no cable leads to `{name}`; add one to `links`, or leave it out"));
+    }
+    if !unknown.is_empty() {
+        return;
     }
     let Some(from) = cabled.iter().position(|cabled| *cabled) else { return };
     let group = joined.group(from);

@@ -102,7 +102,8 @@ impl<'a> At<'a> {
         match &self.node.kind {
             Kind::Text(text) | Kind::Int(_, text) | Kind::Float(text) => Some(text.clone()),
             Kind::Bool(value) => {
-                self.wrong(format!("{value} is a truth value here; write {wanted}, in quotes if it must be `{value}`"));
+                let quotes = format!("in quotes if it must be `{value}`");
+                self.wrong(format!("{value} is a truth value here; write {wanted}, {quotes}"));
                 None
             }
             _ => self.instead(wanted),

@@ -18,7 +18,7 @@ mod tree;
 
 pub(super) use at::At;
 pub(super) use lab::lab;
-pub(super) use names::suggestion;
+pub(super) use names::{distance, suggestion};
 pub(super) use sink::{Sink, below};
 pub(super) use topology::topology;
 pub(super) use tree::{Kind, Node};

@@ -43,7 +43,8 @@ impl Names {
             let lower = lower.trim_matches('-');
             let hint = if lower.is_empty() { String::new() } else { format!(", e.g. `{lower}`") };
             return Some(format!(
-                "`{name}` cannot name a {what}: {wrong:?} is not allowed; use a to z, 0 to 9 and `-`{hint}"
+                "`{name}` cannot name a {what}: {wrong:?} is not allowed; \
+                 use a to z, 0 to 9 and `-`{hint}"
             ));
         }
         if name.starts_with('-') || name.ends_with('-') {
@@ -59,13 +60,15 @@ impl Names {
 
 /// The known name that was probably meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().filter_map(|k| Some((distance(name, k)?, k)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, k)| k)
+}
+
+/// How many slips of the pen lie between two names; `None` where there are too many to confuse them.
+pub(crate) fn distance(name: &str, known: &str) -> Option<usize> {
     let limit = (name.chars().count() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .map(|k| (strsim::osa_distance(&name.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
+    let distance = strsim::osa_distance(&name.to_lowercase(), &known.to_lowercase());
+    (distance <= limit).then_some(distance)
 }
 
 /// `; did you mean ..?`, or the known names where none is near.

@@ -125,7 +125,8 @@ fn address(at: &At<'_>) -> Option<IpAddr> {
     None
 }
 
-/// A MAC that a VM can have, in lower case: not a group's (the lowest bit of the first byte, IEEE 802), not zero.
+/// A MAC that a VM can have, in lower case: no group's (lowest bit of the first byte, IEEE 802),
+/// not zero, and none of the underlay's.
 fn mac(at: &At<'_>) -> Option<String> {
     let text = at.text("a MAC, e.g. `06:00:00:00:00:01`")?;
     let Some(bytes) = mac_bytes(&text) else {
@@ -135,7 +136,8 @@ fn mac(at: &At<'_>) -> Option<String> {
     if bytes[0] & 1 == 1 {
         let single = format!("{:02x}", bytes[0] & !1);
         at.wrong(format!(
-            "`{text}` is a group's MAC (the lowest bit of the first byte is set); a VM needs one of its own, e.g. `{single}{}`",
+            "`{text}` is a group's MAC (the lowest bit of the first byte is set); \
+             a VM needs one of its own, e.g. `{single}{}`",
             text.get(2..).unwrap_or_default()
         ));
         return None;

@@ -108,7 +108,10 @@ fn rr(at: &At<'_>) -> Option<RrFlow> {
     // `tool` is known here only to be refused with its reason.
     let fields = at.fields("a map", &["from", "to", "for", "size", "tool"])?;
     if let Some(tool) = fields.get("tool") {
-        tool.wrong("rr has no `tool`: iperf3 does not measure request and response, the built-in generator always does; leave it out");
+        tool.wrong(
+            "rr has no `tool`: iperf3 does not measure request and response, \
+             the built-in generator always does; leave it out",
+        );
     }
     let (from, to, span) = common(&fields);
     Some(RrFlow { from, to, span, size: size(&fields, &MESSAGE, 64) })
