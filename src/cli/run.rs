@@ -58,10 +58,17 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let outcome = runtime.block_on(async {
         let work = {
             let (line, stop, keep) = (Arc::clone(&line), Arc::clone(&stop), options.keep);
+            let capture = out.dir.join("capture.pcapng");
             tokio::task::spawn_blocking(move || {
                 let hold = |testbed: &Testbed| hold(&world, &plan, testbed, &line, &stop);
-                let keep = keep.then_some(&hold as &dyn Fn(&Testbed));
-                runner::run(&world, &plan, &name, line.as_ref(), &stop, keep)
+                let options = runner::Options {
+                    lab: &name,
+                    capture: &capture,
+                    progress: line.as_ref(),
+                    stop: &stop,
+                    keep: keep.then_some(&hold as &dyn Fn(&Testbed)),
+                };
+                runner::run(&world, &plan, options)
             })
         };
         until_done(work, &stop, &line).await

@@ -4,11 +4,13 @@
 //! flow begins, and the order of the variants turns from round to round, so that a drift of the
 //! machine's speed falls on all of them alike.
 
+mod capture;
 mod error;
 mod expect;
 mod phases;
 mod rounds;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -29,21 +31,28 @@ pub trait Progress: Sync {
     fn step(&self, what: &str);
 }
 
-/// Runs a plan and returns what was found. `stop` ends it early: the result then holds the rounds
-/// that were finished and is marked incomplete.
-///
-/// With `keep`, the testbed is handed to that function before it is removed.
+/// How a plan is run.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The lab file as it was named.
+    pub lab: &'a str,
+    /// Where a capture goes, if the plan wants one.
+    pub capture: &'a Path,
+    /// Told what happens.
+    pub progress: &'a dyn Progress,
+    /// Ends the run early once it is true: the result then holds the rounds that were finished
+    /// and is marked incomplete.
+    pub stop: &'a AtomicBool,
+    /// Given the testbed before it is removed.
+    pub keep: Option<&'a dyn Fn(&Testbed)>,
+}
+
+/// Runs a plan and returns what was found.
 ///
 /// # Errors
 /// What could not be built or measured. Everything built is removed in any case.
-pub fn run(
-    world: &World,
-    plan: &Plan,
-    lab: &str,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
-    keep: Option<&dyn Fn(&Testbed)>,
-) -> Result<RunResult, RunError> {
+pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult, RunError> {
+    let progress = options.progress;
     let begun = Instant::now();
     let started = jiff::Zoned::now();
     progress.stage("building namespaces, links and engines");
@@ -59,8 +68,12 @@ pub fn run(
         testbed.ready(variant)?;
     }
     let ready = begun.elapsed();
-    let mut found = measure(&testbed, plan, progress, stop)?;
-    if let Some(keep) = keep {
+    let capture = capture::start(&testbed, plan, options.capture)?;
+    let mut found = measure(&testbed, plan, progress, options.stop)?;
+    if let Some(capture) = capture {
+        found.notes.push(capture::stop(capture, options.capture)?);
+    }
+    if let Some(keep) = options.keep {
         keep(&testbed);
     }
     progress.stage("removing everything");
@@ -76,7 +89,7 @@ pub fn run(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         title: plan.title.clone(),
         about: plan.about.clone(),
-        lab: lab.to_owned(),
+        lab: options.lab.to_owned(),
         started: started.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         seconds: 0.0,
         complete: found.complete,
