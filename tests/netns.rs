@@ -8,6 +8,8 @@
 mod edges;
 #[path = "netns/fixture.rs"]
 mod fixture;
+#[path = "netns/probe.rs"]
+mod probe;
 #[path = "netns/speed.rs"]
 mod speed;
 #[path = "netns/teardown.rs"]
@@ -27,7 +29,8 @@ const ROLE: &str = "OVERLAB_TEST_ROLE";
 const NOBODY: u32 = 65534;
 
 fn tests() -> Vec<Test> {
-    [edges::TESTS, speed::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS].concat()
+    [edges::TESTS, probe::TESTS, speed::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS]
+        .concat()
 }
 
 fn main() -> ExitCode {
