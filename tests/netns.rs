@@ -4,6 +4,14 @@
 //! runs in a process of its own: this file is its own runner. Started as root, each test runs
 //! once as root and once as user 65534; started as an ordinary user, as that user only.
 
+// Sizes and numbers of tests are small.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::cast_lossless
+)]
+
 #[path = "netns/edges.rs"]
 mod edges;
 #[path = "netns/fixture.rs"]

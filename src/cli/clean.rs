@@ -61,7 +61,8 @@ pub fn clean(reports: &Path) -> Cleaned {
 fn directory(cleaned: &mut Cleaned, path: PathBuf) {
     // A link could lead anywhere.
     if !fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
-        return cleaned.left.push((path, "is no directory".into()));
+        cleaned.left.push((path, "is no directory".into()));
+        return;
     }
     match fs::read_to_string(path.join(MARKER)) {
         Err(_) => cleaned.left.push((path, format!("has no {MARKER} file, so it is not ours"))),
@@ -95,7 +96,7 @@ fn mounts(cleaned: &mut Cleaned) {
         match nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH) {
             Ok(()) => cleaned.removed.push(path),
             Err(error) => {
-                cleaned.left.push((path, format!("cannot be unmounted: {}", error.desc())))
+                cleaned.left.push((path, format!("cannot be unmounted: {}", error.desc())));
             }
         }
     }

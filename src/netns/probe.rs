@@ -222,7 +222,7 @@ fn packet_vnet() -> Outcome {
             libc::SOL_PACKET,
             libc::PACKET_VNET_HDR,
             (&raw const on).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
+            4,
         )
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error().into()) }

@@ -1,7 +1,8 @@
 //! What is left after a violent end: nothing.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,6 +16,8 @@ use overlab::netns::{LinkEvents, Netlink, build, enter};
 use super::fixture::{leaf_spine, with_tenants, world};
 
 pub const TESTS: &[(&str, fn())] = &[
+    ("teardown::a_shell_can_be_opened_from_outside", a_shell_can_be_opened_from_outside),
+    ("teardown::what_run_holds_stays_visible", what_run_holds_stays_visible),
     ("teardown::kill_9_leaves_nothing", kill_9_leaves_nothing),
     ("teardown::kill_9_at_any_moment_leaves_nothing", kill_9_at_any_moment_leaves_nothing),
     ("teardown::a_name_is_removed_while_a_socket_lives", a_name_is_removed_while_a_socket_lives),
@@ -118,4 +121,44 @@ fn a_name_is_removed_while_a_socket_lives() {
     };
     spaces.close().unwrap();
     assert_eq!(std::fs::read_dir("/run/netns").unwrap().count(), 0);
+}
+
+/// What `--keep` promises, tried from outside of the process's namespaces.
+fn a_shell_can_be_opened_from_outside() {
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    // SAFETY: this process has one thread.
+    let child = match unsafe { fork() }.unwrap() {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => {
+            let world = enter().unwrap();
+            let plan = leaf_spine("s", Encap::None);
+            let _underlay = build(&world, &[&plan]).unwrap();
+            let command = world.shell("s.h1");
+            std::fs::File::from(writer).write_all(format!("{command}\n").as_bytes()).unwrap();
+            loop {
+                nix::unistd::pause();
+            }
+        }
+    };
+    drop(writer);
+    let mut command = String::new();
+    BufReader::new(std::fs::File::from(reader)).read_line(&mut command).unwrap();
+    let whole = format!("{} -c 'cat /proc/net/dev'", command.trim());
+    let output = Command::new("sh").args(["-c", &whole]).output().unwrap();
+    kill(child, Signal::SIGKILL).unwrap();
+    waitpid(child, None).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("nic:"), "{whole}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn what_run_holds_stays_visible() {
+    let names = || {
+        let entries = std::fs::read_dir("/run").unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    let _world = world();
+    let after = names();
+    assert!(before.is_subset(&after), "{:?}", before.difference(&after));
+    assert!(after.contains(std::ffi::OsStr::new("netns")));
 }
