@@ -4,10 +4,20 @@
 //! runs in a process of its own: this file is its own runner. Started as root, each test runs
 //! once as root and once as user 65534; started as an ordinary user, as that user only.
 
+// Sizes and numbers of tests are small.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::cast_lossless
+)]
+
 #[path = "netns/edges.rs"]
 mod edges;
 #[path = "netns/fixture.rs"]
 mod fixture;
+#[path = "netns/probe.rs"]
+mod probe;
 #[path = "netns/speed.rs"]
 mod speed;
 #[path = "netns/teardown.rs"]
@@ -27,7 +37,8 @@ const ROLE: &str = "OVERLAB_TEST_ROLE";
 const NOBODY: u32 = 65534;
 
 fn tests() -> Vec<Test> {
-    [edges::TESTS, speed::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS].concat()
+    [edges::TESTS, probe::TESTS, speed::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS]
+        .concat()
 }
 
 fn main() -> ExitCode {
