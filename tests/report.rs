@@ -1,10 +1,39 @@
-//! Reports drawn from a fixed result document.
+//! Reports drawn from a fixed result document, and from arbitrary ones.
 
-use overlab::measure::result::RunResult;
+use std::fs;
+use std::path::Path;
+
+use overlab::measure::result::{IsolationResult, RunResult, Spread, VariantResult};
 use overlab::report;
 
+const TEXT: &str = include_str!("fixtures/result.json");
+
 fn fixture() -> RunResult {
-    report::read(include_str!("fixtures/result.json")).unwrap()
+    report::read(TEXT).unwrap()
+}
+
+/// Checks that every element that is opened is closed in order, and that no text holds a bare `<`.
+fn well_formed(page: &str) {
+    const VOID: [&str; 3] = ["meta", "br", "hr"];
+    let body = page.strip_prefix("<!DOCTYPE html>").expect("a document type");
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = body;
+    while let Some(start) = rest.find('<') {
+        let end = start + rest[start..].find('>').expect("a tag that ends");
+        let tag = &rest[start + 1..end];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "at …{}", &rest[..end]);
+        } else {
+            let name = tag.split([' ', '\n', '/']).next().unwrap();
+            assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "tag `{tag}`");
+            assert_eq!(tag.matches('"').count() % 2, 0, "attributes of `{tag}`");
+            if !tag.ends_with('/') && !VOID.contains(&name) {
+                open.push(name);
+            }
+        }
+        rest = &rest[end + 1..];
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
 }
 
 #[test]
@@ -12,11 +41,39 @@ fn terminal_at_80_and_120_columns() {
     for width in [80, 120] {
         let text = report::terminal(&fixture(), width, false);
         assert!(!text.contains('\x1b'));
-        for line in text.lines() {
-            assert!(line.chars().count() <= width, "{} columns: {line}", line.chars().count());
-        }
         insta::assert_snapshot!(format!("terminal_{width}"), text);
     }
+}
+
+#[test]
+fn terminal_keeps_to_every_width_and_colours_change_no_letter() {
+    for width in 40..160 {
+        let bare = report::terminal(&fixture(), width, false);
+        for line in bare.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        let coloured = report::terminal(&fixture(), width, true);
+        assert!(coloured.contains("\x1b[1;31m"), "a failed expectation is red");
+        let mut stripped = String::new();
+        let mut pieces = coloured.split('\x1b');
+        stripped.push_str(pieces.next().unwrap());
+        for piece in pieces {
+            stripped.push_str(piece.split_once('m').unwrap().1);
+        }
+        let trim =
+            |t: &str| t.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+        assert_eq!(trim(&stripped), trim(&bare), "{width} columns");
+    }
+}
+
+#[test]
+fn a_long_name_stays_above_the_rule() {
+    let mut run = fixture();
+    run.variants[3].name = "vxlan-kernel-mtu9000-and-long".into();
+    let text = report::terminal(&run, 80, false);
+    let rule = text.lines().position(|l| l.starts_with("──")).unwrap();
+    assert!(text.lines().nth(rule - 1).unwrap().ends_with("9000-and-long"), "{text}");
+    assert_eq!(text.lines().nth(rule + 1), Some("tcp red/vm1→red/vm2"));
 }
 
 #[test]
@@ -25,12 +82,317 @@ fn markdown() {
 }
 
 #[test]
-fn html_page() {
-    let page = report::html(&fixture());
-    for variant in &fixture().variants {
+fn html_is_well_formed_and_self_contained() {
+    let run = fixture();
+    let page = report::html(&run);
+    well_formed(&page);
+    for variant in &run.variants {
         assert!(page.contains(&format!(">{}<", variant.name)), "{}", variant.name);
     }
-    if let Ok(path) = std::env::var("OVERLAB_PAGE") {
-        std::fs::write(path, page).unwrap();
+    assert_eq!(page.matches("<figure>").count(), 9);
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 9 + 3);
+    for foreign in ["<script", "<link", "src=", "url(", "@import"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn text_of_a_lab_does_not_become_markup() {
+    let mut run = fixture();
+    run.title = "</title><script>alert(1)</script>".into();
+    run.variants[1].name = "\"><b onclick=x>|`*".into();
+    run.variants[1].flows[0].label = "<img src=x>".into();
+    let page = report::html(&run);
+    well_formed(&page);
+    assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b onclick"));
+    let text = report::markdown(&run);
+    assert!(!text.contains("\"><b"));
+}
+
+#[test]
+fn csv_has_a_line_per_figure() {
+    let text = report::csv(&fixture());
+    let lines: Vec<&str> = text.lines().collect();
+    let plain = 2 * 2 + 2 * 4 + 5 + 7; // tcp, udp, rr, sizes
+    let carried = 2 * 3 + 2 * 5 + 5 + 7 + 4; // engines' CPU and isolation as well
+    assert_eq!(lines.len(), 1 + 2 * plain + 2 * carried);
+    let fields = lines[0].split(',').count();
+    assert!(lines.iter().all(|l| l.split(',').count() == fields));
+    assert!(text.contains("\nvxlan,vxlan,user,l3,plain-l3,,overhead_computed,B,50,50,50,,,\n"));
+}
+
+#[test]
+fn read_refuses_with_the_reason() {
+    let refuse = |text: &str| report::read(text).unwrap_err().to_string();
+    assert!(refuse(&TEXT[..TEXT.len() / 2]).contains("no JSON document"));
+    assert!(refuse("{}").contains("no `schema` field"));
+    assert!(refuse(&TEXT.replace("result/1", "result/9")).contains("overlab-result/9"));
+    let missing = refuse(&TEXT.replacen("\"seed\"", "\"sead\"", 1));
+    assert!(missing.contains("damaged") && missing.contains("seed"), "{missing}");
+    let wrong = refuse(&TEXT.replacen("\"cpus\": 2", "\"cpus\": -2", 1));
+    assert!(wrong.contains("damaged") && wrong.contains("line"), "{wrong}");
+    assert!(
+        refuse(&TEXT.replace("\"name\": \"plain-l3\"", "\"name\": \"x\""))
+            .contains("`vxlan` is compared with `plain-l3`")
+    );
+    assert!(
+        refuse(&TEXT.replace("\"name\": \"vlan\"", "\"name\": \"vxlan\""))
+            .contains("two variants are called `vxlan`")
+    );
+}
+
+#[test]
+fn json_round_trips() {
+    let run = fixture();
+    assert_eq!(report::read(&report::json(&run).unwrap()).unwrap(), run);
+}
+
+#[test]
+fn an_interrupted_run_says_so_first() {
+    let mut run = fixture();
+    run.complete = false;
+    let text = report::terminal(&run, 80, false);
+    assert!(text.lines().nth(1).unwrap().starts_with("Interrupted"), "{text}");
+    assert!(report::markdown(&run).lines().nth(2).unwrap().contains("Interrupted"));
+    assert!(report::html(&run).contains("Interrupted"));
+    assert!(!report::html(&fixture()).contains("Interrupted"));
+}
+
+#[test]
+fn a_leak_and_a_dead_control_are_told() {
+    let mut run = fixture();
+    let isolation = |leaks, delivered_own| {
+        let all = IsolationResult { probes: 96, expected_own: 96, ..IsolationResult::default() };
+        Some(IsolationResult { leaks, delivered_own, ..all })
+    };
+    run.variants[1].isolation = isolation(3, 96);
+    run.variants[3].isolation = isolation(0, 0);
+    let text = report::terminal(&run, 200, false);
+    assert!(text.contains("3 of 96 leaked"));
+    assert!(text.contains("3 of 96 probes LEAKED"));
+    assert!(text.contains("0 of 96 control probes reached their own tenant, so that this is weak"));
+}
+
+#[test]
+fn what_failed_shows_its_reason_and_no_figure() {
+    let mut run = fixture();
+    for round in &mut run.variants[3].flows[0].rounds {
+        round.error = Some("connection refused".into());
+    }
+    run.variants[1].flows.clear();
+    let text = report::markdown(&run);
+    let line = text.lines().find(|l| l.starts_with("| throughput")).unwrap();
+    assert!(line.ends_with("| **failed · connection refused** |"), "{line}");
+    assert!(line.contains("| – |"), "{line}");
+    assert!(!report::csv(&run).contains("plain-l3,tcp red/vm1→red/vm2,rate"));
+}
+
+#[test]
+fn no_winner_is_named_where_spreads_are_wider_than_the_difference() {
+    let verdicts = |run: &RunResult| {
+        let text = report::markdown(run);
+        let of = |start| text.lines().find(|l| l.starts_with(start)).unwrap().to_owned();
+        (of("| throughput"), of("- Each beside its own plain path"))
+    };
+    let (row, ranking) = verdicts(&fixture());
+    assert!(row.contains("0.54× plain"), "{row}");
+    assert!(ranking.contains("vlan kept the largest part"), "{ranking}");
+    let mut run = fixture();
+    for v in [1, 3] {
+        let median = if v == 1 { 0.97 } else { 0.94 };
+        run.variants[v].flows[0].ratio = Some(Spread { min: 0.9, median, max: 1.05 });
+    }
+    let (row, ranking) = verdicts(&run);
+    assert_eq!(row.matches("no difference measurable here").count(), 2, "{row}");
+    assert!(ranking.contains("no difference measurable here"), "{ranking}");
+}
+
+#[test]
+fn files_appear_whole_and_nothing_else_does() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("new/run");
+    for _ in 0..2 {
+        let files = report::write(&dir, &fixture()).unwrap();
+        assert_eq!(report::read(&fs::read_to_string(&files.json).unwrap()).unwrap(), fixture());
+        let mut names: Vec<_> =
+            fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["report.html", "report.md", "result.csv", "result.json"]);
+        let closing = report::closing(&files, false);
+        assert!(closing.contains(dir.join("report.html").to_str().unwrap()), "{closing}");
+    }
+    let blocked = place.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let error = report::write(&blocked, &fixture()).unwrap_err().to_string();
+    assert!(error.contains(blocked.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn a_refused_place_leaves_no_temporary_file() {
+    let place = tempfile::tempdir().unwrap();
+    // A directory where a file should go: the rename is refused.
+    fs::create_dir(place.path().join("report.html")).unwrap();
+    assert!(report::write(place.path(), &fixture()).is_err());
+    let left: Vec<_> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.contains(".tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The published schema is the one of the types. `OVERLAB_BLESS=1 cargo test` writes it anew.
+#[test]
+fn published_schema_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/result.json");
+    let schema = report::schema().unwrap();
+    if std::env::var_os("OVERLAB_BLESS").is_some() {
+        fs::write(&path, &schema).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == schema,
+        "docs/schema/result.json is out of date: run `OVERLAB_BLESS=1 cargo test --test report`"
+    );
+}
+
+mod arbitrary {
+    use super::*;
+    use overlab::measure::result::{
+        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult,
+    };
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    fn figure() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            4 => 0.0..1e12,
+            1 => Just(0.0),
+            1 => Just(f64::NAN),
+            1 => Just(f64::INFINITY),
+            1 => any::<f64>(),
+        ]
+    }
+
+    fn spread() -> impl Strategy<Value = Spread> {
+        [figure(), figure(), figure()].prop_map(|[min, median, max]| Spread { min, median, max })
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![Just("vxlan".to_owned()), Just("plain".to_owned()), Just(String::new()), ".*"]
+    }
+
+    fn round() -> impl Strategy<Value = FlowRound> {
+        (figure(), any::<[u64; 4]>(), figure(), option::of(".*")).prop_map(
+            |(seconds, [bytes, sent, received, retransmits], cpu, error)| FlowRound {
+                seconds,
+                bytes,
+                sent,
+                received,
+                retransmits,
+                cpu_seconds: cpu,
+                engine_seconds: cpu,
+                error,
+            },
+        )
+    }
+
+    fn flow() -> impl Strategy<Value = FlowResult> {
+        let kind = prop_oneof!["tcp", "udp", "rr", ".*"];
+        let latency = ([figure(), figure(), figure(), figure()], vec((figure(), figure()), 0..5))
+            .prop_map(|([p50, p90, p99, max], cdf)| Latency { count: 1, p50, p90, p99, max, cdf });
+        let spreads = (spread(), option::of(spread()), option::of(spread()), option::of(spread()));
+        (name(), kind, vec(round(), 0..4), spreads, option::of(latency)).prop_map(
+            |(label, kind, rounds, (rate, ratio, cpu, engine), latency)| FlowResult {
+                label,
+                kind,
+                rounds,
+                rate,
+                ratio,
+                cpu_per_gb: cpu,
+                engine_cpu_per_gb: engine,
+                latency,
+            },
+        )
+    }
+
+    fn mtu() -> impl Strategy<Value = MtuResult> {
+        (any::<[u32; 4]>(), any::<u64>(), option::of(figure()), option::of(figure())).prop_map(
+            |([underlay, inner, probed, overhead], packets, counted, felt)| MtuResult {
+                underlay,
+                inner,
+                probed: (probed > 0).then_some(probed),
+                overhead_computed: overhead,
+                overhead_counted: counted,
+                counted_packets: packets,
+                goodput_ceiling: counted,
+                goodput_felt: felt,
+            },
+        )
+    }
+
+    fn isolation() -> impl Strategy<Value = IsolationResult> {
+        let pair = (name(), name(), name(), any::<[u64; 2]>()).prop_map(
+            |(from, to, kind, [probes, leaks])| IsolationPair { from, to, kind, probes, leaks },
+        );
+        (any::<[u64; 4]>(), vec(pair, 0..4), vec(".*", 0..3)).prop_map(
+            |([probes, leaks, expected_own, delivered_own], pairs, evidence)| IsolationResult {
+                probes,
+                leaks,
+                expected_own,
+                delivered_own,
+                pairs,
+                evidence,
+            },
+        )
+    }
+
+    fn variant() -> impl Strategy<Value = VariantResult> {
+        let link = (name(), any::<[u64; 2]>(), any::<bool>()).prop_map(|(name, bytes, blocked)| {
+            LinkResult { ends: [name.clone(), "a".into()], name, bytes, packets: bytes, blocked }
+        });
+        let texts = (name(), name(), option::of(name()));
+        (texts, mtu(), vec(flow(), 0..4), option::of(isolation()), vec(link, 0..4), any::<u64>())
+            .prop_map(|((name, encap, baseline), mtu, flows, isolation, links, n)| VariantResult {
+                name: name.clone(),
+                encap,
+                datapath: "user".into(),
+                fabric: "l3".into(),
+                baseline,
+                mtu,
+                flows,
+                isolation,
+                reachable: [(name.clone(), (u32::MAX, 1))].into(),
+                links,
+                drops: [(name.clone(), n)].into(),
+                tables: [(name, n)].into(),
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_result_makes_a_report_panic(
+            variants in vec(variant(), 0..5),
+            width in 0_usize..200,
+            seconds in figure(),
+            text in ".*",
+        ) {
+            let run = RunResult {
+                variants,
+                seconds,
+                title: text.clone(),
+                notes: vec![text],
+                complete: width % 2 == 0,
+                ..fixture()
+            };
+            well_formed(&report::html(&run));
+            let _ = report::markdown(&run);
+            let _ = report::csv(&run);
+            let _ = report::json(&run).unwrap();
+            let terminal = report::terminal(&run, width, width % 2 == 1);
+            prop_assert!(!terminal.is_empty());
+        }
     }
 }

@@ -1,13 +1,102 @@
 //! Arguments, progress and exit codes.
 
+mod args;
 pub mod check;
 pub mod list;
+mod progress;
+mod run;
 pub mod schema;
 
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Runs the command line; the exit status is 0 held, 1 an expectation failed, 2 wrong input, 3 this machine cannot.
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
+
+/// One expectation failed, or a run broke off.
+const FAILED: u8 = 1;
+/// The lab or the command line is wrong.
+const WRONG: u8 = 2;
+/// This machine cannot do it.
+const CANNOT: u8 = 3;
+/// Ended by a signal from the keyboard: 128 + SIGINT, as shells count.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command line and returns the exit status: 0 held, 1 an expectation failed or the run
+/// broke off, 2 wrong input, 3 this machine cannot do it, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let args = Args::parse();
+    log(args.verbose);
+    match dispatch(args.command) {
+        Ok(status) => ExitCode::from(status),
+        // A reader that closed the pipe early (`| head`) wanted no more.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("overlab: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<u8> {
+    let mut out = io::stdout().lock();
+    match command {
+        Command::Run(options) => {
+            drop(out);
+            run::run(&options)
+        }
+        Command::Plan { lab, json } => {
+            let Some((_, plan)) = run::load(&lab) else { return Ok(WRONG) };
+            let text = if json { crate::plan::json(&plan)? } else { crate::plan::print(&plan) };
+            writeln!(out, "{text}")?;
+            Ok(0)
+        }
+        Command::Check { files, json } => {
+            let right = check::run(&files, json, &mut out, &mut io::stderr())?;
+            Ok(if right { 0 } else { WRONG })
+        }
+        Command::List { dir, json } => match list::run(&dir, json, &mut out) {
+            Ok(()) => Ok(0),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                eprintln!("overlab: cannot list labs in {}: {e}", dir.display());
+                Ok(WRONG)
+            }
+            Err(e) => Err(e.into()),
+        },
+        Command::Doctor { .. } => Ok(0),
+        Command::Clean { .. } => Ok(0),
+        Command::Schema => {
+            schema::run(&mut out)?;
+            Ok(0)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "overlab", &mut out);
+            Ok(0)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "overlab=debug",
+        _ => "overlab=trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OVERLAB_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .init();
 }

@@ -2,4 +2,5 @@
 //!
 //! `user` are the engines of this program between sockets; `kernel` are Linux's own devices.
 
+pub mod kernel;
 pub mod user;

@@ -38,6 +38,24 @@ reasons! {
     ReservedId = "reserved_id",
     /// The tenant network's id is not configured here.
     UnknownNetwork = "unknown_network",
+    /// A control message (GRE keepalive, Geneve O bit), for the control function and no tenant.
+    Control = "control",
+    /// A GRE sequence number at or before the last one (RFC 2890 section 2.2).
+    OutOfSequence = "out_of_sequence",
+    /// A critical Geneve option that is not known here (RFC 8926 section 3.5).
+    CriticalOption = "critical_option",
+    /// Offload settings that contradict the packet they come with.
+    BadOffload = "bad_offload",
+    /// A segment or fragment that overlaps one already here.
+    Overlap = "overlap",
+    /// A frame or datagram whose other segments or fragments never came.
+    Incomplete = "incomplete",
+    /// No room to wait for the other segments or fragments.
+    ReassemblyFull = "reassembly_full",
+    /// An outer fragment where fragments are not put together.
+    Fragment = "fragment",
+    /// The outer destination is none of our addresses or groups.
+    NotForUs = "not_for_us",
     /// The outer source is not a configured peer.
     UnknownPeer = "unknown_peer",
     /// The inner packet is of a type this tunnel does not carry.
@@ -46,6 +64,8 @@ reasons! {
     InnerTag = "inner_tag",
     /// The inner source address is a group address, zero, or our own.
     BadSource = "bad_source",
+    /// The inner packet has no hop left to live.
+    TtlZero = "ttl_zero",
     /// The inner packet is larger than what fits the underlay.
     TooBig = "too_big",
     /// The destination is unknown and the network is not flooded.

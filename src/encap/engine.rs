@@ -69,6 +69,19 @@ pub struct Decap {
     pub offset: usize,
 }
 
+/// Work on an inner frame that is left to the far end: its checksum, and possibly its segmentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offload {
+    /// Whether the inner packet is IPv4 (else IPv6).
+    pub ipv4: bool,
+    /// Whether it is TCP (else UDP). Its checksum field holds the pseudo header's folded sum.
+    pub tcp: bool,
+    /// Where the TCP or UDP header starts in the inner frame.
+    pub l4: usize,
+    /// Payload bytes per segment; 0 where the frame is one packet.
+    pub mss: u16,
+}
+
 /// One encapsulation with its settings.
 pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Which one it is.
@@ -92,4 +105,31 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The reason to drop it.
     fn decap(&self, payload: &[u8], outer: &Outer) -> Result<Decap, DropReason>;
+
+    /// Whether an inner frame may travel with its checksum and segmentation left to the far end.
+    fn carries_offload(&self) -> bool {
+        false
+    }
+
+    /// As [`Engine::header`], for a frame with work left to the far end.
+    ///
+    /// # Errors
+    /// As [`Engine::header`]; [`DropReason::BadOffload`] where the format cannot say it.
+    fn header_offload(
+        &self,
+        _network: u64,
+        _inner: &Inner<'_>,
+        _offload: &Offload,
+        _out: &mut [u8],
+    ) -> Result<(), DropReason> {
+        Err(DropReason::BadOffload)
+    }
+
+    /// The work that the far end left on a packet that [`Engine::decap`] accepted.
+    ///
+    /// # Errors
+    /// [`DropReason::BadOffload`] where it does not fit the packet.
+    fn offload(&self, _payload: &[u8]) -> Result<Option<Offload>, DropReason> {
+        Ok(None)
+    }
 }

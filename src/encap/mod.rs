@@ -8,15 +8,45 @@
 mod drop;
 pub mod ecn;
 mod engine;
+mod geneve;
+mod gre;
 mod inner;
+mod ipip;
+mod nvgre;
+mod offload;
 mod overhead;
+mod plain;
+mod qinq;
+mod reassembly;
+pub mod receive;
+mod sequence;
+pub mod stt;
 #[cfg(test)]
 mod testing;
 mod vlan;
 mod vxlan;
+mod vxlan_gpe;
 
 pub use drop::DropReason;
-pub use engine::{Decap, Engine, Inner, InnerKind, Outer, Transport};
+pub use engine::{Decap, Engine, Inner, InnerKind, Offload, Outer, Transport};
+pub use geneve::{Geneve, SentOptions};
+pub use gre::Gre;
+pub use inner::trim;
+pub use ipip::IpInIp;
+pub use nvgre::Nvgre;
+pub use offload::{finish_checksum, segment};
 pub use overhead::{Extras, overhead};
+pub use plain::Plain;
+pub use qinq::Qinq;
+pub use reassembly::{Limits, Piece, Reassembler, Whole};
+pub use sequence::Sequence;
+pub use stt::Stt;
 pub use vlan::Vlan;
 pub use vxlan::Vxlan;
+pub use vxlan_gpe::VxlanGpe;
+
+/// The outer source port for a flow: in the dynamic range, from the flow's hash (RFC 7348 section 5).
+#[must_use]
+pub const fn source_port(flow: u32) -> u16 {
+    0xC000 | (flow >> 18) as u16
+}

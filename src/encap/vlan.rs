@@ -6,13 +6,17 @@ use crate::wire::vlan::{LEN, Tag, VID_RESERVED};
 
 /// One customer tag; the network is the VID.
 ///
-/// A tagged inner frame keeps its tags behind the new one. VID 0 (a priority tag) names no
-/// network: an engine between tenants' networks has no port VLAN it could mean, so it is dropped
-/// as reserved like 4095.
+/// A tagged inner frame keeps its tags behind the new one. VID 4095 is always dropped as reserved.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Vlan {
     /// Priority (PCP) written, 0 to 7.
     pub pcp: u8,
+    /// The port's own VLAN, which priority tags (VID 0) mean; without one they name no network
+    /// and are dropped as reserved.
+    pub pvid: Option<u16>,
+    /// Refuses a second tag behind the port's own VLAN: the double tag that hops into another
+    /// VLAN at a switch further on.
+    pub no_hopping: bool,
 }
 
 impl Engine for Vlan {
@@ -37,8 +41,15 @@ impl Engine for Vlan {
 
     fn decap(&self, payload: &[u8], _outer: &Outer) -> Result<Decap, DropReason> {
         let tag = Tag::parse(payload)?;
-        let network = u64::from(vid(u64::from(tag.vid))?);
-        Ok(Decap { network, kind: InnerKind::Ethernet, offset: LEN })
+        let vid = match (tag.vid, self.pvid) {
+            (0, Some(pvid)) => pvid,
+            (vid, _) => self::vid(u64::from(vid))?,
+        };
+        let tagged_again = Tag::parse(payload.get(LEN..).unwrap_or_default()).is_ok();
+        if self.no_hopping && tagged_again && self.pvid == Some(vid) {
+            return Err(DropReason::InnerTag);
+        }
+        Ok(Decap { network: u64::from(vid), kind: InnerKind::Ethernet, offset: LEN })
     }
 }
 
@@ -58,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_tag_goes_in_and_comes_out() {
-        let engine = Vlan { pcp: 5 };
+        let engine = Vlan { pcp: 5, ..Vlan::default() };
         let mut out = [0xA5; 4];
         engine.header(100, &ethernet(&FRAME), &mut out).unwrap();
         assert_eq!(out, [0x81, 0x00, 0xA0, 0x64]);
@@ -85,5 +96,16 @@ mod tests {
         assert_eq!(untagged, Err(DropReason::UnknownProtocol));
         let refused = engine.header(4096, &ethernet(&FRAME), &mut [0; 4]);
         assert_eq!(refused, Err(DropReason::UnknownNetwork));
+    }
+
+    #[test]
+    fn the_ports_own_vlan_takes_priority_tags_and_refuses_hopping() {
+        let engine = Vlan { pvid: Some(1), no_hopping: true, ..Vlan::default() };
+        let network = |tail: &[u8]| engine.decap(tail, &OUTER).map(|decap| decap.network);
+        assert_eq!(network(&[0x81, 0, 0xC0, 0, 8, 0]), Ok(1));
+        assert_eq!(network(&[0x81, 0, 0, 9, 0x81, 0, 0, 20, 8, 0]), Ok(9));
+        let hop = [0x81, 0, 0, 1, 0x81, 0, 0, 20, 8, 0];
+        assert_eq!(network(&hop), Err(DropReason::InnerTag));
+        assert!(Vlan::default().decap(&hop, &OUTER).is_ok());
     }
 }

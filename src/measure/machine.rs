@@ -46,7 +46,7 @@ fn memory(meminfo: &str) -> u64 {
         .map_or(0, |kibibytes: u64| kibibytes * 1024)
 }
 
-/// Whether the map of user ids is anything but the initial namespace's (user_namespaces(7)).
+/// Whether the map of user ids is anything but the initial namespace's (`user_namespaces(7)`).
 fn mapped(uid_map: &str) -> bool {
     let fields: Vec<&str> = uid_map.split_whitespace().collect();
     !fields.is_empty() && fields != ["0", "0", "4294967295"]

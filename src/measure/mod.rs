@@ -3,6 +3,7 @@
 //! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+pub mod capture;
 pub mod cpu;
 mod ends;
 mod error;
@@ -14,6 +15,7 @@ pub mod links;
 mod machine;
 pub mod mtu;
 pub mod overhead;
+mod pcapng;
 mod place;
 mod reach;
 pub mod result;

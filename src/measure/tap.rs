@@ -9,6 +9,10 @@ use std::time::Duration;
 use nix::net::if_::if_nametoindex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 17, in an int
+const PACKET_FAMILY: libc::sa_family_t = libc::AF_PACKET as libc::sa_family_t;
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 3, in an int
+const ALL_PROTOCOLS: u16 = libc::ETH_P_ALL as u16;
 /// Bytes of the virtio-net header before each frame.
 const VNET: usize = 10;
 /// Room for the largest frame the kernel hands over, its header included.
@@ -172,16 +176,16 @@ impl Tap {
     pub fn dropped(&self) -> io::Result<u32> {
         // SAFETY: all-zero is a valid tpacket_stats, and the length given is its own.
         unsafe {
-            let mut stats: libc::tpacket_stats = zeroed();
+            let mut counts: libc::tpacket_stats = zeroed();
             let mut length = length_of::<libc::tpacket_stats>();
             let status = libc::getsockopt(
                 self.socket.as_raw_fd(),
                 libc::SOL_PACKET,
                 libc::PACKET_STATISTICS,
-                (&raw mut stats).cast(),
+                (&raw mut counts).cast(),
                 &raw mut length,
             );
-            if status == 0 { Ok(stats.tp_drops) } else { Err(io::Error::last_os_error()) }
+            if status == 0 { Ok(counts.tp_drops) } else { Err(io::Error::last_os_error()) }
         }
     }
 }
@@ -234,8 +238,8 @@ fn link_address(index: u32) -> io::Result<SockAddr> {
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let address = storage.cast::<libc::sockaddr_ll>();
-            (*address).sll_family = libc::AF_PACKET as libc::sa_family_t;
-            (*address).sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+            (*address).sll_family = PACKET_FAMILY;
+            (*address).sll_protocol = ALL_PROTOCOLS.to_be();
             (*address).sll_ifindex = index.cast_signed();
             *length = length_of::<libc::sockaddr_ll>();
             Ok(())

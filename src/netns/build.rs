@@ -1,7 +1,7 @@
 //! From a plan to namespaces, links, addresses and routes.
 //!
-//! What is to happen in each namespace is gathered first; then all namespaces are made, all veth
-//! pairs are born in them through one socket, and each namespace is entered once for the rest.
+//! What is to happen in each namespace is gathered first; then all namespaces are made and set,
+//! all veth pairs are born in them through one socket, and each is entered once more for the rest.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -84,6 +84,11 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
         draft.variant(variant)?;
     }
     let namespaces = Namespaces::create(world, draft.sites.keys().map(String::as_str))?;
+    // Before the first interface is born, which takes its settings over.
+    for (name, site) in &draft.sites {
+        namespaces
+            .inside(name, || harmonise(if site.router { Role::Router } else { Role::End }))?;
+    }
     lay(&namespaces, &draft.cables)?;
     let mut drop_method = None;
     for (name, site) in draft.sites {
@@ -112,7 +117,6 @@ fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
 
 fn furnish(namespaces: &Namespaces, name: &str, site: Site) -> Result<Option<DropMethod>> {
     namespaces.inside(name, || {
-        harmonise(if site.router { Role::Router } else { Role::End })?;
         for (interface, offloads) in &site.offloads_off {
             switch_off(interface, *offloads)?;
         }
@@ -345,7 +349,9 @@ impl Underlay {
         let mut tables = BTreeMap::new();
         for node in &variant.nodes {
             let mut netlink = self.namespaces.netlink(&variant.namespace(&node.name))?;
-            let entries = address::fdb(&mut netlink)?;
+            let mut entries = address::fdb(&mut netlink)?;
+            // Interfaces list the multicast addresses that they listen to in the same way.
+            entries.retain(|entry| entry.of_bridge || entry.remote.is_some());
             if !entries.is_empty() {
                 let learned = entries.iter().filter(|entry| entry.learned).count() as u64;
                 tables.insert(node.name.clone(), learned);

@@ -91,11 +91,13 @@ fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<
 
 /// A bridge, with spanning tree or without. Multicast is flooded: there is no querier to make
 /// snooping of use, and a switch that drops what nobody joined would look like isolation.
+/// Senders of BPDUs and the like are not learned: MAC tables hold the hosts.
 #[must_use]
 pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds: u32) -> Request {
     let mut bridge = LinkBridge::new(name)
         .index(index)
         .mcast_snooping(false)
+        .no_linklocal_learn(true)
         .ageing_time(ageing_seconds.saturating_mul(TICKS_PER_SECOND));
     if let Some(tree) = tree {
         bridge = bridge
@@ -162,7 +164,10 @@ pub fn mtu(index: u32, name: &str, mtu: u32) -> Request {
 #[must_use]
 pub fn port_known_only(index: u32, name: &str) -> Request {
     let message = LinkBridgePort::new(index).learning(false).flood(false).build();
-    set_link(format!("turn off learning and flooding on {name}"), message)
+    // RTM_SETLINK accepts a port's settings and ignores them; only RTM_NEWLINK applies them.
+    let message = RouteNetlinkMessage::NewLink(message);
+    let what = format!("turn off learning and flooding on {name}");
+    Request { what, message, flags: 0, needs: None }
 }
 
 /// Removes an interface.

@@ -30,6 +30,6 @@ pub use namespaces::Namespaces;
 pub use nft::drop_ingress as drop_ingress_by_nftables;
 pub use ping::ping;
 pub use privilege::Privileges;
-pub use qdisc::{Bucket, DropMethod, clsact, drop_filter, drop_ingress, tbf};
+pub use qdisc::{Bucket, DropMethod, clsact, drop_filter, drop_ingress, tbf, unshape};
 pub use socket::{Feature, Netlink, Request};
 pub use world::{MOUNT_SOURCE, RUN_NETNS, World, enter};

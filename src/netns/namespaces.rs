@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use netns_rs::{Env, NetNs};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::error::{Error, Result};
@@ -47,19 +48,25 @@ impl Namespaces {
     /// A name is taken, or a limit of the system is reached. What was made is removed.
     pub fn create<'a>(_: &World, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut made = Namespaces::default();
-        for name in names {
-            if name.is_empty() || name.contains('/') || made.by_name.contains_key(name) {
-                return Err(Error::Plan(format!("`{name}` cannot name a namespace, or names two")));
-            }
-            let namespace = NetNs::new_with_env(name, OwnRunNetns).map_err(|e| Error::System {
-                operation: format!("make namespace {name}"),
-                source: io::Error::other(e),
-                hint: "; see user.max_net_namespaces and fs.file-max if many were made before",
+        let names: Vec<&str> = names.into_iter().collect();
+        // netns-rs would start a thread for each; one that moves on is enough.
+        let (count, failed) = std::thread::scope(|scope| {
+            scope.spawn(|| make_all(&names)).join().unwrap_or((0, None))
+        });
+        for name in names.iter().take(count) {
+            let namespace = NetNs::get_from_env(name, OwnRunNetns).map_err(|e| {
+                Error::system(format!("open namespace {name}"), io::Error::other(e))
             })?;
-            made.by_name.insert(name.to_owned(), namespace);
+            made.by_name.insert((*name).to_owned(), namespace);
         }
-        tracing::debug!(count = made.by_name.len(), "made namespaces");
-        Ok(made)
+        match names.get(count) {
+            None => Ok(made),
+            Some(name) => Err(Error::System {
+                operation: format!("make namespace {name}"),
+                source: failed.unwrap_or_else(|| io::Error::other("the thread panicked")),
+                hint: "; see user.max_net_namespaces and fs.file-max if many were made before",
+            }),
+        }
     }
 
     /// The names, sorted.
@@ -224,6 +231,33 @@ impl Canary {
             }
         }
     }
+}
+
+/// Makes namespaces until one fails; returns how many there are.
+fn make_all(names: &[&str]) -> (usize, Option<io::Error>) {
+    for (count, name) in names.iter().enumerate() {
+        if let Err(error) = make(name) {
+            return (count, Some(error));
+        }
+    }
+    (names.len(), None)
+}
+
+/// Moves the calling thread into a new namespace and gives that a name.
+fn make(name: &str) -> io::Result<()> {
+    if name.is_empty() || name.contains('/') {
+        return Err(io::Error::other("this is no file name"));
+    }
+    let path = OwnRunNetns.persist_dir().join(name);
+    File::create_new(&path)?;
+    let named = unshare(CloneFlags::CLONE_NEWNET).and_then(|()| {
+        let here = Some("/proc/thread-self/ns/net");
+        mount(here, &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+    });
+    named.inspect_err(|_| {
+        let _ = std::fs::remove_file(&path);
+    })?;
+    Ok(())
 }
 
 /// A new namespace without a name.

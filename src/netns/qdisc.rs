@@ -100,6 +100,19 @@ pub fn tbf(index: u32, name: &str, rate: u64, bucket: Bucket) -> Request {
     request
 }
 
+/// Takes away what shapes an interface.
+#[must_use]
+pub fn unshape(index: u32, name: &str) -> Request {
+    let mut message = TcMessage::with_index(index.cast_signed());
+    message.header.parent = TcHandle::ROOT;
+    Request {
+        what: format!("stop shaping {name}"),
+        message: RouteNetlinkMessage::DelQueueDiscipline(message),
+        flags: 0,
+        needs: None,
+    }
+}
+
 /// The hook that filters are attached to.
 #[must_use]
 pub fn clsact(index: u32, name: &str) -> Request {

@@ -80,7 +80,10 @@ fn links_missing(watched: &mut [Watched<'_>]) -> Result<Vec<String>> {
             if let Some(why) = unfit(node, state) {
                 missing.push(format!("{} {interface}: {why}", node.name));
             }
-            roots.extend(state.root);
+            // A host's own edge bridge takes no part in spanning tree and is its own root.
+            if node.kind == NodeKind::Switch {
+                roots.extend(state.root);
+            }
         }
     }
     if missing.is_empty() && roots.len() > 1 {

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::number::real;
-use crate::measure::result::{FlowResult, FlowRound, LinkResult, RunResult, Spread, VariantResult};
+use crate::measure::result::{
+    FlowResult, FlowRound, LinkResult, MtuResult, RunResult, Spread, VariantResult,
+};
 
 /// The variant a variant is compared with.
 #[must_use]
@@ -60,6 +62,13 @@ pub fn paired(
     Spread::of(each(flow, figure).zip(each(plain, figure)).filter_map(|(a, b)| Some(a? / b?)))
 }
 
+/// Rounds that ended well here and on the plain path: what a ratio rests on.
+#[must_use]
+pub fn pairs(flow: &FlowResult, plain: &FlowResult) -> usize {
+    let both = |(a, b): &(&FlowRound, &FlowRound)| a.error.is_none() && b.error.is_none();
+    flow.rounds.iter().zip(&plain.rounds).filter(both).count()
+}
+
 /// Datagrams or transactions delivered per second.
 #[must_use]
 pub fn packet_rate(round: &FlowRound) -> f64 {
@@ -104,6 +113,13 @@ pub fn differ(a: Spread, b: Spread) -> Ordering {
     } else {
         Ordering::Equal
     }
+}
+
+/// Whether the overhead counted on the wire is not that of the format: half a byte is rounding, such
+/// as by an odd packet among those counted.
+#[must_use]
+pub fn overhead_apart(mtu: &MtuResult) -> bool {
+    mtu.overhead_counted.is_some_and(|c| (c - f64::from(mtu.overhead_computed)).abs() > 0.5)
 }
 
 /// Links between switches or routers: both ends have another link as well.
@@ -184,6 +200,20 @@ mod tests {
         };
         assert_eq!(paired(&tunnel, &plain, packet_rate), Some(spread_of(0.3, 0.4, 0.5)));
         assert_eq!(spread(&tunnel, packet_rate), Some(spread_of(30.0, 40.0, 50.0)));
+    }
+
+    #[test]
+    fn a_ratio_rests_on_rounds_that_ended_well_on_both_sides() {
+        let round = |ok: bool| FlowRound {
+            error: (!ok).then(|| "refused".to_owned()),
+            ..FlowRound::default()
+        };
+        let flow = |rounds: [bool; 3]| FlowResult {
+            rounds: rounds.map(round).to_vec(),
+            ..FlowResult::default()
+        };
+        assert_eq!(pairs(&flow([true, true, false]), &flow([true, false, true])), 1);
+        assert_eq!(pairs(&flow([true; 3]), &flow([true; 3])), 3);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Unit {
 
 impl Unit {
     /// CPU seconds per 10^9 bytes.
-    pub const CPU: Unit = Unit { per: 1.0, name: "CPU-s/GB" };
+    pub const CPU: Unit = Unit { per: 1.0, name: "s/GB" };
     /// Microseconds.
     pub const MICROS: Unit = Unit { per: 1.0, name: "µs" };
     /// Per cent of one.

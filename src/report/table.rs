@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, flow, good, labels, loss, packet_rate, paired,
-    small_packets, spread,
+    against_one, baseline, cpu_per_gb, flow, good, labels, loss, overhead_apart, packet_rate,
+    paired, pairs, small_packets, spread,
 };
 use super::number::{NONE, Unit, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
@@ -54,7 +54,7 @@ impl Cell {
             line.push_str(part);
         }
         if let Some(spread) = &self.spread {
-            line.push_str(&format!(" ({spread})"));
+            line.extend([" (", spread, ")"]);
         }
         line
     }
@@ -95,6 +95,11 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// Rounds a ratio rests on.
+    fn rounds(self) -> usize {
+        self.flow.zip(self.plain).map_or(0, |(flow, plain)| pairs(flow, plain))
+    }
+
     /// The ratio of a figure that is computed from rounds.
     fn ratio(self, figure: fn(&crate::measure::result::FlowRound) -> f64) -> Option<Spread> {
         paired(self.flow?, self.plain?, figure)
@@ -152,6 +157,12 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
             ));
         }
     }
+    // Why a flow failed is told once.
+    for cell in rows.iter_mut().skip(1).flat_map(|r| &mut r.cells) {
+        if cell.tone == Tone::Bad {
+            cell.note = None;
+        }
+    }
     Group { title: label.to_owned(), rows }
 }
 
@@ -186,7 +197,7 @@ fn spread_cell(pair: Pair<'_>, spread: Option<Spread>, ratio: Option<Spread>, un
         return failed(flow);
     }
     let Some(spread) = spread else { return Cell::none() };
-    let (ratio, tone) = ratio_text(ratio, rounds);
+    let (ratio, tone) = ratio_text(ratio, pair.rounds());
     Cell {
         main: unit.show(spread.median),
         ratio,
@@ -233,7 +244,7 @@ fn latency(
             return if good(flow).next().is_none() { failed(flow) } else { Cell::none() };
         };
         let plain = pair.plain.and_then(|p| p.latency.as_ref()).map(of).filter(|p| *p > 0.0);
-        let (told, tone) = ratio_text(flow.ratio, good(flow).count());
+        let (told, tone) = ratio_text(flow.ratio, pair.rounds());
         let ratio = plain.and_then(|p| {
             if tone == Tone::Unclear {
                 told
@@ -257,9 +268,8 @@ fn row(run: &RunResult, figure: &'static str, cell: fn(&VariantResult) -> Cell) 
 
 fn sizes(run: &RunResult) -> Group {
     let overhead = row(run, "overhead", |v| {
-        let computed = f64::from(v.mtu.overhead_computed);
         let counted = v.mtu.overhead_counted;
-        let apart = counted.is_some_and(|c| !((c - computed).abs() <= 0.5));
+        let apart = overhead_apart(&v.mtu);
         Cell {
             main: format!("{} B", count(v.mtu.overhead_computed)),
             note: Some(match counted {

@@ -15,8 +15,8 @@ use crate::measure::result::{RunResult, VariantResult};
 const COLUMN: usize = 15;
 /// Widest column of a variant: wider ones only pull the figures apart.
 const WIDEST: usize = 30;
-/// Column of the figures' names.
-const NAMES: usize = 13;
+/// Column of the figures' names, its gap included.
+const NAMES: usize = 14;
 /// Narrowest terminal that is laid out for.
 const NARROWEST: usize = 32;
 
@@ -152,7 +152,11 @@ fn table(
     let column = ((width + 2).saturating_sub(NAMES) / shown.max(1)).saturating_sub(2);
     let column = column.clamp(8, WIDEST);
     let mut builder = Builder::default();
-    let names = variants.iter().map(|v| paint.bold(&plain(&v.name)));
+    let names: Vec<String> = variants
+        .iter()
+        .map(|v| wrap(&plain(&v.name), column, "", |part| paint.bold(part)))
+        .collect();
+    let header = names.iter().map(|n| n.lines().count()).max().unwrap_or(1).max(1);
     builder.push_record(std::iter::once(String::new()).chain(names));
     let mut titles = Vec::new();
     let mut at = 1;
@@ -168,8 +172,9 @@ fn table(
     table
         .with(Style::empty())
         .with(Padding::new(0, 2, 0, 0))
-        .with(Modify::new(Columns::new(1..)).with(Width::wrap(column + 2).keep_words(true)))
-        .with(Modify::new(Columns::first()).with(Width::wrap(NAMES).keep_words(true)));
+        .with(Modify::new(Columns::new(1..)).with(Width::wrap(column).keep_words(true)))
+        .with(Modify::new(Columns::new(1..)).with(Width::increase(column)))
+        .with(Modify::new(Columns::first()).with(Width::wrap(NAMES - 2).keep_words(true)));
     for (at, title) in &titles {
         table.with(Panel::horizontal(*at, paint.with("1;36", title)));
     }
@@ -178,8 +183,8 @@ fn table(
     }
     let text = table.to_string();
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let rule = "─".repeat((NAMES + shown * (column + 2)).min(width));
-    lines.insert(1, &rule);
+    let rule = "─".repeat((NAMES + shown * (column + 2) - 2).min(width));
+    lines.insert(header.min(lines.len()), &rule);
     lines.join("\n")
 }
 

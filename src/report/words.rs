@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, good, labels, paired, shares,
+    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, labels, overhead_apart, paired,
+    pairs, shares,
 };
 use super::number::{Unit, bytes, count, digits, fixed, plural, seconds};
 use super::table::Tone;
@@ -107,7 +108,10 @@ fn throughput(run: &RunResult, variant: &VariantResult, label: &str) -> Option<S
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
     let ratio = here.ratio.filter(|r| r.median.is_finite())?;
-    let rounds = good(here).count();
+    let rounds = pairs(here, there);
+    if rounds == 0 {
+        return None;
+    }
     let unit = Unit::bits(there.rate.median.max(here.rate.median));
     let figures = format!(
         "{} against {} of {}",
@@ -142,7 +146,7 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
     let (Some(cpu), Some(plain)) = (here.cpu_per_gb, there.cpu_per_gb) else {
         return String::new();
     };
-    let rounds = good(here).count();
+    let rounds = pairs(here, there);
     match paired(here, there, cpu_per_gb) {
         Some(r) if against_one(r, rounds).is_some_and(Ordering::is_ne) => format!(
             " A gigabyte cost {} CPU-seconds, {} times the plain path's.",
@@ -159,20 +163,16 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
 
 /// Best and worst of the carried variants, beside their plain paths.
 fn ranking(run: &RunResult, label: &str) -> Option<String> {
-    let mut ratios: Vec<(&str, Spread)> = run
-        .variants
-        .iter()
-        .filter_map(|v| Some((v.name.as_str(), flow(v, label)?.ratio?)))
-        .filter(|(_, r)| r.median.is_finite())
-        .collect();
+    // One round has no spread to tell a difference by.
+    let judged = |v: &VariantResult| {
+        let (here, there) = (flow(v, label)?, flow(baseline(run, v)?, label)?);
+        here.ratio.filter(|r| r.median.is_finite() && pairs(here, there) > 1)
+    };
+    let mut ratios: Vec<(&str, Spread)> =
+        run.variants.iter().filter_map(|v| Some((v.name.as_str(), judged(v)?))).collect();
     ratios.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-    let ((best, high), (worst, low)) = (ratios.first()?, ratios.last()?);
-    if best == worst {
-        return None;
-    }
-    let rounds =
-        run.variants.iter().filter_map(|v| flow(v, label)).map(|f| good(f).count()).min()?;
-    Some(if rounds > 1 && differ(*high, *low) == Ordering::Greater {
+    let [(best, high), .., (worst, low)] = ratios.as_slice() else { return None };
+    Some(if differ(*high, *low) == Ordering::Greater {
         format!(
             "Each beside its own plain path, {best} kept the largest part of the throughput of {label} ({}× plain), {worst} the smallest ({}×).",
             fixed(high.median, 2),
@@ -191,7 +191,7 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
     let (a, b) = (here.latency.as_ref()?, there.latency.as_ref()?);
-    let same = here.ratio.and_then(|r| against_one(r, good(here).count())) == Some(Ordering::Equal);
+    let same = here.ratio.and_then(|r| against_one(r, pairs(here, there))) == Some(Ordering::Equal);
     Some(format!(
         "{label}: half of the requests were answered within {} in {} and {} in {}, 99 of 100 within {} and {}{}.",
         Unit::MICROS.show(a.p50),
@@ -210,41 +210,31 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
 
 fn overhead(variant: &VariantResult) -> String {
     let mtu = &variant.mtu;
-    let mut text = format!(
-        "{} makes every packet {} longer by its format",
-        variant.name,
-        plural(u64::from(mtu.overhead_computed), "byte")
-    );
-    if let Some(counted) = mtu.overhead_counted {
-        text.push_str(&format!(
-            " ({} counted on the wire over {}{})",
-            fixed(counted, 1),
-            plural(mtu.counted_packets, "packet"),
-            if (counted - f64::from(mtu.overhead_computed)).abs() <= 0.5 {
-                ""
-            } else {
-                ": format and wire are apart"
-            }
-        ));
-    }
-    text.push_str(&format!(
-        "; {} of the underlay's {} bytes are left for the inner packet",
-        count(mtu.inner),
-        count(mtu.underlay)
-    ));
-    match mtu.probed {
-        Some(p) if p == mtu.inner => text.push_str(", and so large a packet passed"),
-        Some(p) => text.push_str(&format!(", but the largest that passed had {}", count(p))),
-        None => {}
-    }
-    if let (Some(felt), Some(ceiling)) = (mtu.goodput_felt, mtu.goodput_ceiling) {
-        text.push_str(&format!(
+    let counted = mtu.overhead_counted.map_or(String::new(), |counted| {
+        let apart = if overhead_apart(mtu) { ": format and wire are apart" } else { "" };
+        let packets = plural(mtu.counted_packets, "packet");
+        format!(" ({} counted on the wire over {packets}{apart})", fixed(counted, 1))
+    });
+    let probed = match mtu.probed {
+        Some(p) if p == mtu.inner => ", and so large a packet passed".to_owned(),
+        Some(p) => format!(", but the largest that passed had {}", count(p)),
+        None => String::new(),
+    };
+    let felt = match (mtu.goodput_felt, mtu.goodput_ceiling) {
+        (Some(felt), Some(ceiling)) => format!(
             ". On the shaped link {} of the rate was goodput, where arithmetic allows {}",
             Unit::PERCENT.show(felt),
             Unit::PERCENT.show(ceiling)
-        ));
-    }
-    text + "."
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{} makes every packet {} longer by its format{counted}; {} of the underlay's {} bytes are left for the inner packet{probed}{felt}.",
+        variant.name,
+        plural(u64::from(mtu.overhead_computed), "byte"),
+        count(mtu.inner),
+        count(mtu.underlay),
+    )
 }
 
 fn links(variant: &VariantResult) -> Option<String> {

@@ -1,1 +1,202 @@
 //! A plan made real: namespaces, links, edges and engines, up and torn down whatever happens.
+//!
+//! The order is the plan's: nodes and links ([`crate::netns`]), then each host's edge (the
+//! kernel's devices or engines of this program), then waiting until all of it forwards. Nothing
+//! here outlives the process: namespaces are held by descriptors and by names in a mount
+//! namespace of its own, engines are threads.
+
+mod edge;
+mod error;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+pub use error::TestbedError;
+
+use crate::datapath::kernel;
+use crate::datapath::user::{Edge, UserDatapath};
+use crate::lab::Datapath;
+use crate::measure::Place;
+use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
+use crate::plan::{Plan, Variant};
+
+/// How long a network may take until it forwards: spanning tree needs two forward delays.
+const READY: Duration = Duration::from_secs(30);
+
+/// Everything of one plan, built.
+#[derive(Debug)]
+pub struct Testbed {
+    /// Engines by variant name. Dropped before the namespaces their sockets live in.
+    engines: BTreeMap<String, UserDatapath>,
+    underlay: Underlay,
+    namespaces: usize,
+    built_in: Duration,
+}
+
+impl Testbed {
+    /// Builds every variant of the plan at once.
+    ///
+    /// # Errors
+    /// What could not be built, and where; what was built is removed again.
+    pub fn build(world: &World, plan: &Plan) -> Result<Self, TestbedError> {
+        let begun = Instant::now();
+        let variants: Vec<&Variant> = plan.variants.iter().collect();
+        let underlay = netns::build(world, &variants)?;
+        let mut engines = BTreeMap::new();
+        for variant in variants {
+            for edge in variant.edges.iter().filter(|e| e.datapath == Datapath::Kernel) {
+                kernel::attach(underlay.namespaces(), variant, edge)?;
+            }
+            let edges = open_edges(&underlay, variant, plan.seed)?;
+            if !edges.is_empty() {
+                let engine = UserDatapath::start(edges).map_err(|source| TestbedError::Engine {
+                    variant: variant.name.clone(),
+                    source,
+                })?;
+                engines.insert(variant.name.clone(), engine);
+            }
+        }
+        let namespaces = underlay.namespaces().len();
+        Ok(Testbed { engines, underlay, namespaces, built_in: begun.elapsed() })
+    }
+
+    /// Namespaces built.
+    #[must_use]
+    pub fn namespaces(&self) -> usize {
+        self.namespaces
+    }
+
+    /// How long [`Testbed::build`] took.
+    #[must_use]
+    pub fn built_in(&self) -> Duration {
+        self.built_in
+    }
+
+    /// Nodes, links and VMs.
+    #[must_use]
+    pub fn underlay(&self) -> &Underlay {
+        &self.underlay
+    }
+
+    /// Waits until a variant's network forwards.
+    ///
+    /// # Errors
+    /// What is not ready after 30 seconds.
+    pub fn ready(&self, variant: &Variant) -> Result<(), TestbedError> {
+        self.underlay.ready(variant, READY)?;
+        Ok(())
+    }
+
+    /// CPU time the engines of a variant have used so far; zero where it has none.
+    #[must_use]
+    pub fn engine_cpu(&self, variant: &Variant) -> Duration {
+        self.engines.get(&variant.name).map_or(Duration::ZERO, UserDatapath::cpu)
+    }
+
+    /// Frames the engines of a variant dropped so far, by reason.
+    #[must_use]
+    pub fn drops(&self, variant: &Variant) -> BTreeMap<String, u64> {
+        self.engines.get(&variant.name).map(UserDatapath::drops).unwrap_or_default()
+    }
+
+    /// MAC table entries by node: switches' bridges and hosts' edges.
+    ///
+    /// # Errors
+    /// The kernel refused to list them.
+    pub fn tables(&self, variant: &Variant) -> Result<BTreeMap<String, u64>, TestbedError> {
+        let mut tables = self.underlay.tables(variant)?;
+        if let Some(engine) = self.engines.get(&variant.name) {
+            tables.extend(engine.tables());
+        }
+        Ok(tables)
+    }
+
+    /// Sets the MTU of a VM's `eth0`.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn set_vm_mtu(&self, namespace: &str, mtu: u32) -> io::Result<()> {
+        let set = || -> netns::Result<()> {
+            let mut netlink = self.underlay.namespaces().netlink(namespace)?;
+            let eth0 = link::find(&mut netlink, VM_INTERFACE)?;
+            netlink.one(link::mtu(eth0.index, VM_INTERFACE, mtu))
+        };
+        set().map_err(io::Error::other)
+    }
+
+    /// Shapes what a host's interface sends to `rate` bits per second until the guard is dropped.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn shape(
+        &self,
+        namespace: &str,
+        interface: &str,
+        rate: u64,
+        mtu: u32,
+    ) -> Result<Shaped<'_>, TestbedError> {
+        let mut netlink = self.underlay.namespaces().netlink(namespace)?;
+        let index = link::find(&mut netlink, interface)?.index;
+        netlink.one(netns::tbf(index, interface, rate, Bucket::new(rate, mtu)))?;
+        Ok(Shaped {
+            underlay: &self.underlay,
+            namespace: namespace.to_owned(),
+            interface: interface.to_owned(),
+        })
+    }
+
+    /// Stops the engines, removes everything and waits until it is gone; returns how long that took.
+    ///
+    /// # Errors
+    /// A namespace is still there.
+    pub fn close(self) -> Result<Duration, TestbedError> {
+        let begun = Instant::now();
+        drop(self.engines);
+        self.underlay.close()?;
+        Ok(begun.elapsed())
+    }
+}
+
+impl Place for Testbed {
+    fn within<T>(&self, namespace: &str, work: impl FnOnce() -> T) -> io::Result<T> {
+        self.underlay.within(namespace, work)
+    }
+}
+
+/// A shaper that is taken away with this value.
+#[derive(Debug)]
+pub struct Shaped<'a> {
+    underlay: &'a Underlay,
+    namespace: String,
+    interface: String,
+}
+
+impl Drop for Shaped<'_> {
+    fn drop(&mut self) {
+        let remove = || -> netns::Result<()> {
+            let mut netlink = self.underlay.namespaces().netlink(&self.namespace)?;
+            let index = link::find(&mut netlink, &self.interface)?.index;
+            netlink.one(netns::unshape(index, &self.interface))
+        };
+        if let Err(error) = remove() {
+            tracing::warn!(%error, interface = self.interface, "a shaper could not be removed");
+        }
+    }
+}
+
+fn open_edges(
+    underlay: &Underlay,
+    variant: &Variant,
+    seed: u64,
+) -> Result<Vec<Edge>, TestbedError> {
+    let user = variant.edges.iter().filter(|e| e.datapath == Datapath::User);
+    user.map(|edge| {
+        let config = edge::config(variant, edge, seed)?;
+        let opened = underlay.within(&variant.namespace(&edge.host), || Edge::open(&config));
+        opened
+            .and_then(|edge| edge)
+            .map_err(|source| TestbedError::Engine { variant: variant.name.clone(), source })
+    })
+    .collect()
+}

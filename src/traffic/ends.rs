@@ -13,7 +13,7 @@ use crate::measure::Place;
 use crate::plan::{PlannedFlow, Variant, VmPlan};
 
 /// How long a connection, or a first packet, is waited for: address resolution and learning included.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One end: its namespace and address.
 #[derive(Debug, Clone)]

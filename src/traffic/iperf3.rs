@@ -3,7 +3,7 @@
 //! Server and client run inside the VMs' namespaces and die with the thread that started them.
 //! The window is iperf3's own, its ramp-up included; so its figures compare with each other.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -101,18 +101,18 @@ fn start(place: &impl Place, end: &End, arguments: &[String]) -> Result<Running,
 
 /// Reads the server's output until it says that it listens.
 fn await_listening(server: &mut Running) -> Result<(), TrafficError> {
-    let output = server.0.stdout.take().ok_or_else(|| failed("its output is not there"))?;
+    let output = server.0.stdout.as_mut().ok_or_else(|| failed("its output is not there"))?;
     let deadline = Instant::now() + PATIENCE;
-    let mut said = String::new();
-    let mut reader = BufReader::new(output);
-    while readable(reader.get_ref(), deadline).map_err(failed)? {
-        if reader.read_line(&mut said).map_err(failed)? == 0 {
-            return Err(failed(format!("the server ended at once: {}", said.trim())));
-        }
-        if said.contains("listening") {
-            // Kept open: the server would die of a broken pipe.
-            server.0.stdout = Some(reader.into_inner());
+    let (mut said, mut part) = (Vec::new(), [0; 1024]);
+    while readable(output, deadline).map_err(failed)? {
+        let read = output.read(&mut part).map_err(failed)?;
+        said.extend_from_slice(part.get(..read).unwrap_or_default());
+        let text = String::from_utf8_lossy(&said);
+        if text.contains("listening") {
             return Ok(());
+        }
+        if read == 0 {
+            return Err(failed(format!("the server ended at once: {}", text.trim())));
         }
     }
     Err(failed("the server did not start to listen"))
@@ -120,7 +120,6 @@ fn await_listening(server: &mut Running) -> Result<(), TrafficError> {
 
 /// All a process writes until it ends or `patience` is over.
 fn read_all(process: &mut Running, patience: Duration) -> Result<Vec<u8>, TrafficError> {
-    use std::io::Read;
     let deadline = Instant::now() + patience;
     let mut output = process.0.stdout.take().ok_or_else(|| failed("its output is not there"))?;
     let (mut text, mut part) = (Vec::new(), [0; 16 * 1024]);
@@ -146,6 +145,7 @@ fn readable(output: &ChildStdout, deadline: Instant) -> io::Result<bool> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // so that it fits `map_err`
 fn failed(why: impl ToString) -> TrafficError {
     TrafficError::Iperf3(why.to_string())
 }

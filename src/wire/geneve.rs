@@ -175,6 +175,14 @@ pub struct Options<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Options<'a> {
+    /// Walks encoded options that stand alone.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Options { rest: bytes }
+    }
+}
+
 impl<'a> Iterator for Options<'a> {
     type Item = Result<GeneveOption<'a>, Malformed>;
 

@@ -241,7 +241,7 @@ fn offloads_go_off() {
     assert!(error.to_string().contains("eth9"), "{error}");
     // A super-frame now arrives as the packets of a cable.
     let sender = spaces.within("a", || UdpSocket::bind("10.0.0.1:0").unwrap()).unwrap();
-    let _receiver = spaces.within("b", || UdpSocket::bind("10.0.0.2:9").unwrap()).unwrap();
+    let receiver = spaces.within("b", || UdpSocket::bind("10.0.0.2:9").unwrap()).unwrap();
     sender.connect("10.0.0.2:9").unwrap();
     let mut other = spaces.netlink("b").unwrap();
     let segment: libc::c_int = 1000;
@@ -250,10 +250,16 @@ fn offloads_go_off() {
         libc::setsockopt(socket, libc::SOL_UDP, libc::UDP_SEGMENT, (&raw const segment).cast(), 4)
     };
     assert_eq!(done, 0);
+    receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut bytes = [0; 2000];
     sender.send(b"first, for the neighbour").unwrap();
+    receiver.recv(&mut bytes).unwrap();
     let before = link::find(&mut other, "eth0").unwrap().counters.rx_packets;
     match sender.send(&[0; 5000]) {
         Ok(_) => {
+            for _ in 0..5 {
+                assert_eq!(receiver.recv(&mut bytes).unwrap(), 1000);
+            }
             let after = link::find(&mut other, "eth0").unwrap().counters.rx_packets;
             assert_eq!(after - before, 5);
         }

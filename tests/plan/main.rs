@@ -88,7 +88,7 @@ fn a_tunnel_runs_over_routers_with_a_vtep_on_every_host() {
 fn a_plain_path_carries_one_tenant_and_routes_its_vms() {
     let plan = two_tenants("");
     let plain_path = variant(&plan, "plain-l3");
-    assert_eq!((plain_path.encap, plain.datapath), (Encap::None, Datapath::Kernel));
+    assert_eq!((plain_path.encap, plain_path.datapath), (Encap::None, Datapath::Kernel));
     assert_eq!(plain_path.tenants.len(), 1);
     assert_eq!(plain_path.tenants[0].name, "red");
     assert_eq!(plain_path.inner_mtu, 1500);

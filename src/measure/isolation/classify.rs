@@ -7,6 +7,7 @@ use crate::plan::Variant;
 
 /// The id ([`crate::plan::TenantPlan::id`]) that the outermost tag or tunnel of an Ethernet frame
 /// on the underlay carries; `None` where it has none of the variant's kind, i.e. is bare.
+#[must_use]
 pub fn network(variant: &Variant, packet: &[u8]) -> Option<u64> {
     let found = layers(packet, None, Some(variant.port));
     match variant.encap {

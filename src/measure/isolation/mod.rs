@@ -5,7 +5,7 @@ mod classify;
 mod frames;
 mod token;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -293,25 +293,23 @@ impl Trial<'_> {
     }
 
     fn result(self) -> IsolationResult {
-        let mut pairs = Vec::new();
-        for (from, source) in self.variant.tenants.iter().enumerate() {
-            for (to, target) in self.variant.tenants.iter().enumerate() {
-                for kind in Kind::ALL {
-                    let sent = || {
-                        self.probes.iter().filter(|probe| {
-                            probe.from == from && probe.to == to && probe.kind == kind
-                        })
-                    };
-                    let probes = sent().count() as u64;
-                    if probes > 0 {
-                        let leaks = sent().filter(|probe| probe.leaked).count() as u64;
-                        let (from, to) = (source.name.clone(), target.name.clone());
-                        let kind = kind.name().to_owned();
-                        pairs.push(IsolationPair { from, to, kind, probes, leaks });
-                    }
-                }
-            }
+        let mut counts: BTreeMap<(usize, usize, Kind), (u64, u64)> = BTreeMap::new();
+        for probe in &self.probes {
+            let (probes, leaks) = counts.entry((probe.from, probe.to, probe.kind)).or_default();
+            *probes += 1;
+            *leaks += u64::from(probe.leaked);
         }
+        let name = |tenant: usize| self.variant.tenants[tenant].name.clone();
+        let pairs = counts
+            .into_iter()
+            .map(|((from, to, kind), (probes, leaks))| IsolationPair {
+                from: name(from),
+                to: name(to),
+                kind: kind.name().to_owned(),
+                probes,
+                leaks,
+            })
+            .collect();
         IsolationResult {
             probes: self.probes.len() as u64,
             leaks: self.probes.iter().filter(|probe| probe.leaked).count() as u64,

@@ -14,13 +14,15 @@ use crate::measure::result::Spread;
 pub const INK: RGBColor = RGBColor(0x01, 0x01, 0x01);
 /// Marker colour of grid lines.
 pub const GRID: RGBColor = RGBColor(0x02, 0x02, 0x02);
+/// Marker colour of limits.
+pub const LIMIT: RGBColor = RGBColor(0x03, 0x03, 0x03);
 /// Marker colours of the variants are `#0A0A00` and up.
 #[must_use]
 pub const fn variant(index: u8) -> RGBColor {
     RGBColor(0x0A, 0x0A, index)
 }
 
-const WIDTH: u32 = 460;
+const WIDTH: u32 = 420;
 const FONT: i32 = 17;
 /// Beyond these no axis is drawn: such figures come from no measurement.
 const SANE: std::ops::Range<f64> = 1e-9..1e15;
@@ -80,8 +82,8 @@ fn draw_bars<'a>(
     #[allow(clippy::cast_precision_loss)]
     let room = (labels.min(24) as f64 * 9.0 + 12.0).min(plot * 0.6);
     let end = largest * plot / (plot - room);
-    let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
-    let mut chart = ChartBuilder::on(&root)
+    let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
         .margin(4)
         .margin_right(16)
         .x_label_area_size(48)
@@ -128,7 +130,7 @@ fn draw_bars<'a>(
         }
         if let Some(limit) = bar.limit {
             let mark = EmptyElement::at((limit, middle.clone()))
-                + PathElement::new([(0, -14), (0, 14)], INK.stroke_width(3));
+                + PathElement::new([(0, -15), (0, 15)], LIMIT.stroke_width(3));
             chart.draw_series([mark])?;
             rest = rest.max(limit);
         }
@@ -142,7 +144,7 @@ fn draw_bars<'a>(
     }
     let (bottom, top) = (SegmentValue::Exact(0), SegmentValue::Exact(bars.len()));
     chart.draw_series([PathElement::new([(0.0, bottom), (0.0, top)], INK)])?;
-    root.present()
+    area.present()
 }
 
 /// One distribution function.
@@ -189,8 +191,8 @@ fn draw_curves<'a>(
     low: f64,
     high: f64,
 ) -> Drawn<'a> {
-    let root = SVGBackend::with_string(svg, (WIDTH, 320)).into_drawing_area();
-    let mut chart = ChartBuilder::on(&root)
+    let area = SVGBackend::with_string(svg, (WIDTH, 320)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
         .margin(6)
         .margin_right(16)
         .x_label_area_size(48)
@@ -223,7 +225,7 @@ fn draw_curves<'a>(
         .margin(10)
         .label_font(text())
         .draw()?;
-    root.present()
+    area.present()
 }
 
 /// 1, 2, 5, 10, … within a range; only powers of ten where those are many.

@@ -22,7 +22,7 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
             "udp" if small => {
                 out.extend(flow_bars(run, label, "packets delivered", Unit::packets, |f| {
                     spread(f, packet_rate)
-                }))
+                }));
             }
             "udp" => out.extend(flow_bars(run, label, "payload delivered", Unit::bits, rate)),
             _ => {
@@ -120,8 +120,9 @@ fn goodput(run: &RunResult) -> Option<Markup> {
         .iter()
         .zip(colors)
         .filter_map(|(v, color)| {
-            let felt = v.mtu.goodput_felt? * 100.0;
-            let ceiling = v.mtu.goodput_ceiling.filter(|c| c.is_finite()).map(|c| c * 100.0);
+            let percent = |share: f64| share / Unit::PERCENT.per;
+            let felt = percent(v.mtu.goodput_felt?);
+            let ceiling = v.mtu.goodput_ceiling.filter(|c| c.is_finite()).map(percent);
             Some(Bar {
                 name: v.name.clone(),
                 value: Spread { min: felt, median: felt, max: felt },
@@ -138,7 +139,7 @@ fn goodput(run: &RunResult) -> Option<Markup> {
     let title = "Goodput of one TCP stream on the shaped link";
     figure(
         title,
-        "bar: felt; mark: the ceiling by arithmetic",
+        "bar: felt; red mark: the ceiling by arithmetic",
         bars(title, "goodput, % of the link's rate", &list),
     )
 }
@@ -164,7 +165,7 @@ fn sizes(run: &RunResult) -> Option<Markup> {
     let title = "What the underlay's MTU is spent on";
     figure(
         title,
-        "bar: largest inner packet; its contrasting end: what the encapsulation adds; mark: the underlay's MTU (a VLAN tag may exceed it)",
+        "bar: largest inner packet; its contrasting end: what the encapsulation adds; red mark: the underlay's MTU (a VLAN tag may exceed it)",
         bars(title, "bytes", &list),
     )
 }

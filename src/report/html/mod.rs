@@ -65,8 +65,8 @@ pub fn html(run: &RunResult) -> String {
                     @if run.variants.iter().any(|v| !v.links.is_empty()) {
                         (section("Underlay links", &tables::links(run)))
                     }
-                    (counters("Frames dropped at the edges", &tables::counters(run, "Reason", |v| &v.drops)))
-                    (counters("MAC table entries at the end", &tables::counters(run, "Node", |v| &v.tables)))
+                    (counters("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops).as_ref()))
+                    (counters("MAC table entries at the end", tables::counters(run, "Node", |v| &v.tables).as_ref()))
                     (list("Notes", &run.notes))
                     (list("Machine", &words::machine(run)))
                     (list("Method", &words::METHOD.map(str::to_owned)))
@@ -113,7 +113,7 @@ fn list(title: &str, lines: &[String]) -> Markup {
     }
 }
 
-fn counters(title: &str, table: &Option<Markup>) -> Markup {
+fn counters(title: &str, table: Option<&Markup>) -> Markup {
     page! { @if let Some(table) = table { (section(title, table)) } }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
-use super::chart::{GRID, INK, variant};
+use super::chart::{GRID, INK, LIMIT, variant};
 
 /// Colours of plain paths.
 pub const GREYS: u8 = 2;
@@ -39,7 +39,7 @@ pub fn sheet() -> String {
     css.push_str("}@media screen and (prefers-color-scheme:dark){:root{");
     scheme(&mut css, 1);
     css.push_str("}}");
-    for (color, name) in [(INK, "ink"), (GRID, "line")] {
+    for (color, name) in [(INK, "ink"), (GRID, "line"), (LIMIT, "bad")] {
         map(&mut css, color, name);
     }
     for i in 0..GREYS + HUES {

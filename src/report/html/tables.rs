@@ -162,7 +162,7 @@ fn leaks(isolation: &IsolationResult, from: &str, to: &str) -> Markup {
 pub fn links(run: &RunResult) -> Markup {
     let colors = colors(run);
     html! {
-        p.how { "Bytes over all rounds of the variant's flows; bars are to the scale of its busiest link." }
+        p.how { "Bytes over all rounds of the variant's flows; load is beside that of its busiest link." }
         div.links {
             @for (v, color) in run.variants.iter().zip(colors) {
                 @if !v.links.is_empty() {
@@ -181,7 +181,7 @@ fn variant_links(variant: &VariantResult, color: u8) -> Markup {
             table.link {
                 thead { tr {
                     th scope="col" { "Link a-b" } th scope="col" { "a → b" } th scope="col" { "b → a" }
-                    th scope="col" { "Share of the busiest" }
+                    th scope="col" { "Load" }
                 } }
                 tbody {
                     @for l in &variant.links {

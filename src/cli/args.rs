@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A network-namespace testbed: build a multi-tenant data centre from one YAML lab, carry its
+/// tenants over VLANs and tunnels, and measure throughput, MTU overhead and isolation.
+#[derive(Debug, Parser)]
+#[command(
+    name = "overlab",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 all expectations held, 1 one failed or a run broke off, \
+                  2 the lab or the command line is wrong, 3 this machine cannot do it, \
+                  130 interrupted.\n\n\
+                  Start with: overlab run labs/vlan-vs-vxlan.yaml"
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more about what is done: -v steps, -vv every kernel request (also by OVERLAB_LOG=debug).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a lab, push traffic through it, measure, report, and remove everything again.
+    ///
+    /// Works as root, and as an ordinary user where the system allows user namespaces.
+    Run(Run),
+    /// Show what would be built, without building it. Needs no privileges.
+    Plan {
+        /// The lab file.
+        lab: PathBuf,
+        /// Print the plan as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check lab and topology files, and report all their faults.
+    Check {
+        /// Lab or topology files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print the faults as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the labs in a directory with their titles.
+    List {
+        /// The directory.
+        #[arg(default_value = "labs")]
+        dir: PathBuf,
+        /// Print the list as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what this machine can do: kernel features, privileges, tools, and for each
+    /// encapsulation and datapath what is missing.
+    Doctor {
+        /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what a killed run left behind; only what is ours.
+    Clean {
+        /// Directory of the reports, where a killed run may have left unfinished files.
+        #[arg(long, default_value = "reports", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print the JSON Schema of lab and topology files.
+    Schema,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// `overlab run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// The lab file.
+    pub lab: PathBuf,
+    /// Also write the result document to this file; `-` prints it instead of the table.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Directory for the report [default: reports/<lab>-<time>].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Keep the testbed after the run, print how to enter it, and wait for Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+}

@@ -1,0 +1,30 @@
+//! The plain path, without encapsulation: bridged on an L2 fabric, routed on an L3 fabric.
+
+use super::Host;
+use crate::netns::{Error, Result, link, sysctl};
+use crate::plan::Edge;
+
+/// Joins the VMs' ports and the NIC in one bridge.
+pub(super) fn bridged(host: &mut Host, edge: &Edge) -> Result<()> {
+    let [network] = edge.networks.as_slice() else {
+        return Err(Error::Plan(format!(
+            "{} carries {} tenants on a plain bridge, which keeps none apart",
+            edge.host,
+            edge.networks.len()
+        )));
+    };
+    let nic = host.index(&edge.nic)?;
+    let bridge = host.bridge("edge", network)?;
+    host.netlink.one(link::enslave(nic, &edge.nic, bridge))
+}
+
+/// Answers the VMs' ARP requests on behalf of their subnet's other members, to whom the plan's
+/// /32 routes lead. The calling thread is inside the host's namespace.
+pub(super) fn routed(edge: &Edge) -> Result<()> {
+    for port in edge.networks.iter().flat_map(|network| &network.ports) {
+        sysctl::set(&format!("net/ipv4/conf/{port}/proxy_arp"), "1")?;
+        // By default a proxy waits up to 0.8 s, in case the real owner answers.
+        sysctl::set(&format!("net/ipv4/neigh/{port}/proxy_delay"), "0")?;
+    }
+    Ok(())
+}

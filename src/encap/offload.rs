@@ -1,0 +1,215 @@
+//! The work that an engine's far end left to do: finishing a checksum, cutting a super-frame.
+
+use super::{DropReason, Offload};
+use crate::wire::ethernet::ethertype;
+use crate::wire::ipv4::protocol;
+use crate::wire::{checksum, flow, tcp, udp};
+
+/// Longest header of one segment: the offload's place for TCP or UDP is at most 255 bytes from
+/// the start of the frame where STT names it, and a TCP header has up to 60.
+const MAX_HEADER: usize = 320;
+
+impl Offload {
+    /// Checks that these settings fit the frame; returns where its headers end.
+    ///
+    /// # Errors
+    /// [`DropReason::BadOffload`] where the packet there is another one.
+    pub fn check(&self, frame: &[u8]) -> Result<usize, DropReason> {
+        let meta = flow::frame(frame, 0)?;
+        let protocol = if self.tcp { protocol::TCP } else { protocol::UDP };
+        let ethertype = if self.ipv4 { ethertype::IPV4 } else { ethertype::IPV6 };
+        let fits = meta.l4 == self.l4 && meta.protocol == protocol && meta.ethertype == ethertype;
+        if fits && meta.l4 != 0 && meta.payload <= MAX_HEADER {
+            Ok(meta.payload)
+        } else {
+            Err(DropReason::BadOffload)
+        }
+    }
+
+    const fn checksum_at(&self) -> usize {
+        self.l4 + if self.tcp { 16 } else { 6 }
+    }
+}
+
+/// Finishes a checksum whose field holds the pseudo header's folded sum, up to the end of `frame`.
+///
+/// # Errors
+/// [`DropReason::BadOffload`] where the settings do not fit the frame.
+pub fn finish_checksum(frame: &mut [u8], offload: &Offload) -> Result<(), DropReason> {
+    offload.check(frame)?;
+    let sum = checksum::sum(frame.get(offload.l4..).ok_or(DropReason::BadOffload)?, 0);
+    let sum = if offload.tcp { checksum::finish(sum) } else { checksum::finish_udp(sum) };
+    set(frame, offload.checksum_at(), sum.to_be_bytes())
+}
+
+/// Cuts a super-frame into packets of at most `mss` payload bytes, each complete with lengths, IP
+/// id, sequence number, flags and checksums; `each` is given headers and payload. Where `mss` is
+/// 0 the frame is one packet. Returns the number of packets.
+///
+/// # Errors
+/// [`DropReason::BadOffload`] where the settings do not fit the frame.
+pub fn segment(
+    frame: &[u8],
+    offload: &Offload,
+    mut each: impl FnMut(&[u8], &[u8]),
+) -> Result<usize, DropReason> {
+    let headers = offload.check(frame)?;
+    let (original, payload) = frame.split_at_checked(headers).ok_or(DropReason::BadOffload)?;
+    let size = match offload.mss {
+        0 => payload.len().max(1),
+        mss => usize::from(mss),
+    };
+    let mut room = [0; MAX_HEADER];
+    let count = payload.len().div_ceil(size).max(1);
+    for number in 0..count {
+        let start = number * size;
+        let part = payload.get(start..(start + size).min(payload.len())).unwrap_or_default();
+        let header = room.get_mut(..headers).ok_or(DropReason::BadOffload)?;
+        header.copy_from_slice(original);
+        let place = Place { number, start, last: number + 1 == count };
+        rewrite(header, part, offload, place)?;
+        each(header, part);
+    }
+    Ok(count)
+}
+
+/// Which part of the super-frame a segment is.
+struct Place {
+    number: usize,
+    start: usize,
+    last: bool,
+}
+
+/// Makes a copy of the super-frame's headers those of one segment.
+fn rewrite(
+    header: &mut [u8],
+    payload: &[u8],
+    offload: &Offload,
+    place: Place,
+) -> Result<(), DropReason> {
+    let l3 = flow::frame(header, 0)?.l3;
+    let l4_len = header.len() - offload.l4 + payload.len();
+    let protocol = if offload.tcp { protocol::TCP } else { protocol::UDP };
+    let wide = u32::try_from(l4_len).map_err(|_| DropReason::BadOffload)?;
+    let short = u16::try_from(l4_len).map_err(|_| DropReason::BadOffload)?;
+    let addresses = if offload.ipv4 { l3 + 12..l3 + 20 } else { l3 + 8..l3 + 40 };
+    let pseudo = checksum::sum(header.get(addresses).ok_or(DropReason::BadOffload)?, 0)
+        + u32::from(protocol)
+        + (wide >> 16)
+        + (wide & 0xFFFF);
+    if offload.ipv4 {
+        let total = u16::try_from(offload.l4 - l3 + l4_len).map_err(|_| DropReason::BadOffload)?;
+        let id = word(header, l3 + 4)?.wrapping_add(low_half(place.number));
+        set(header, l3 + 2, total.to_be_bytes())?;
+        set(header, l3 + 4, id.to_be_bytes())?;
+        set(header, l3 + 10, [0, 0])?;
+        let ip = header.get(l3..offload.l4).ok_or(DropReason::BadOffload)?;
+        let sum = checksum::finish(checksum::sum(ip, 0));
+        set(header, l3 + 10, sum.to_be_bytes())?;
+    } else {
+        let length =
+            u16::try_from(offload.l4 - l3 - 40 + l4_len).map_err(|_| DropReason::BadOffload)?;
+        set(header, l3 + 4, length.to_be_bytes())?;
+    }
+    if offload.tcp {
+        let high = word(header, offload.l4 + 4)?;
+        let low = word(header, offload.l4 + 6)?;
+        let start = u32::try_from(place.start).map_err(|_| DropReason::BadOffload)?;
+        let seq = (u32::from(high) << 16 | u32::from(low)).wrapping_add(start);
+        set(header, offload.l4 + 4, seq.to_be_bytes())?;
+        let flags = header.get_mut(offload.l4 + 13).ok_or(DropReason::BadOffload)?;
+        if !place.last {
+            *flags &= !(tcp::flag::FIN | tcp::flag::PSH);
+        }
+        if place.number > 0 {
+            *flags &= !tcp::flag::CWR;
+        }
+    } else {
+        set(header, offload.l4 + 4, short.to_be_bytes())?;
+    }
+    set(header, offload.checksum_at(), [0, 0])?;
+    let upper = header.get(offload.l4..).ok_or(DropReason::BadOffload)?;
+    let sum = checksum::sum_parts(&[upper, payload], pseudo);
+    let sum = if offload.tcp { checksum::finish(sum) } else { checksum::finish_udp(sum) };
+    set(header, offload.checksum_at(), sum.to_be_bytes())
+}
+
+#[allow(clippy::cast_possible_truncation)] // the IP id counts modulo 2^16
+const fn low_half(number: usize) -> u16 {
+    number as u16
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u16, DropReason> {
+    let word = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>).ok_or(DropReason::BadOffload)?;
+    Ok(u16::from_be_bytes(*word))
+}
+
+fn set<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Result<(), DropReason> {
+    let room = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<N>);
+    *room.ok_or(DropReason::BadOffload)? = value;
+    Ok(())
+}
+
+const _: () = assert!(udp::LEN <= tcp::LEN && 255 + 60 <= MAX_HEADER);
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::super_frame;
+    use super::*;
+    use crate::wire::ipv4;
+
+    const TCP4: Offload = Offload { ipv4: true, tcp: true, l4: 34, mss: 100 };
+
+    fn parts(frame: &[u8], offload: &Offload) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        segment(frame, offload, |header, payload| all.push([header, payload].concat())).unwrap();
+        all
+    }
+
+    #[test]
+    fn segments_are_complete_packets_in_order() {
+        let frame = super_frame(250);
+        let all = parts(&frame, &TCP4);
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [154, 154, 104]);
+        for (number, packet) in all.iter().enumerate() {
+            let ip = ipv4::Header::parse_verified(&packet[14..]).unwrap();
+            let l4 = ip.payload(&packet[14..]).unwrap();
+            let number = u16::try_from(number).unwrap();
+            assert_eq!(ip.id, 0xFFFF_u16.wrapping_add(number));
+            let pseudo = checksum::pseudo_v4(ip.src, ip.dst, 6, u32::try_from(l4.len()).unwrap());
+            assert!(checksum::is_right(checksum::sum(l4, pseudo)));
+            let header = tcp::Header::parse(l4).unwrap();
+            assert_eq!(header.seq, 0xFFFF_FF00_u32.wrapping_add(u32::from(number) * 100));
+            let (psh, cwr) = (header.flags & 0x08 != 0, header.flags & 0x80 != 0);
+            assert_eq!((psh, cwr), (number == 2, number == 0));
+        }
+        let payloads: Vec<u8> = all.iter().flat_map(|p| p[54..].to_vec()).collect();
+        assert_eq!(payloads, frame[54..]);
+    }
+
+    #[test]
+    fn one_packet_equals_the_finished_checksum() {
+        let whole = Offload { mss: 0, ..TCP4 };
+        let mut frame = super_frame(101);
+        let [cut] = &parts(&frame, &whole)[..] else { panic!("one packet") };
+        let ip = ipv4::Header::parse(&frame[14..]).unwrap();
+        let pseudo = checksum::fold(checksum::pseudo_v4(ip.src, ip.dst, 6, 121));
+        frame[50..52].copy_from_slice(&pseudo.to_be_bytes());
+        finish_checksum(&mut frame, &whole).unwrap();
+        assert_eq!(&frame, cut);
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_are_refused() {
+        let mut frame = super_frame(50);
+        for wrong in [
+            Offload { l4: 20, ..TCP4 },
+            Offload { l4: 250, ..TCP4 },
+            Offload { tcp: false, ..TCP4 },
+            Offload { ipv4: false, ..TCP4 },
+        ] {
+            assert_eq!(finish_checksum(&mut frame, &wrong), Err(DropReason::BadOffload));
+            assert_eq!(segment(&frame, &wrong, |_, _| ()), Err(DropReason::BadOffload));
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! The whole pipeline, from a lab file to a written report.

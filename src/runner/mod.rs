@@ -1,0 +1,152 @@
+//! The whole pipeline, from a plan to a result: the only place that sees all stages.
+//!
+//! All variants stand at once. Within a round every flow is run in every variant before the next
+//! flow begins, and the order of the variants turns from round to round, so that a drift of the
+//! machine's speed falls on all of them alike.
+
+mod error;
+mod expect;
+mod phases;
+mod rounds;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+pub use error::RunError;
+
+use crate::measure::links::Snapshot;
+use crate::measure::result::{Machine, RunResult, SCHEMA, TestbedTimes, VariantResult};
+use crate::netns::World;
+use crate::plan::{Plan, Variant};
+use crate::testbed::Testbed;
+use rounds::Rounds;
+
+/// What a run tells while it works, and how it is stopped.
+pub trait Progress: Sync {
+    /// A stage began, e.g. `build 34 namespaces`.
+    fn stage(&self, what: &str);
+    /// Something within the stage, e.g. `round 2 of 3: tcp … in vxlan`.
+    fn step(&self, what: &str);
+}
+
+/// Runs a plan and returns what was found. `stop` ends it early: the result then holds the rounds
+/// that were finished and is marked incomplete.
+///
+/// With `keep`, the testbed is handed to that function before it is removed.
+///
+/// # Errors
+/// What could not be built or measured. Everything built is removed in any case.
+pub fn run(
+    world: &World,
+    plan: &Plan,
+    lab: &str,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+    keep: Option<&dyn Fn(&Testbed)>,
+) -> Result<RunResult, RunError> {
+    let begun = Instant::now();
+    let started = jiff::Zoned::now();
+    progress.stage("building namespaces, links and engines");
+    let testbed = Testbed::build(world, plan)?;
+    let built = testbed.built_in();
+    progress.stage(&format!(
+        "{} namespaces stand after {:.2} s; waiting until all links forward",
+        testbed.namespaces(),
+        built.as_secs_f64()
+    ));
+    for variant in &plan.variants {
+        progress.step(&variant.name);
+        testbed.ready(variant)?;
+    }
+    let ready = begun.elapsed();
+    let mut found = measure(&testbed, plan, progress, stop)?;
+    if let Some(keep) = keep {
+        keep(&testbed);
+    }
+    progress.stage("removing everything");
+    let times = TestbedTimes {
+        namespaces: testbed.namespaces(),
+        build_seconds: built.as_secs_f64(),
+        ready_seconds: ready.as_secs_f64(),
+        teardown_seconds: testbed.close()?.as_secs_f64(),
+    };
+    let machine = Machine { rootless: world.rootless(), ..crate::measure::machine() };
+    let mut result = RunResult {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: plan.title.clone(),
+        about: plan.about.clone(),
+        lab: lab.to_owned(),
+        started: started.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        seconds: 0.0,
+        complete: found.complete,
+        seed: plan.seed,
+        machine,
+        testbed: times,
+        variants: std::mem::take(&mut found.variants),
+        expectations: Vec::new(),
+        notes: found.notes,
+    };
+    result.expectations = expect::verdicts(plan, &result);
+    result.seconds = begun.elapsed().as_secs_f64();
+    Ok(result)
+}
+
+/// What was found before the testbed went away.
+struct Found {
+    variants: Vec<VariantResult>,
+    notes: Vec<String>,
+    complete: bool,
+}
+
+fn measure(
+    testbed: &Testbed,
+    plan: &Plan,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Found, RunError> {
+    let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
+    for variant in &plan.variants {
+        progress.stage(&format!("{}: sizes, reachability, isolation", variant.name));
+        let mut result = blank(variant);
+        if !stop.load(Relaxed) {
+            phases::run(testbed, plan, variant, &mut result, &mut found.notes, progress)?;
+        }
+        found.variants.push(result);
+    }
+    let before = snapshots(testbed, plan)?;
+    let mut rounds = Rounds::new(plan);
+    found.complete = rounds.run(testbed, plan, progress, stop);
+    rounds.fill(plan, &mut found.variants);
+    let after = snapshots(testbed, plan)?;
+    for (i, variant) in plan.variants.iter().enumerate() {
+        let result = &mut found.variants[i];
+        result.links = after[i].since(&before[i], variant);
+        let blocked = testbed.underlay().blocked(variant)?;
+        for (link, blocked) in result.links.iter_mut().zip(blocked) {
+            link.blocked = blocked;
+        }
+        result.drops = testbed.drops(variant);
+        result.tables = testbed.tables(variant)?;
+    }
+    Ok(found)
+}
+
+fn snapshots(testbed: &Testbed, plan: &Plan) -> Result<Vec<Snapshot>, RunError> {
+    plan.variants.iter().map(|v| Ok(Snapshot::take(testbed, v)?)).collect()
+}
+
+fn blank(variant: &Variant) -> VariantResult {
+    let mut result = VariantResult {
+        name: variant.name.clone(),
+        encap: variant.encap.name().to_owned(),
+        datapath: variant.datapath.name().to_owned(),
+        fabric: variant.fabric.name().to_owned(),
+        baseline: variant.baseline.clone(),
+        ..VariantResult::default()
+    };
+    result.mtu.underlay = variant.underlay_mtu;
+    result.mtu.inner = variant.inner_mtu;
+    result.mtu.overhead_computed = variant.overhead;
+    result
+}

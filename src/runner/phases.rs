@@ -1,0 +1,106 @@
+//! What is measured once in every variant, beside the flows.
+
+use std::time::Duration;
+
+use super::{Progress, RunError};
+use crate::lab::{Flow, Rate};
+use crate::measure::result::VariantResult;
+use crate::measure::{self, felt, isolation, mtu, overhead};
+use crate::plan::{Plan, Variant};
+use crate::testbed::Testbed;
+use crate::traffic;
+
+/// Datagrams that the bytes per packet are counted over.
+const COUNTED: u64 = 2000;
+/// How long a stream runs on the shaped link.
+const FELT: Duration = Duration::from_millis(1000);
+/// Port of that stream's receiver, below those of the rounds.
+const FELT_PORT: u16 = 19_999;
+
+/// Measures one variant. What cannot be measured is left out, with the reason in `notes`.
+pub(super) fn run(
+    testbed: &Testbed,
+    plan: &Plan,
+    variant: &Variant,
+    result: &mut VariantResult,
+    notes: &mut Vec<String>,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    progress.step("who reaches whom");
+    for tenant in &variant.tenants {
+        let pairs = measure::reachable(testbed, variant, &tenant.name)?;
+        result.reachable.insert(tenant.name.clone(), pairs);
+    }
+    let mut note = |what: &str, error: &dyn std::fmt::Display| {
+        notes.push(format!("{}: {what}: {error}", variant.name));
+    };
+    let Some(tenant) = variant.tenants.iter().find(|t| spans_hosts(t)) else {
+        return Ok(());
+    };
+    if plan.measure.mtu {
+        progress.step("the largest packet that passes");
+        let set = |namespace: &str, mtu: u32| testbed.set_vm_mtu(namespace, mtu);
+        match mtu::probe(testbed, variant, &tenant.name, &set) {
+            Ok(probed) => result.mtu.probed = probed,
+            Err(error) => note("the MTU could not be probed", &error),
+        }
+    }
+    if plan.measure.overhead {
+        progress.step("bytes per packet on the wire");
+        match overhead::count(testbed, variant, &tenant.name, COUNTED) {
+            Ok(counted) => {
+                result.mtu.overhead_counted = Some(counted.per_packet);
+                result.mtu.counted_packets = counted.packets;
+            }
+            Err(error) => note("the bytes per packet could not be counted", &error),
+        }
+    }
+    if plan.measure.isolation && variant.tenants.len() > 1 {
+        progress.step("leaks between tenants");
+        let classify = |packet: &[u8]| isolation::network(variant, packet);
+        result.isolation = Some(isolation::run(testbed, variant, isolation::REPEATS, &classify)?);
+    }
+    if let Some(rate) = plan.measure.felt {
+        progress.step(&format!("goodput on a link of {rate}bit/s"));
+        match goodput(testbed, plan, variant, rate) {
+            Ok(Some(goodput)) => {
+                result.mtu.goodput_felt = Some(goodput);
+                result.mtu.goodput_ceiling =
+                    felt::goodput_ceiling(variant.inner_mtu, variant.overhead, variant.encap);
+            }
+            Ok(None) => {}
+            Err(error) => note("goodput on the shaped link could not be measured", &error),
+        }
+    }
+    Ok(())
+}
+
+fn spans_hosts(tenant: &crate::plan::TenantPlan) -> bool {
+    tenant.vms.iter().any(|vm| vm.host != tenant.vms[0].host)
+}
+
+/// Goodput of the first bulk flow's ends over the rate of their shaped link; `None` where no bulk
+/// flow crosses hosts here.
+fn goodput(
+    testbed: &Testbed,
+    plan: &Plan,
+    variant: &Variant,
+    rate: Rate,
+) -> Result<Option<f64>, anyhow::Error> {
+    for flow in plan.flows.iter().filter(|f| matches!(f.flow, Flow::Tcp(_))) {
+        let from = variant.vm(&flow.tenant, &flow.from);
+        let to = variant.vm(&flow.tenant, &flow.to);
+        let (Some(from), Some(to)) = (from, to) else { continue };
+        if from.host == to.host {
+            continue;
+        }
+        let Some(edge) = variant.edges.iter().find(|e| e.host == from.host) else { continue };
+        let host = variant.namespace(&from.host);
+        let _shaped = testbed.shape(&host, &edge.nic, rate.0, variant.underlay_mtu)?;
+        let ends = [flow.from.as_str(), flow.to.as_str()];
+        let bits = traffic::goodput(testbed, variant, &flow.tenant, ends, FELT_PORT, FELT)?;
+        #[allow(clippy::cast_precision_loss)] // rates are far below 2^53
+        return Ok(Some(bits / rate.0 as f64));
+    }
+    Ok(None)
+}

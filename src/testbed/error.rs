@@ -1,0 +1,46 @@
+//! Why a plan could not be made real.
+
+use std::io;
+
+use crate::ids::Encap;
+
+/// What could not be built or measured, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum TestbedError {
+    /// Namespaces, links or the kernel's devices.
+    #[error(transparent)]
+    Netns(#[from] crate::netns::Error),
+    /// The engines of a variant.
+    #[error("cannot start the engines of `{variant}`: {source}")]
+    Engine {
+        /// The variant's name.
+        variant: String,
+        /// What the system said, with the host and the socket.
+        source: io::Error,
+    },
+    /// An encapsulation without an engine.
+    #[error("there is no engine for {encap} in the user datapath")]
+    NoEngine {
+        /// The encapsulation.
+        encap: Encap,
+    },
+    /// A MAC address of the plan that is none.
+    #[error("{0}")]
+    Mac(String),
+}
+
+impl TestbedError {
+    /// Whether this machine cannot do it at all (exit status 3).
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            TestbedError::Netns(error) => error.is_unsupported(),
+            TestbedError::Engine { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+            ),
+            TestbedError::NoEngine { .. } => true,
+            TestbedError::Mac(_) => false,
+        }
+    }
+}
