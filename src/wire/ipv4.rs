@@ -77,11 +77,12 @@ impl Header {
     /// [`Malformed::Truncated`], [`Malformed::Version`], or [`Malformed::Length`] where IHL or total
     /// length are too small.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let fields: &[u8; LEN] = fixed(bytes)?;
-        let [first, tos, _, _, _, _, _, _, ttl, protocol, ..] = *fields;
-        if first >> 4 != 4 {
+        // The version first, so that a short packet of another version is told as such.
+        if bytes.first().is_some_and(|first| first >> 4 != 4) {
             return Err(Malformed::Version);
         }
+        let fields: &[u8; LEN] = fixed(bytes)?;
+        let [first, tos, _, _, _, _, _, _, ttl, protocol, ..] = *fields;
         let header_len = usize::from(first & 0xF) * 4;
         let total_len = be16(fields, 2);
         if header_len < LEN || usize::from(total_len) < header_len {
