@@ -18,6 +18,8 @@ mod overhead;
 mod qinq;
 mod reassembly;
 pub mod receive;
+#[cfg(test)]
+mod roundtrip;
 mod sequence;
 pub mod stt;
 #[cfg(test)]
