@@ -45,7 +45,7 @@ fn packet(kind: InnerKind, size: usize) -> Vec<u8> {
     let length = u16::try_from(bytes).unwrap();
     match kind {
         InnerKind::Ethernet => {
-            packet[..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x12, 0x34])
+            packet[..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x12, 0x34]);
         }
         InnerKind::Ipv4 => {
             let header = ipv4::Header {

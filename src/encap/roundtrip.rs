@@ -5,13 +5,14 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::receive::{Config, Protocol, Receiver, receive_ssh};
+use super::receive::{Config, Protocol, Receiver, Verdict, receive_ssh};
 use super::stt::{Cut, segments};
 use super::testing::OUTER;
 use super::{
-    Engine, Geneve, Gre, Inner, InnerKind, IpInIp, Limits, Nvgre, Offload, Qinq, SentOptions,
-    Sequence, Stt, Transport, Vlan, Vxlan, VxlanGpe, segment, stt, trim,
+    Engine, Envelope, Geneve, Gre, Inner, InnerKind, IpInIp, Limits, Nvgre, Offload, Qinq,
+    SentOptions, Sequence, Stt, Transport, Vlan, Vxlan, VxlanGpe, segment, source_port, stt, trim,
 };
+use crate::ids::Encap;
 use crate::wire::{flow, ipv4, ipv6, ssh, stp};
 
 /// All engines with the ids they take and whether they carry Ethernet.
@@ -101,6 +102,51 @@ fn carried(engine: &dyn Engine, header: &[u8], packet: &[u8]) -> Vec<u8> {
     [header, &packet[from..]].concat()
 }
 
+/// An outer Ethernet frame around what an engine made.
+fn enveloped(engine: &dyn Engine, envelope: &Envelope, bytes: &[u8]) -> Vec<u8> {
+    let mut out = [0; 48];
+    let (headers, bytes) = match engine.transport() {
+        Transport::Udp { port } => {
+            let len = envelope.write_udp((source_port(7), port), &[bytes], true, &mut out).unwrap();
+            (out[..len].to_vec(), bytes.to_vec())
+        }
+        Transport::Ip { protocol } => {
+            let len = envelope.write_ip(protocol, bytes.len(), &mut out).unwrap();
+            (out[..len].to_vec(), bytes.to_vec())
+        }
+        Transport::Stt { port } => {
+            let (src, dst) = (envelope.src, envelope.dst);
+            let src_port = source_port(7);
+            let cut = Cut { src, dst, src_port, dst_port: port, frame_id: 1, size: 65_000 };
+            let mut packet = Vec::new();
+            segments(bytes, &cut, |header, part| packet = [header, part].concat()).unwrap();
+            let len = envelope.write_ip(6, packet.len(), &mut out).unwrap();
+            (out[..len].to_vec(), packet)
+        }
+        Transport::Frame => unreachable!("tags travel in the frame's own header"),
+    };
+    let kind = if envelope.src.is_ipv4() { [8, 0] } else { [0x86, 0xDD] };
+    [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8][..], &kind, &headers, &bytes].concat()
+}
+
+/// The receiver for an engine.
+fn receiver(engine: &dyn Engine, ethernet: bool) -> Receiver {
+    let mut config = Config::new(match engine.encap() {
+        Encap::Ipip => Protocol::Ipip,
+        Encap::SixInFour => Protocol::SixInFour,
+        Encap::Gre => Protocol::Gre,
+        Encap::Gretap => Protocol::Gretap,
+        Encap::Nvgre => Protocol::Nvgre,
+        Encap::Vxlan if engine.transport() == (Transport::Udp { port: 4789 }) => Protocol::Vxlan,
+        Encap::Vxlan => Protocol::VxlanGpe,
+        Encap::Geneve => Protocol::Geneve,
+        Encap::Stt => Protocol::Stt,
+        other => unreachable!("{other} has no envelope"),
+    });
+    config.keyed = engine.header_len() > 4 && (engine.encap() == Encap::Gre || ethernet);
+    Receiver::new(config)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -127,6 +173,43 @@ proptest! {
                 prop_assert_eq!(decap.offset, header.len());
                 let from = if engine.transport() == Transport::Frame { 12 } else { 0 };
                 prop_assert_eq!(&bytes[decap.offset..], &packet[from..]);
+            }
+        }
+    }
+
+    #[test]
+    fn outer_frames_of_both_families_are_received_whole(
+        payload in vec(any::<u8>(), 0..1500),
+        id in any::<u64>(),
+        tos in any::<u8>(),
+    ) {
+        let four = Envelope::new(OUTER.source, std::net::Ipv4Addr::new(192, 0, 2, 2).into());
+        let [src, dst] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().unwrap());
+        for (engine, ids, ethernet) in engines() {
+            if engine.transport() == Transport::Frame {
+                continue;
+            }
+            let network = ids.start() + id % (ids.end() - ids.start()).saturating_add(1);
+            let kind = kinds(&*engine, ethernet)[0];
+            let packet = inner(kind, &payload);
+            for envelope in [four, Envelope::new(src, dst)] {
+                let mut header = vec![0; engine.header_len()];
+                let told = Inner { kind, parts: [&packet, &[]], flow: 0 };
+                engine.header(network, &told, &mut header).unwrap();
+                // Not-ECT or ECT: the inner packet is not capable, CE would be dropped.
+                let envelope = Envelope { tos: tos & 0xFE, ..envelope };
+                let bytes = carried(&*engine, &header, &packet);
+                let mut frame = enveloped(&*engine, &envelope, &bytes);
+                frame.extend([0xEE; 9]);
+                let mut receiver = receiver(&*engine, ethernet);
+                match receiver.receive(Duration::ZERO, &frame) {
+                    Verdict::Decap(got) => {
+                        prop_assert_eq!((got.network, got.kind), (network, kind));
+                        prop_assert_eq!(&got.carried, &packet);
+                        prop_assert_eq!(&got.delivered, &packet);
+                    }
+                    other => prop_assert!(false, "{:?}: {other:?}", engine.encap()),
+                }
             }
         }
     }

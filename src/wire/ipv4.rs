@@ -145,8 +145,8 @@ impl Header {
         let [l0, l1] = self.total_len.to_be_bytes();
         let [i0, i1] = self.id.to_be_bytes();
         let [f0, f1] = fragment.to_be_bytes();
-        let [a, b, c, d] = self.src.octets();
-        let [e, f, g, h] = self.dst.octets();
+        let [s0, s1, s2, s3] = self.src.octets();
+        let [d0, d1, d2, d3] = self.dst.octets();
         let mut header = [
             0x45,
             self.tos,
@@ -160,14 +160,14 @@ impl Header {
             self.protocol,
             0,
             0,
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
         ];
         let [c0, c1] = checksum::finish(checksum::sum(&header, 0)).to_be_bytes();
         header[10] = c0;

@@ -58,7 +58,7 @@ fn subset(id: &str, ours: &Value, expected: &Value) -> usize {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read(frame: &[u8], protocol: &str) -> Map<String, Value> {
