@@ -67,7 +67,7 @@ pub fn segment(
         let header = room.get_mut(..headers).ok_or(DropReason::BadOffload)?;
         header.copy_from_slice(original);
         let place = Place { number, start, last: number + 1 == count };
-        rewrite(header, part, offload, place)?;
+        rewrite(header, part, offload, &place)?;
         each(header, part);
     }
     Ok(count)
@@ -85,7 +85,7 @@ fn rewrite(
     header: &mut [u8],
     payload: &[u8],
     offload: &Offload,
-    place: Place,
+    place: &Place,
 ) -> Result<(), DropReason> {
     let l3 = flow::frame(header, 0)?.l3;
     let l4_len = header.len() - offload.l4 + payload.len();
