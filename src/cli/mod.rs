@@ -2,7 +2,10 @@
 
 mod args;
 pub mod check;
+pub mod clean;
+pub mod doctor;
 pub mod list;
+mod output;
 mod progress;
 mod run;
 pub mod schema;
@@ -65,8 +68,15 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             }
             Err(e) => Err(e.into()),
         },
-        Command::Doctor { .. } => Ok(0),
-        Command::Clean { .. } => Ok(0),
+        Command::Doctor { json } => {
+            let found = doctor::examine();
+            writeln!(out, "{}", if json { found.json()? } else { found.text() })?;
+            Ok(0)
+        }
+        Command::Clean { out: reports } => {
+            write!(out, "{}", clean::clean(&reports))?;
+            Ok(0)
+        }
         Command::Schema => {
             schema::run(&mut out)?;
             Ok(0)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -10,13 +10,14 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::Output;
 use super::progress::Line;
 use super::{CANNOT, FAILED, INTERRUPTED, WRONG, args};
 use crate::lab::{self, Loaded};
 use crate::measure::result::RunResult;
 use crate::netns::{self, World};
 use crate::plan::{Plan, plan};
-use crate::report;
+use crate::report::{self, Files};
 use crate::runner::{self, RunError};
 use crate::testbed::Testbed;
 
@@ -41,6 +42,8 @@ pub fn load(path: &Path) -> Option<(Loaded, Plan)> {
 /// Runs a lab and reports; returns the exit status.
 pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let Some((_, plan)) = load(&options.lab) else { return Ok(WRONG) };
+    // Before the namespaces of our own: leftovers are looked for in the machine's.
+    let mut out = Output::prepare(options)?;
     // Relative paths are still the user's after this: only mounts and networks change.
     let world = match netns::enter() {
         Ok(world) => world,
@@ -50,7 +53,6 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
             return Ok(CANNOT);
         }
     };
-    let out = Output::new(options)?;
     let line = Arc::new(Line::new(plan.estimate()));
     let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,7 +60,7 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let outcome = runtime.block_on(async {
         let work = {
             let (line, stop, keep) = (Arc::clone(&line), Arc::clone(&stop), options.keep);
-            let capture = out.dir.join("capture.pcapng");
+            let capture = out.capture();
             tokio::task::spawn_blocking(move || {
                 let hold = |testbed: &Testbed| hold(&world, &plan, testbed, &line, &stop);
                 let options = runner::Options {
@@ -78,11 +80,11 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
         Ok(result) => result,
         Err(error) => {
             eprintln!("overlab: {error}");
-            out.discard();
             return Ok(if RunError::is_unsupported(&error) { CANNOT } else { FAILED });
         }
     };
-    out.write(&result)?;
+    let files = out.finish(&result)?;
+    show(options, &result, &files)?;
     Ok(if !result.complete {
         INTERRUPTED
     } else if result.expectations.iter().all(|v| v.held) {
@@ -132,64 +134,21 @@ fn hold(world: &World, plan: &Plan, testbed: &Testbed, line: &Line, stop: &Atomi
     }
 }
 
-/// Where the report goes.
-struct Output {
-    dir: PathBuf,
-    /// Whether we made the directory, and may remove it when there is nothing to put in it.
-    made: bool,
-    json: Option<PathBuf>,
-}
-
-impl Output {
-    /// Makes the directory before anything is built, so that a wrong place is told at once.
-    fn new(options: &args::Run) -> anyhow::Result<Self> {
-        let json = options.json.clone();
-        let cannot = |dir: &Path| format!("cannot write reports to {}", dir.display());
-        if let Some(dir) = &options.out {
-            let made = !dir.exists();
-            fs::create_dir_all(dir).with_context(|| cannot(dir))?;
-            return Ok(Output { dir: dir.clone(), made, json });
-        }
-        let reports = Path::new("reports");
-        fs::create_dir_all(reports).with_context(|| cannot(reports))?;
-        let stem = options.lab.file_stem().map_or("lab".into(), |s| s.to_string_lossy());
-        let time = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S");
-        // Runs that begin in the same second get directories of their own.
-        for number in 1.. {
-            let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-            let dir = reports.join(format!("{stem}-{time}{suffix}"));
-            match fs::create_dir(&dir) {
-                Ok(()) => return Ok(Output { dir, made: true, json }),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e).with_context(|| cannot(&dir)),
-            }
-        }
-        unreachable!("some number is free")
+/// Prints the table, or the document where `--json -` asks for it.
+fn show(options: &args::Run, result: &RunResult, files: &Files) -> anyhow::Result<()> {
+    let to_stdout = options.json.as_deref() == Some(Path::new("-"));
+    if let Some(path) = options.json.as_ref().filter(|_| !to_stdout) {
+        fs::write(path, report::json(result)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
-
-    fn discard(&self) {
-        if self.made {
-            // Removes it only if empty, which is what is wanted.
-            let _ = fs::remove_dir(&self.dir);
-        }
+    let mut out = io::stdout().lock();
+    if to_stdout {
+        writeln!(out, "{}", report::json(result)?)?;
+        return Ok(());
     }
-
-    fn write(&self, result: &RunResult) -> anyhow::Result<()> {
-        let files = report::write(&self.dir, result)?;
-        let to_stdout = self.json.as_deref() == Some(Path::new("-"));
-        if let Some(path) = self.json.as_ref().filter(|_| !to_stdout) {
-            fs::write(path, report::json(result)?)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        let mut out = io::stdout().lock();
-        if to_stdout {
-            writeln!(out, "{}", report::json(result)?)?;
-            return Ok(());
-        }
-        let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
-        writeln!(out, "{}", report::terminal(result, width, color))?;
-        writeln!(out, "{}", report::closing(&files, color))?;
-        Ok(())
-    }
+    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
+    writeln!(out, "{}", report::terminal(result, width, color))?;
+    writeln!(out, "{}", report::closing(files, color))?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::wire::ipv4::protocol;
 
 /// GRE with its optional fields. The network is the key, or 0 in a tunnel without one.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent settings
 pub struct Gre {
     /// Carries Ethernet frames (GRETAP) instead of IP packets.
     pub ethernet: bool,
@@ -22,8 +23,8 @@ pub struct Gre {
     pub strict: bool,
 }
 
-/// Bytes of the shim that Cisco routers put before the packet in keepalives (EtherType 0x8909, as
-/// seen in captures): the packet's EtherType, version 1, length 1, and four bytes of options.
+/// Bytes of the shim that Cisco routers put before the packet in keepalives (`EtherType` 0x8909, as
+/// seen in captures): the packet's `EtherType`, version 1, length 1, and four bytes of options.
 const CISCO_METADATA: usize = 8;
 
 impl Gre {

@@ -5,7 +5,7 @@ use crate::wire::ethernet::ethertype;
 use crate::wire::{ethernet, ipv4, ipv6, vlan};
 
 impl InnerKind {
-    /// The EtherType that announces it in GRE and Geneve.
+    /// The `EtherType` that announces it in GRE and Geneve.
     #[must_use]
     pub const fn protocol_type(self) -> u16 {
         match self {
@@ -15,7 +15,7 @@ impl InnerKind {
         }
     }
 
-    /// What an EtherType in GRE or Geneve announces.
+    /// What an `EtherType` in GRE or Geneve announces.
     ///
     /// # Errors
     /// [`DropReason::UnknownProtocol`] for all but Ethernet and IP.
@@ -42,7 +42,7 @@ impl Inner<'_> {
         self.len() == 0
     }
 
-    /// The EtherType of a frame whose Ethernet header lies in the first part.
+    /// The `EtherType` of a frame whose Ethernet header lies in the first part.
     pub(super) fn ethertype(&self) -> Result<u16, DropReason> {
         if self.kind != InnerKind::Ethernet {
             return Err(DropReason::UnknownProtocol);
@@ -51,7 +51,7 @@ impl Inner<'_> {
     }
 }
 
-/// The EtherType of a frame, tags not looked through.
+/// The `EtherType` of a frame, tags not looked through.
 pub(super) fn frame_type(frame: &[u8]) -> Result<u16, DropReason> {
     Ok(ethernet::Header::parse(frame)?.ethertype)
 }

@@ -8,6 +8,7 @@
 mod drop;
 pub mod ecn;
 mod engine;
+mod envelope;
 mod geneve;
 mod gre;
 mod inner;
@@ -19,6 +20,8 @@ mod plain;
 mod qinq;
 mod reassembly;
 pub mod receive;
+#[cfg(test)]
+mod roundtrip;
 mod sequence;
 pub mod stt;
 #[cfg(test)]
@@ -29,6 +32,7 @@ mod vxlan_gpe;
 
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Offload, Outer, Transport};
+pub use envelope::Envelope;
 pub use geneve::{Geneve, SentOptions};
 pub use gre::Gre;
 pub use inner::trim;

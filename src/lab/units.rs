@@ -132,7 +132,7 @@ macro_rules! text {
 text! {
     Rate: ["string", "integer"], "^ *[0-9.]+ *[kKMG]? *(bit|bit/s)*$", "bits per second, as 500k, 100M or 10G";
     ByteSize: ["string", "integer"], "^ *[0-9.]+ *(B|K|KiB|M|MiB)? *$", "bytes, as 1400, 64K or 1M";
-    Span: "string", "^ *[0-9]+ *[a-zA-Zµ]+", "a length of time with its unit, as 500ms, 3s or 1m";
+    Span: "string", "^\\s*[0-9][0-9.\\s]*[a-zA-Zµ]", "a length of time with its unit, as 500ms, 3s or 1m";
 }
 
 #[cfg(test)]

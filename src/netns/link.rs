@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
-    BridgePortState, BridgeStpState, InfoBridgePort, InfoData, InfoPortData, InfoVeth,
-    LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    BridgePortState, BridgeStpState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, InfoVxlan,
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VxlanDf,
 };
 use rtnetlink::{
     LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, LinkVxlan,
@@ -117,7 +117,9 @@ pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds
 /// A VXLAN device (RFC 7348) from `local` to `port`, without a default remote: see [`super::fdb_remote`].
 #[must_use]
 pub fn vxlan(name: &str, vni: u32, local: IpAddr, port: u16, mtu: u32, learning: bool) -> Request {
+    // A VTEP must not fragment (RFC 7348 section 4.3): what is too big is dropped and told.
     let device = LinkVxlan::new(name, vni).port(port).learning(learning).mtu(mtu);
+    let device = device.append_info_data(InfoVxlan::Df(VxlanDf::Set));
     let device = match local {
         IpAddr::V4(local) => device.local(local),
         IpAddr::V6(local) => device.local6(local),

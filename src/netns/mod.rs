@@ -14,6 +14,7 @@ mod namespaces;
 mod nft;
 mod ping;
 mod privilege;
+pub mod probe;
 
 mod qdisc;
 mod ready;

@@ -219,7 +219,7 @@ impl Canary {
         drop(namespace);
         let name = format!("{CANARY}{}", nix::unistd::gettid());
         loop {
-            if events.drain()?.iter().any(|deleted| *deleted == name) {
+            if events.drain()?.contains(&name) {
                 return Ok(());
             }
             if !events.wait(deadline)? {

@@ -1,6 +1,6 @@
 //! One address reached from another: ICMP echo (RFC 792, RFC 4443) on a raw socket.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,7 @@ pub fn ping(
 }
 
 fn address(ip: IpAddr) -> SockaddrStorage {
-    match SocketAddr::new(ip, 0) {
-        SocketAddr::V4(v4) => SocketAddrV4::from(v4).into(),
-        SocketAddr::V6(v6) => SocketAddrV6::from(v6).into(),
-    }
+    SockaddrStorage::from(SocketAddr::new(ip, 0))
 }
 
 fn open(from: IpAddr) -> nix::Result<OwnedFd> {

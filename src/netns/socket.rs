@@ -193,16 +193,12 @@ impl Netlink {
         let source = io::Error::from_raw_os_error(-ack.code);
         // Unknown link kinds are EOPNOTSUPP, unknown qdiscs and filters ENOENT, unknown
         // protocol families EAFNOSUPPORT.
-        match (needs, -ack.code) {
-            (
-                Some(Feature { name, remedy }),
-                libc::EOPNOTSUPP | libc::ENOENT | libc::EAFNOSUPPORT,
-            ) => Error::Unsupported { operation, namespace, feature: name, remedy },
-            _ => {
-                let detail = ack.text.map(|text| format!(" ({text})")).unwrap_or_default();
-                Error::Netlink { operation, namespace, source, detail }
-            }
+        let unknown = matches!(-ack.code, libc::EOPNOTSUPP | libc::ENOENT | libc::EAFNOSUPPORT);
+        if let Some(Feature { name, remedy }) = needs.filter(|_| unknown) {
+            return Error::Unsupported { operation, namespace, feature: name, remedy };
         }
+        let detail = ack.text.map(|text| format!(" ({text})")).unwrap_or_default();
+        Error::Netlink { operation, namespace, source, detail }
     }
 
     /// The parts of one dump; `None` if the kernel says that they do not fit together.

@@ -43,6 +43,7 @@ pub fn enter() -> Result<World> {
         let why = io::Error::other(format!("the process already has {threads} threads"));
         return Err(Error::system("leave the machine's namespaces", why));
     }
+    allow_many_descriptors();
     let privileges = Privileges::read();
     if !privileges.suffice() {
         own_user_namespace(&privileges)?;
@@ -78,6 +79,17 @@ impl World {
         let user = if self.rootless { " -U --preserve-credentials" } else { "" };
         let pid = std::process::id();
         format!("nsenter -t {pid}{user} -m ip netns exec {namespace} bash")
+    }
+}
+
+/// Each namespace and each engine's socket is a descriptor; the usual soft limit of 1,024 is for
+/// programs that use `select`.
+fn allow_many_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of open files stays as it is");
     }
 }
 

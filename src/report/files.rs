@@ -26,6 +26,18 @@ impl Files {
     pub fn paths(&self) -> [&Path; 4] {
         [&self.html, &self.markdown, &self.json, &self.csv]
     }
+
+    /// The same files in another directory, after they were moved there.
+    #[must_use]
+    pub fn moved(&self, dir: &Path) -> Files {
+        let there = |path: &Path| dir.join(path.file_name().unwrap_or_default());
+        Files {
+            markdown: there(&self.markdown),
+            html: there(&self.html),
+            json: there(&self.json),
+            csv: there(&self.csv),
+        }
+    }
 }
 
 /// Writes `report.md`, `report.html`, `result.json` and `result.csv` into `dir`, which is made where

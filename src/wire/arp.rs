@@ -86,13 +86,13 @@ impl Message {
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Malformed> {
         let [o0, o1] = self.operation.to_be_bytes();
         let [s0, s1, s2, s3, s4, s5] = self.sender_mac.0;
-        let [a, b, c, d] = self.sender_ip.octets();
+        let [i0, i1, i2, i3] = self.sender_ip.octets();
         let [t0, t1, t2, t3, t4, t5] = self.target_mac.0;
-        let [e, f, g, h] = self.target_ip.octets();
+        let [j0, j1, j2, j3] = self.target_ip.octets();
         put(
             [
-                0, 1, 8, 0, 6, 4, o0, o1, s0, s1, s2, s3, s4, s5, a, b, c, d, t0, t1, t2, t3, t4,
-                t5, e, f, g, h,
+                0, 1, 8, 0, 6, 4, o0, o1, s0, s1, s2, s3, s4, s5, i0, i1, i2, i3, t0, t1, t2, t3,
+                t4, t5, j0, j1, j2, j3,
             ],
             out,
         )

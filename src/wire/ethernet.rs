@@ -17,7 +17,7 @@ pub const LEN: usize = 14;
 /// Shortest frame on a cable, without FCS; senders pad up to it.
 pub const MIN_FRAME: usize = 60;
 
-/// EtherTypes (IANA registry "IEEE 802 Numbers").
+/// `EtherTypes` (IANA registry "IEEE 802 Numbers").
 pub mod ethertype {
     /// IPv4.
     pub const IPV4: u16 = 0x0800;
@@ -71,8 +71,8 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let [m0, m1, m2, m3, m4, m5] = self.0;
+        write!(f, "{m0:02x}:{m1:02x}:{m2:02x}:{m3:02x}:{m4:02x}:{m5:02x}")
     }
 }
 
@@ -104,7 +104,7 @@ pub struct Header {
     pub dst: Mac,
     /// Source.
     pub src: Mac,
-    /// EtherType, or length below [`ethertype::MIN`].
+    /// `EtherType`, or length below [`ethertype::MIN`].
     pub ethertype: u16,
 }
 

@@ -20,7 +20,7 @@ pub struct FrameMeta {
     pub dst: Mac,
     /// Source; zero for a bare IP packet.
     pub src: Mac,
-    /// The EtherType behind all tags.
+    /// The `EtherType` behind all tags.
     pub ethertype: u16,
     /// The first tag.
     pub tag: Option<Tag>,

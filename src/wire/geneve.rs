@@ -32,7 +32,7 @@ pub struct Header {
     pub control: bool,
     /// Critical options present (C).
     pub critical: bool,
-    /// EtherType of the payload.
+    /// `EtherType` of the payload.
     pub protocol: u16,
     /// Network identifier, 24 bits.
     pub vni: u32,
@@ -88,7 +88,7 @@ impl Header {
     /// [`Malformed::NoRoom`] where `out` is shorter.
     pub fn emit(&self, options: &[u8], out: &mut [u8]) -> Result<usize, Malformed> {
         let words = u8::try_from(options.len() / 4).map_err(|_| Malformed::Length)?;
-        if options.len() != self.options_len || options.len() % 4 != 0 || words > 0x3F {
+        if options.len() != self.options_len || !options.len().is_multiple_of(4) || words > 0x3F {
             return Err(Malformed::Length);
         }
         let [0, v0, v1, v2] = self.vni.to_be_bytes() else { return Err(Malformed::Value) };
@@ -144,7 +144,7 @@ impl GeneveOption<'_> {
     /// [`Malformed::NoRoom`] where `out` is shorter.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Malformed> {
         let words = u8::try_from(self.data.len() / 4).map_err(|_| Malformed::Length)?;
-        if self.data.len() % 4 != 0 || words > 0x1F {
+        if !self.data.len().is_multiple_of(4) || words > 0x1F {
             return Err(Malformed::Length);
         }
         let len = 4 + self.data.len();

@@ -31,7 +31,7 @@ const VERSION: u16 = 0x0007;
 /// A GRE header of version 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Header {
-    /// EtherType of the payload.
+    /// `EtherType` of the payload.
     pub protocol: u16,
     /// Checksum and reserved field, where present.
     pub checksum: Option<(u16, u16)>,

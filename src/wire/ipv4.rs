@@ -77,11 +77,12 @@ impl Header {
     /// [`Malformed::Truncated`], [`Malformed::Version`], or [`Malformed::Length`] where IHL or total
     /// length are too small.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let fields: &[u8; LEN] = fixed(bytes)?;
-        let [first, tos, _, _, _, _, _, _, ttl, protocol, ..] = *fields;
-        if first >> 4 != 4 {
+        // The version first, so that a short packet of another version is told as such.
+        if bytes.first().is_some_and(|first| first >> 4 != 4) {
             return Err(Malformed::Version);
         }
+        let fields: &[u8; LEN] = fixed(bytes)?;
+        let [first, tos, _, _, _, _, _, _, ttl, protocol, ..] = *fields;
         let header_len = usize::from(first & 0xF) * 4;
         let total_len = be16(fields, 2);
         if header_len < LEN || usize::from(total_len) < header_len {
@@ -144,8 +145,8 @@ impl Header {
         let [l0, l1] = self.total_len.to_be_bytes();
         let [i0, i1] = self.id.to_be_bytes();
         let [f0, f1] = fragment.to_be_bytes();
-        let [a, b, c, d] = self.src.octets();
-        let [e, f, g, h] = self.dst.octets();
+        let [s0, s1, s2, s3] = self.src.octets();
+        let [d0, d1, d2, d3] = self.dst.octets();
         let mut header = [
             0x45,
             self.tos,
@@ -159,14 +160,14 @@ impl Header {
             self.protocol,
             0,
             0,
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
         ];
         let [c0, c1] = checksum::finish(checksum::sum(&header, 0)).to_be_bytes();
         header[10] = c0;

@@ -46,11 +46,12 @@ impl Header {
     /// # Errors
     /// [`Malformed::Truncated`] or [`Malformed::Version`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let fields: &[u8; LEN] = fixed(bytes)?;
-        let first = be32(fields, 0);
-        if first >> 28 != 6 {
+        // The version first, so that a short packet of another version is told as such.
+        if bytes.first().is_some_and(|first| first >> 4 != 6) {
             return Err(Malformed::Version);
         }
+        let fields: &[u8; LEN] = fixed(bytes)?;
+        let first = be32(fields, 0);
         Ok(Header {
             traffic_class: first.to_be_bytes()[0] << 4 | first.to_be_bytes()[1] >> 4,
             flow_label: first & 0xF_FFFF,

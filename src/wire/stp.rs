@@ -44,8 +44,8 @@ impl BridgeId {
     /// The bridge's address.
     #[must_use]
     pub fn mac(self) -> Mac {
-        let [_, _, a, b, c, d, e, f] = self.0.to_be_bytes();
-        Mac([a, b, c, d, e, f])
+        let [_, _, mac @ ..] = self.0.to_be_bytes();
+        Mac(mac)
     }
 }
 

@@ -18,7 +18,7 @@ pub const VID_RESERVED: u16 = 0xFFF;
 /// Where the first tag starts in a frame.
 pub const OFFSET: usize = 12;
 
-/// Whether an EtherType announces a tag.
+/// Whether an `EtherType` announces a tag.
 #[must_use]
 pub const fn is_tpid(ethertype: u16) -> bool {
     matches!(ethertype, ethertype::C_TAG | ethertype::S_TAG | ethertype::OLD_TAG)
@@ -63,7 +63,7 @@ impl Tag {
         ((self.pcp as u16 & 7) << 13) | ((self.dei as u16) << 12) | (self.vid & 0xFFF)
     }
 
-    /// Reads the tag at the start of `bytes` (offset 12 of a frame), which hold the EtherType
+    /// Reads the tag at the start of `bytes` (offset 12 of a frame), which hold the `EtherType`
     /// behind it as well.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! The kernel's own edges: tenants reach themselves and nobody else.
 
 use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use overlab::datapath::kernel::attach;
 use overlab::ids::Encap;
 use overlab::lab::{Fabric, Learning};
 use overlab::measure::Place;
-use overlab::netns::{Underlay, build, ping};
+use overlab::netns::{Netlink, Underlay, build, link, neighbour, ping};
 use overlab::plan::{Node, Route, Variant};
 
 use super::fixture::{ip, leaf_spine, two_hosts_on_a_switch, with_tenants, world};
@@ -22,6 +23,9 @@ pub const TESTS: &[(&str, fn())] = &[
 ];
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long something that must come may take, and how long something that must not is waited for.
+const ARRIVES: Duration = Duration::from_secs(10);
+const STAYS_AWAY: Duration = Duration::from_millis(300);
 const VTEPS: [Option<&str>; 2] = [Some("10.1.0.1"), Some("10.2.0.1")];
 
 fn up(world: &overlab::netns::World, plan: &Variant) -> Underlay {
@@ -42,19 +46,17 @@ fn reaches(underlay: &Underlay, namespace: &str) -> bool {
 /// Both tenants use the same addresses, so each VM's datagram must reach its own namesake.
 fn own_tenant_only(underlay: &Underlay, variant: &str) {
     let socket = |vm: &str, address: &str| {
-        let socket = underlay
-            .within(&format!("{variant}.{vm}"), || UdpSocket::bind(address).unwrap())
-            .unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        socket
+        underlay.within(&format!("{variant}.{vm}"), || UdpSocket::bind(address).unwrap()).unwrap()
     };
     let receivers = ["red.vm2", "blue.vm2"].map(|vm| socket(vm, "192.168.0.2:7"));
     let senders = ["red.vm1", "blue.vm1"].map(|vm| socket(vm, "192.168.0.1:0"));
     let mut bytes = [0; 64];
     for (at, sender) in senders.iter().enumerate() {
         sender.send_to(format!("tenant {at}").as_bytes(), "192.168.0.2:7").unwrap();
+        receivers[at].set_read_timeout(Some(ARRIVES)).unwrap();
         let length = receivers[at].recv(&mut bytes).unwrap();
         assert_eq!(bytes[..length], *format!("tenant {at}").as_bytes());
+        receivers[1 - at].set_read_timeout(Some(STAYS_AWAY)).unwrap();
         assert!(receivers[1 - at].recv(&mut bytes).is_err(), "a leak to the other tenant");
     }
 }
@@ -67,6 +69,33 @@ fn vxlan_keeps_tenants_apart() {
     own_tenant_only(&underlay, "vx");
     let learned = underlay.tables(&plan).unwrap();
     assert!(learned["h1"] > 0, "{learned:?}");
+    largest_packet_is_the_planned_one(&underlay);
+}
+
+/// A VM that believes in jumbo frames still gets no more through than what the arithmetic says,
+/// because the VTEP does not fragment.
+fn largest_packet_is_the_planned_one(underlay: &Underlay) {
+    for vm in ["vx.red.vm1", "vx.red.vm2"] {
+        let jumbo = || {
+            let mut netlink = Netlink::open(vm)?;
+            let eth0 = link::find(&mut netlink, "eth0")?.index;
+            netlink.one(link::mtu(eth0, "eth0", 9000))
+        };
+        underlay.namespaces().inside(vm, jumbo).unwrap();
+    }
+    let socket = |vm: &str, address: &str| {
+        underlay.within(vm, || UdpSocket::bind(address).unwrap()).unwrap()
+    };
+    let receiver = socket("vx.red.vm2", "192.168.0.2:8");
+    let headers = 28;
+    for (size, passes) in [(1451, false), (1454, false), (1450, true)] {
+        let sender = socket("vx.red.vm1", "192.168.0.1:0");
+        whole_without_df(&sender);
+        sender.send_to(&vec![0; size - headers], "192.168.0.2:8").unwrap();
+        receiver.set_read_timeout(Some(if passes { ARRIVES } else { STAYS_AWAY })).unwrap();
+        let arrived = receiver.recv(&mut [0; 9000]).is_ok();
+        assert_eq!(arrived, passes, "an IP packet of {size} bytes");
+    }
 }
 
 fn vxlan_with_static_tables() {
@@ -88,10 +117,10 @@ fn vxlan_with_static_tables() {
     underlay
         .namespaces()
         .inside("st.red.vm1", || {
-            let mut netlink = overlab::netns::Netlink::open("st.red.vm1")?;
-            let eth0 = overlab::netns::link::find(&mut netlink, "eth0")?.index;
-            let mac = overlab::netns::link::parse_mac(&unknown)?;
-            netlink.one(overlab::netns::neighbour(eth0, "eth0", ip("192.168.0.9"), mac))
+            let mut netlink = Netlink::open("st.red.vm1")?;
+            let eth0 = link::find(&mut netlink, "eth0")?.index;
+            let mac = link::parse_mac(&unknown)?;
+            netlink.one(neighbour(eth0, "eth0", ip("192.168.0.9"), mac))
         })
         .unwrap();
     let sender = underlay.within("st.red.vm1", || UdpSocket::bind("0.0.0.0:0").unwrap()).unwrap();
@@ -100,6 +129,23 @@ fn vxlan_with_static_tables() {
     }
     let sent = underlay.link_counters(&plan).unwrap()[0][0].tx_packets - before;
     assert!(sent < 25, "{sent} packets of 50 were flooded");
+}
+
+/// Sends packets whole and without DF, whatever ICMP says of the path: what is too big could
+/// still pass if the VTEP split its own packets.
+fn whole_without_df(socket: &UdpSocket) {
+    let mode: libc::c_int = libc::IP_PMTUDISC_INTERFACE;
+    // SAFETY: the option is an int that lives through the call.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            (&raw const mode).cast(),
+            4,
+        )
+    };
+    assert_eq!(done, 0);
 }
 
 /// The plain path has one tenant: nothing would keep two apart.

@@ -72,18 +72,18 @@ impl Underlay {
         match fragment {
             None => Ok(Some(packet)),
             Some(_) if !config.reassemble => Err(DropReason::Fragment),
-            Some(fragment) => self.reassemble(now, packet, &fragment),
+            Some(fragment) => self.reassemble(now, &packet, &fragment),
         }
     }
 
-    fn reassemble<'a>(
+    fn reassemble(
         &mut self,
         now: Duration,
-        packet: Packet<'a>,
+        packet: &Packet<'_>,
         fragment: &Fragment,
-    ) -> Result<Option<Packet<'a>>, DropReason> {
+    ) -> Result<Option<Packet<'static>>, DropReason> {
         let end = fragment.offset + packet.payload.len();
-        if fragment.more && packet.payload.len() % 8 != 0 {
+        if fragment.more && !packet.payload.len().is_multiple_of(8) {
             return Err(DropReason::BadLength);
         }
         let total = (!fragment.more).then_some(end);
@@ -91,11 +91,17 @@ impl Underlay {
             Piece { offset: fragment.offset, bytes: &packet.payload, total, tos: packet.tos };
         let key = (packet.dst, packet.protocol, fragment.id);
         let whole = self.fragments.push(now, packet.src, key, &piece)?;
-        Ok(whole.map(|whole| Packet { tos: whole.tos, payload: Cow::Owned(whole.bytes), ..packet }))
+        Ok(whole.map(|whole| Packet {
+            src: packet.src,
+            dst: packet.dst,
+            tos: whole.tos,
+            protocol: packet.protocol,
+            payload: Cow::Owned(whole.bytes),
+        }))
     }
 }
 
-/// The EtherType behind the outer tags and what follows it.
+/// The `EtherType` behind the outer tags and what follows it.
 fn network(frame: &[u8]) -> Result<(u16, &[u8]), DropReason> {
     let mut ethertype = ethernet::Header::parse(frame)?.ethertype;
     let mut rest = frame.get(ethernet::LEN..).ok_or(DropReason::Truncated)?;

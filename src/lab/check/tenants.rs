@@ -46,16 +46,17 @@ fn unique<T: Eq + Hash + Display>(
     key: &str,
     id: impl Fn(&Tenant) -> Option<T>,
 ) {
-    let mut first: HashMap<T, &str> = HashMap::new();
+    let mut first: HashMap<T, usize> = HashMap::new();
     for (n, tenant) in tenants.iter().enumerate() {
         let Some(value) = id(tenant) else { continue };
-        if let Some(owner) = first.get(&value) {
+        if let Some(earlier) = first.get(&value) {
             let message = format!(
-                "{value} is the {key} of `{owner}` already; two tenants with one id are one network"
+                "{value} is the {key} of tenants[{earlier}] already; \
+                 two tenants with one id are one network"
             );
             sink.rule(&format!("tenants[{n}].{key}"), message);
         } else {
-            first.insert(value, &tenant.name);
+            first.insert(value, n);
         }
     }
 }

@@ -58,8 +58,9 @@ pub(crate) struct SyntaxError {
 impl Node {
     /// Reads a text that holds one document.
     pub fn parse(text: &str) -> Result<Node, SyntaxError> {
-        let plain: Plain = serde_yaml::from_str(text).map_err(|error| syntax(&error))?;
-        Ok(join(plain, spots(text).as_ref(), Mark { line: 1, column: 1 }))
+        let lines = Lines::of(text);
+        let plain: Plain = serde_yaml::from_str(text).map_err(|error| syntax(&error, &lines))?;
+        Ok(join(plain, spots(text, &lines).as_ref(), Mark { line: 1, column: 1 }))
     }
 
     /// What a person would call it.
@@ -75,9 +76,28 @@ impl Node {
     }
 }
 
-fn syntax(error: &serde_yaml::Error) -> SyntaxError {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let at = error.location().map(|l| Mark { line: count(l.line()), column: count(l.column()) });
+/// Where each line begins, in characters.
+///
+/// The parsers take more than `\n` for the end of a line (a lone `\r`, U+2028 and others), but
+/// neither agrees with the other or with editors; so only their character positions are used.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(n, _)| n + 1);
+        Lines(std::iter::once(0).chain(ends).collect())
+    }
+
+    fn mark(&self, position: usize) -> Mark {
+        let line = self.0.partition_point(|start| *start <= position);
+        let start = self.0.get(line.wrapping_sub(1)).copied().unwrap_or_default();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Mark { line: count(line), column: count(position.saturating_sub(start)).saturating_add(1) }
+    }
+}
+
+fn syntax(error: &serde_yaml::Error, lines: &Lines) -> SyntaxError {
+    let at = error.location().map(|l| lines.mark(l.index()));
     let mut message = error.to_string();
     if let Some(place) = message.find(" at line ") {
         let context = message[place..].find(", ").map(|n| message[place + n..].to_owned());
@@ -166,12 +186,11 @@ struct Spot<'a> {
 }
 
 /// The places of all nodes; as many as could be found.
-fn spots(text: &str) -> Option<Spot<'_>> {
-    let mut open: Vec<Spot<'_>> = Vec::new();
+fn spots<'a>(text: &'a str, lines: &Lines) -> Option<Spot<'a>> {
+    let mut open: Vec<Spot<'a>> = Vec::new();
     let mut parser = Parser::new_from_str(text);
     while let Some(Ok((event, span))) = parser.next_event() {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let at = Mark { line: count(span.start.line()), column: count(span.start.col() + 1) };
+        let at = lines.mark(span.start.index());
         let closed = match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 open.push(Spot { at, text: "".into(), parts: Vec::new() });
@@ -256,6 +275,16 @@ mod tests {
         let Kind::List(tenants) = &top[1].value.kind else { panic!() };
         let Kind::Map(red) = &tenants[0].kind else { panic!() };
         assert_eq!((red[1].at, red[1].value.at), (mark(3, 18), mark(3, 23)));
+    }
+
+    #[test]
+    fn places_count_characters_and_lines_as_editors_do() {
+        let node = Node::parse("title: größer \u{2028} so\r\nü: { ä: 1 }\r\n").unwrap();
+        let Kind::Map(top) = node.kind else { panic!() };
+        let Kind::Map(inner) = &top[1].value.kind else { panic!() };
+        assert_eq!((top[1].at, inner[0].value.at), (mark(2, 1), mark(2, 9)));
+        let error = Node::parse("a: ü\r\nb: {\u{2028}").unwrap_err();
+        assert!(error.at.is_some_and(|at| at.line == 2), "{error:?}");
     }
 
     #[test]
