@@ -43,7 +43,13 @@ pub fn load(path: &Path) -> Option<(Loaded, Plan)> {
 pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let Some((_, plan)) = load(&options.lab) else { return Ok(WRONG) };
     // Before the namespaces of our own: leftovers are looked for in the machine's.
-    let mut out = Output::prepare(options)?;
+    let mut out = match Output::prepare(options) {
+        Ok(out) => out,
+        Err(error) => {
+            eprintln!("overlab: {error:#}; nothing was built");
+            return Ok(WRONG);
+        }
+    };
     // Relative paths are still the user's after this: only mounts and networks change.
     let world = match netns::enter() {
         Ok(world) => world,
