@@ -87,7 +87,7 @@ pub struct RxBatch {
     received: Vec<Received>,
 }
 
-// The raw pointers inside point into the boxes of the same value, which do not move with it.
+// SAFETY: the raw pointers inside point into the boxes of the same value, which do not move with it.
 unsafe impl Send for RxBatch {}
 
 impl RxBatch {
