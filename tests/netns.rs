@@ -28,6 +28,7 @@ mod underlay;
 mod verbs;
 
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -54,32 +55,41 @@ fn main() -> ExitCode {
     }
     let filters: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let roles: &[&str] = if Uid::effective().is_root() { &["root", "user"] } else { &["self"] };
-    let mut failed = 0;
-    let mut passed = 0;
-    for (name, _) in tests() {
-        if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
-            continue;
-        }
-        for role in roles {
-            let output = Command::new(std::env::current_exe().unwrap())
-                .arg(name)
-                .env(ROLE, role)
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            if output.status.success() {
-                passed += 1;
-                let note = text.lines().last().unwrap_or_default();
-                println!("test {name} ({role}) ... ok {note}");
-            } else {
-                failed += 1;
-                println!("test {name} ({role}) ... FAILED\n{text}");
-                println!("{}", String::from_utf8_lossy(&output.stderr));
-            }
-        }
-    }
-    println!("\ntest result: {passed} passed; {failed} failed");
+    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(*f));
+    // What is timed runs alone; the rest mostly waits for spanning trees, so several run at once.
+    let (timed, others): (Vec<_>, Vec<_>) = tests()
+        .into_iter()
+        .filter(|(name, _)| chosen(name))
+        .flat_map(|(name, _)| roles.iter().map(move |role| (name, *role)))
+        .partition(|(name, _)| name.starts_with("speed::"));
+    let total = timed.len() + others.len();
+    let failed = run(timed, 1) + run(others, 4);
+    println!("\ntest result: {} passed; {failed} failed", total - failed);
     ExitCode::from(u8::from(failed > 0))
+}
+
+/// Runs tests, `at_once` at a time, and returns how many failed.
+fn run(tests: Vec<(&'static str, &'static str)>, at_once: usize) -> usize {
+    let queue = Mutex::new(tests.into_iter());
+    let next = || queue.lock().unwrap().next();
+    let work = || std::iter::from_fn(next).filter(|(name, role)| !passes(name, role)).count();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    })
+}
+
+fn passes(name: &str, role: &str) -> bool {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let output = child.arg(name).env(ROLE, role).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() {
+        println!("test {name} ({role}) ... ok {}", text.trim().lines().last().unwrap_or_default());
+    } else {
+        let why = String::from_utf8_lossy(&output.stderr);
+        println!("test {name} ({role}) ... FAILED\n{text}\n{why}");
+    }
+    output.status.success()
 }
 
 fn child(role: &str, name: &str) -> ExitCode {

@@ -23,6 +23,9 @@ pub const TESTS: &[(&str, fn())] = &[
 ];
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long something that must come may take, and how long something that must not is waited for.
+const ARRIVES: Duration = Duration::from_secs(10);
+const STAYS_AWAY: Duration = Duration::from_millis(300);
 const VTEPS: [Option<&str>; 2] = [Some("10.1.0.1"), Some("10.2.0.1")];
 
 fn up(world: &overlab::netns::World, plan: &Variant) -> Underlay {
@@ -43,19 +46,17 @@ fn reaches(underlay: &Underlay, namespace: &str) -> bool {
 /// Both tenants use the same addresses, so each VM's datagram must reach its own namesake.
 fn own_tenant_only(underlay: &Underlay, variant: &str) {
     let socket = |vm: &str, address: &str| {
-        let socket = underlay
-            .within(&format!("{variant}.{vm}"), || UdpSocket::bind(address).unwrap())
-            .unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        socket
+        underlay.within(&format!("{variant}.{vm}"), || UdpSocket::bind(address).unwrap()).unwrap()
     };
     let receivers = ["red.vm2", "blue.vm2"].map(|vm| socket(vm, "192.168.0.2:7"));
     let senders = ["red.vm1", "blue.vm1"].map(|vm| socket(vm, "192.168.0.1:0"));
     let mut bytes = [0; 64];
     for (at, sender) in senders.iter().enumerate() {
         sender.send_to(format!("tenant {at}").as_bytes(), "192.168.0.2:7").unwrap();
+        receivers[at].set_read_timeout(Some(ARRIVES)).unwrap();
         let length = receivers[at].recv(&mut bytes).unwrap();
         assert_eq!(bytes[..length], *format!("tenant {at}").as_bytes());
+        receivers[1 - at].set_read_timeout(Some(STAYS_AWAY)).unwrap();
         assert!(receivers[1 - at].recv(&mut bytes).is_err(), "a leak to the other tenant");
     }
 }
@@ -83,16 +84,15 @@ fn largest_packet_is_the_planned_one(underlay: &Underlay) {
         underlay.namespaces().inside(vm, jumbo).unwrap();
     }
     let socket = |vm: &str, address: &str| {
-        let socket = underlay.within(vm, || UdpSocket::bind(address).unwrap()).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        socket
+        underlay.within(vm, || UdpSocket::bind(address).unwrap()).unwrap()
     };
     let receiver = socket("vx.red.vm2", "192.168.0.2:8");
     let headers = 28;
     for (size, passes) in [(1451, false), (1454, false), (1450, true)] {
         let sender = socket("vx.red.vm1", "192.168.0.1:0");
-        never_fragment(&sender);
+        whole_without_df(&sender);
         sender.send_to(&vec![0; size - headers], "192.168.0.2:8").unwrap();
+        receiver.set_read_timeout(Some(if passes { ARRIVES } else { STAYS_AWAY })).unwrap();
         let arrived = receiver.recv(&mut [0; 9000]).is_ok();
         assert_eq!(arrived, passes, "an IP packet of {size} bytes");
     }
@@ -131,16 +131,17 @@ fn vxlan_with_static_tables() {
     assert!(sent < 25, "{sent} packets of 50 were flooded");
 }
 
-/// Neither splits packets nor heeds what ICMP says of the path, as a prober of MTUs must.
-fn never_fragment(socket: &UdpSocket) {
-    let probe: libc::c_int = libc::IP_PMTUDISC_PROBE;
+/// Sends packets whole and without DF, whatever ICMP says of the path: what is too big could
+/// still pass if the VTEP split its own packets.
+fn whole_without_df(socket: &UdpSocket) {
+    let mode: libc::c_int = libc::IP_PMTUDISC_INTERFACE;
     // SAFETY: the option is an int that lives through the call.
     let done = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_IP,
             libc::IP_MTU_DISCOVER,
-            (&raw const probe).cast(),
+            (&raw const mode).cast(),
             4,
         )
     };
