@@ -85,9 +85,9 @@ build() {
 
 bridge() { # namespace ports…
     local ns=$1 port; shift
-    ip -n "$ns" link add br type bridge mcast_snooping 0
-    ip -n "$ns" link set br up
-    for port in "$@"; do ip -n "$ns" link set "$port" master br up; done
+    ip -n "$ns" link add name br0 type bridge mcast_snooping 0
+    ip -n "$ns" link set br0 up
+    for port in "$@"; do ip -n "$ns" link set "$port" master br0 up; done
 }
 
 ready() { # file: waits for the word in it
@@ -149,16 +149,19 @@ for p in "${peers[@]}"; do
         plain) for n in 1 2; do bridge "$p.h$n" nic port; done ;;
         kernel-vxlan)
             for n in 1 2; do
-                ip -n "$p.h$n" link add vx type vxlan id 100 local 10.0.0.$n remote 10.0.0.$((3 - n)) dstport 4789 nolearning
+                ip -n "$p.h$n" link add name vx type vxlan id 100 local 10.0.0.$n remote 10.0.0.$((3 - n)) dstport 4789 nolearning
                 bridge "$p.h$n" vx port
             done ;;
         ovs-*) ovs "$p" "${p#ovs-}" ;;
         *) serve "$p" ;;
     esac
     to=192.168.0.2; [ "$p" = 6in4 ] && to=fd00::2
-    # Ready when the other VM answers.
-    in_ "$p.v1" ping -qc 1 -w 20 "$to" >/dev/null || { echo "peers.sh: $p does not carry" >&2; exit 1; }
     in_ "$p.v2" iperf3 -s -D --pidfile "$work/$p.iperf"
+    # Ready when the other VM answers.
+    for ((try = 1; ; try++)); do
+        in_ "$p.v1" iperf3 -c "$to" -n 1K --connect-timeout 1000 >/dev/null 2>&1 && break
+        [ $try -lt 20 ] || { echo "peers.sh: $p does not carry" >&2; cat "$work/$p.out" >&2; exit 1; }
+    done
 done
 for p in "${peers[@]}"; do
     until [ -s "$work/$p.iperf" ]; do read -rt 0.05 <> <(:) || true; done

@@ -85,6 +85,57 @@ pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// What a packet socket's interface is.
+#[derive(Debug, Clone, Copy)]
+pub struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Largest IP packet in bytes.
+    pub mtu: usize,
+}
+
+/// The interface that a packet socket is bound to; `name` is its name.
+///
+/// # Errors
+/// What the system says; an interface without an Ethernet address.
+pub fn interface(fd: &OwnedFd, name: &str) -> io::Result<Interface> {
+    let unsupported = |what: &str| {
+        io::Error::new(io::ErrorKind::Unsupported, format!("interface {name}: {what}"))
+    };
+    // SAFETY: all-zero bytes are valid values of both C structures.
+    let (mut address, mut request): (libc::sockaddr_ll, libc::ifreq) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let mut len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address is of the length said.
+    let named =
+        unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) };
+    if named < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mac = address.sll_addr.first_chunk::<6>().filter(|_| address.sll_halen == 6);
+    let mac = *mac.ok_or_else(|| unsupported("it has no Ethernet address"))?;
+    if name.len() >= request.ifr_name.len() {
+        return Err(unsupported("the name is longer than 15 bytes"));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: the request is of the type that this call takes, and it fills in the MTU.
+    let mtu = unsafe {
+        if libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        request.ifr_ifru.ifru_mtu
+    };
+    Ok(Interface {
+        index: address.sll_ifindex.cast_unsigned(),
+        mac,
+        mtu: usize::try_from(mtu).unwrap_or(0),
+    })
+}
+
 /// Holds a TCP port without ever answering on it: a listening socket whose filter drops all.
 ///
 /// # Errors

@@ -21,7 +21,6 @@ use super::vnet::{self, VnetHeader};
 use crate::encap::Engine;
 use crate::encap::stt::Receiver;
 use crate::encap::{DropReason, Inner, Limits, Offload, source_port};
-use crate::netns::{Netlink, link};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::ipv4::{self, protocol};
 use crate::wire::stt::{LEN, Segment};
@@ -81,14 +80,10 @@ impl SttLink {
             let what = "STT here needs an IPv4 underlay";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
-        let mut netlink = Netlink::open("the host's namespace").map_err(io::Error::other)?;
-        let state = link::find(&mut netlink, nic).map_err(io::Error::other)?;
-        let mac = state.mac.as_slice().try_into().map_err(|_| {
-            io::Error::new(io::ErrorKind::Unsupported, format!("{nic} has no Ethernet address"))
-        })?;
         let held = sockets::silent_tcp(SocketAddr::new(local.into(), port))?;
         let socket = sockets::packet(nic)?;
         sockets::only_tcp_port(&socket, port)?;
+        let interface = sockets::interface(&socket, nic)?;
         let [a, b, c, d, ..] = seed.to_be_bytes();
         Ok(SttLink {
             nic: socket,
@@ -96,9 +91,9 @@ impl SttLink {
             receiver: Mutex::new(Receiver::new(port, Limits::default())),
             _port: held,
             port,
-            mac: Mac(mac),
-            mtu: state.mtu as usize,
-            hops: NextHops::new(peers, local, state.index)?,
+            mac: Mac(interface.mac),
+            mtu: interface.mtu,
+            hops: NextHops::new(peers, local, interface.index)?,
             frame_id: AtomicU32::new(u32::from_be_bytes([a, b, c, d])),
         })
     }
