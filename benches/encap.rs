@@ -1,4 +1,7 @@
 //! Every engine's header written and taken off, at four packet sizes, and what they rest on.
+//!
+//! Bytes per second are those of the packets that pass: an engine touches the payload only where
+//! a checksum covers it, so for most of them the time per packet is what tells.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written() {
-        let mut out = [0; 70_000];
+        let mut out = vec![0; 70_000];
         assert_eq!(V4.write_ip(4, 65_515, &mut out), Ok(20));
         assert_eq!(V4.write_ip(4, 65_516, &mut out), Err(DropReason::TooBig));
         assert_eq!(V4.write_ip(4, 100, &mut out[..19]), Err(DropReason::Truncated));

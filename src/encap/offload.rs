@@ -154,6 +154,8 @@ const _: () = assert!(udp::LEN <= tcp::LEN && 255 + 60 <= MAX_HEADER);
 
 #[cfg(test)]
 mod tests {
+    use super::super::Envelope;
+    use super::super::stt::pseudo;
     use super::super::testing::super_frame;
     use super::*;
     use crate::wire::ipv4;
@@ -210,6 +212,56 @@ mod tests {
         ] {
             assert_eq!(finish_checksum(&mut frame, &wrong), Err(DropReason::BadOffload));
             assert_eq!(segment(&frame, &wrong, |_, _| ()), Err(DropReason::BadOffload));
+        }
+    }
+
+    /// Ethernet, IPv4 or IPv6, and UDP with `payload`; the checksum field holds the pseudo sum.
+    fn udp_frame(ipv4: bool, payload: &[u8]) -> (Vec<u8>, Offload) {
+        let length = u16::try_from(8 + payload.len()).unwrap();
+        let (src, dst) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let envelope = if ipv4 {
+            Envelope::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into())
+        } else {
+            Envelope::new(src, dst)
+        };
+        let mut headers = [0; 48];
+        let len = envelope.write_udp((1, 2), &[payload], false, &mut headers).unwrap();
+        let kind = if ipv4 { [8, 0] } else { [0x86, 0xDD] };
+        let mut frame = [&[2; 12][..], &kind, &headers[..len], payload].concat();
+        let offload = Offload { ipv4, tcp: false, l4: 14 + len - 8, mss: 0 };
+        let pseudo = pseudo(envelope.src, envelope.dst, 17, usize::from(length)).unwrap();
+        set(&mut frame, offload.l4 + 6, checksum::fold(pseudo).to_be_bytes()).unwrap();
+        (frame, offload)
+    }
+
+    #[test]
+    fn a_udp_checksum_of_zero_is_sent_as_ones() {
+        for ipv4 in [true, false] {
+            let (frame, offload) = udp_frame(ipv4, &[0, 0]);
+            let rest = checksum::fold(checksum::sum(&frame[offload.l4..], 0));
+            let (mut frame, offload) = udp_frame(ipv4, &(!rest).to_be_bytes());
+            finish_checksum(&mut frame, &offload).unwrap();
+            assert_eq!(frame[offload.l4 + 6..offload.l4 + 8], [0xFF, 0xFF]);
+            assert_eq!(parts(&frame, &offload), [frame]);
+        }
+    }
+
+    #[test]
+    fn datagrams_over_both_families_are_cut_with_their_own_lengths() {
+        for ipv4 in [true, false] {
+            let payload: Vec<u8> = (0..250).collect();
+            let (frame, offload) = udp_frame(ipv4, &payload);
+            let all = parts(&frame, &Offload { mss: 100, ..offload });
+            assert_eq!(all.len(), 3);
+            for (packet, part) in all.iter().zip(payload.chunks(100)) {
+                let (mut whole, offload) = udp_frame(ipv4, part);
+                finish_checksum(&mut whole, &offload).unwrap();
+                // All but the id, which counts up, and the IPv4 checksum over it.
+                let fixed = if ipv4 { 26 } else { 14 };
+                assert_eq!(packet[fixed..], whole[fixed..]);
+                let ip = if ipv4 { 16..18 } else { 18..20 };
+                assert_eq!(packet[ip.clone()], whole[ip]);
+            }
         }
     }
 }
