@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::TestbedError;
-use crate::datapath::user::EdgeConfig;
+use crate::datapath::user::{EdgeConfig, Oversize};
 use crate::encap::{Engine, Plain, Vlan, Vxlan};
 use crate::ids::Encap;
 use crate::lab::Learning;
@@ -51,6 +51,8 @@ pub(super) fn config(
         networks,
         ports: edge.networks.iter().flat_map(|n| n.ports.clone()).collect(),
         inner_mtu: variant.inner_mtu,
+        oversize: Oversize::default(),
+        routes: Vec::new(),
         offloads: variant.offloads,
         seed: seed ^ fnv(&edge.host),
     })

@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 use super::rx::{RxBatch, Span};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
+use crate::encap::DropReason;
 use crate::wire::checksum;
 use crate::wire::ethernet::ethertype;
 use crate::wire::flow::FrameMeta;
@@ -58,15 +59,20 @@ impl Coalescer {
     }
 
     /// Takes a frame for a port's socket: joins it to a super-frame, begins one, or passes it on.
+    /// Returns how many packets it stands for. `limit` is that of [`unfinished`].
+    ///
+    /// # Errors
+    /// As [`unfinished`].
     pub fn push(
         &mut self,
         port: RawFd,
         frame: Span,
         meta: &FrameMeta,
+        limit: Option<usize>,
         rx: &RxBatch,
         tx: &mut TxBatch,
-    ) {
-        let Some(bytes) = rx.bytes(frame) else { return };
+    ) -> Result<u64, DropReason> {
+        let bytes = rx.bytes(frame).ok_or(DropReason::Truncated)?;
         let same_flow = |s: &Super| s.port == port && s.meta.flow == meta.flow;
         let at = self.open.iter().position(same_flow);
         let Some(segment) = Segment::of(bytes, meta, self.udp) else {
@@ -74,13 +80,14 @@ impl Coalescer {
             if let Some(at) = at {
                 self.finish(at, rx, tx);
             }
-            pass(port, frame, tx);
-            return;
+            let vnet = unfinished(bytes, meta, limit)?;
+            pass(port, frame, vnet, tx);
+            return Ok(vnet.packets(frame.len.saturating_sub(meta.payload)));
         };
         if let Some(at) = at {
             if self.open[at].joins(bytes, meta, &segment, rx) {
                 self.open[at].join(frame.skip(meta.payload).take(segment.len), &segment);
-                return;
+                return Ok(1);
             }
             self.finish(at, rx, tx);
         }
@@ -90,6 +97,7 @@ impl Coalescer {
         let mut begun = self.spare.pop().unwrap_or_else(Super::empty);
         begun.begin(port, frame, meta, &segment);
         self.open.push(begun);
+        Ok(1)
     }
 
     /// Passes on everything under way. Must be called before the buffers are received into again.
@@ -107,12 +115,73 @@ impl Coalescer {
     }
 }
 
-/// Sends a frame as it is.
-pub fn pass(port: RawFd, frame: Span, tx: &mut TxBatch) {
+/// Sends a frame as it is, with these metadata.
+pub fn pass(port: RawFd, frame: Span, vnet: VnetHeader, tx: &mut TxBatch) {
     if let Some(space) = tx.header_space(vnet::LEN) {
-        space.fill(0);
+        space.copy_from_slice(&vnet.to_bytes());
         tx.push_frame(port, vnet::LEN, [frame]);
     }
+}
+
+/// The metadata that a frame out of a tunnel needs on its way to a VM.
+///
+/// A kernel's tunnel device hands packets to a virtual link with the inner checksum unfinished (its
+/// field holds the pseudo header's sum) and TCP super-frames whole, trusting the other end's
+/// device to know that from metadata which a socket does not get. Such packets are known here by
+/// that sum, are taken where `limit` says up to which size an inner packet is a single one, and
+/// reach the VM as the same unfinished packet or super-frame; the segment size that was lost is
+/// replaced by the largest that fits. Without a limit they pass as any packet with a wrong checksum.
+///
+/// # Errors
+/// [`DropReason::BadOffload`] for a UDP super-frame: where its datagrams end is lost.
+pub fn unfinished(
+    bytes: &[u8],
+    meta: &FrameMeta,
+    limit: Option<usize>,
+) -> Result<VnetHeader, DropReason> {
+    Ok(find_unfinished(bytes, meta, limit).transpose()?.unwrap_or_default())
+}
+
+fn find_unfinished(
+    bytes: &[u8],
+    meta: &FrameMeta,
+    limit: Option<usize>,
+) -> Option<Result<VnetHeader, DropReason>> {
+    let limit = limit?;
+    let tcp = meta.protocol == protocol::TCP;
+    if meta.l4 == 0 || !(tcp || meta.protocol == protocol::UDP) {
+        return None;
+    }
+    let v4 = meta.ethertype == ethertype::IPV4;
+    let at16 = |o: usize| Some(u16::from_be_bytes([*bytes.get(o)?, *bytes.get(o + 1)?]));
+    let (addresses, packet) = if v4 {
+        (meta.l3 + 12..meta.l3 + 20, usize::from(at16(meta.l3 + 2)?))
+    } else {
+        (meta.l3 + 8..meta.l3 + 40, usize::from(at16(meta.l3 + 4)?) + 40)
+    };
+    let upper = bytes.get(meta.l4..meta.l3 + packet)?;
+    let length = u32::try_from(upper.len()).ok()?;
+    let pseudo = checksum::sum(bytes.get(addresses)?, u32::from(meta.protocol) + length);
+    let offset = if tcp { 16 } else { 6 };
+    let field = at16(meta.l4 + offset)?;
+    if field != checksum::fold(pseudo) || checksum::is_right(checksum::sum(upper, pseudo)) {
+        return None;
+    }
+    let mut vnet = VnetHeader {
+        flags: vnet::NEEDS_CSUM,
+        csum_start: u16::try_from(meta.l4).ok()?,
+        csum_offset: u16::try_from(offset).ok()?,
+        ..VnetHeader::default()
+    };
+    if packet > limit {
+        if !tcp {
+            return Some(Err(DropReason::BadOffload));
+        }
+        vnet.gso_type = if v4 { vnet::GSO_TCPV4 } else { vnet::GSO_TCPV6 };
+        vnet.hdr_len = u16::try_from(meta.payload).ok()?;
+        vnet.gso_size = u16::try_from(limit.checked_sub(meta.payload - meta.l3)?).ok()?;
+    }
+    Some(Ok(vnet))
 }
 
 /// What decides whether a frame can be joined to others.
@@ -223,7 +292,7 @@ impl Super {
     #[allow(clippy::cast_possible_truncation)] // bounded by MAX_PACKET
     fn emit(&mut self, rx: &RxBatch, tx: &mut TxBatch) {
         if self.payload.len() == 1 {
-            pass(self.port, self.head, tx);
+            pass(self.port, self.head, VnetHeader::default(), tx);
             return;
         }
         let (l3, l4, end) = (self.meta.l3, self.meta.l4, self.meta.payload);

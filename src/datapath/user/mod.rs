@@ -9,6 +9,8 @@ mod coalesce;
 mod decap;
 mod edge;
 mod encap;
+mod oversize;
+mod routes;
 mod rx;
 #[cfg(test)]
 mod samples;
@@ -28,6 +30,8 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use oversize::Oversize;
+pub use routes::{RouteConfig, Via};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};

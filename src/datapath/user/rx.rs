@@ -36,6 +36,12 @@ impl Span {
         Span { start: self.start + from, len: self.len - from }
     }
 
+    /// The part with `by` more bytes before it; `None` before the first buffer.
+    #[must_use]
+    pub fn grow_front(self, by: usize) -> Option<Span> {
+        Some(Span { start: self.start.checked_sub(by)?, len: self.len + by })
+    }
+
     /// The first `len` bytes, or all where there are fewer.
     #[must_use]
     pub const fn take(self, len: usize) -> Span {
@@ -71,8 +77,11 @@ pub enum RxKind {
     Inet,
 }
 
+/// Bytes free before each message, so that an Ethernet header can be put before a bare packet.
+pub const HEADROOM: usize = 64;
 /// Largest frame: 64 KiB of IP packet and the headers before it.
-const STRIDE: usize = 65_536 + 128;
+const CAPACITY: usize = 65_536 + 128;
+const STRIDE: usize = HEADROOM + CAPACITY;
 const CONTROL: usize = 128;
 
 /// Buffers for one `recvmmsg`.
@@ -87,7 +96,7 @@ pub struct RxBatch {
     received: Vec<Received>,
 }
 
-// The raw pointers inside point into the boxes of the same value, which do not move with it.
+// SAFETY: the raw pointers inside are set anew by every `receive` and used by nothing else.
 unsafe impl Send for RxBatch {}
 
 impl RxBatch {
@@ -99,7 +108,7 @@ impl RxBatch {
             (std::mem::zeroed::<libc::sockaddr_storage>(), std::mem::zeroed::<libc::mmsghdr>())
         };
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-        let mut batch = RxBatch {
+        RxBatch {
             kind,
             data: vec![0; count * STRIDE].into(),
             vnet: vec![[0; vnet::LEN]; count].into(),
@@ -108,24 +117,29 @@ impl RxBatch {
             iovecs: vec![empty; 2 * count].into(),
             headers: vec![header; count].into(),
             received: Vec::with_capacity(count),
-        };
-        let skip = usize::from(kind == RxKind::Inet);
-        for i in 0..count {
-            batch.iovecs[2 * i] =
-                libc::iovec { iov_base: batch.vnet[i].as_mut_ptr().cast(), iov_len: vnet::LEN };
-            batch.iovecs[2 * i + 1] = libc::iovec {
-                iov_base: batch.data[i * STRIDE..].as_mut_ptr().cast(),
-                iov_len: STRIDE,
+        }
+    }
+
+    /// Points the structures of `recvmmsg` at the buffers.
+    fn point(&mut self) {
+        let skip = usize::from(self.kind == RxKind::Inet);
+        for (i, header) in self.headers.iter_mut().enumerate() {
+            self.iovecs[2 * i] =
+                libc::iovec { iov_base: self.vnet[i].as_mut_ptr().cast(), iov_len: vnet::LEN };
+            self.iovecs[2 * i + 1] = libc::iovec {
+                iov_base: self.data[i * STRIDE + HEADROOM..][..CAPACITY].as_mut_ptr().cast(),
+                iov_len: CAPACITY,
             };
-            let header = &mut batch.headers[i].msg_hdr;
-            header.msg_iov = &raw mut batch.iovecs[2 * i + skip];
+            let header = &mut header.msg_hdr;
+            header.msg_iov = &raw mut self.iovecs[2 * i + skip];
             header.msg_iovlen = 2 - skip;
-            header.msg_control = batch.control[i].as_mut_ptr().cast();
-            if kind == RxKind::Inet {
-                header.msg_name = (&raw mut batch.names[i]).cast();
+            header.msg_control = self.control[i].as_mut_ptr().cast();
+            header.msg_controllen = CONTROL as _;
+            if self.kind == RxKind::Inet {
+                header.msg_name = (&raw mut self.names[i]).cast();
+                header.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
             }
         }
-        batch
     }
 
     /// Receives what is there, without waiting; returns the number of messages, 0 when there was none.
@@ -134,12 +148,7 @@ impl RxBatch {
     /// What `recvmmsg` says, but for "nothing there".
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.received.clear();
-        for message in &mut self.headers {
-            message.msg_hdr.msg_controllen = CONTROL as _;
-            if self.kind == RxKind::Inet {
-                message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
-            }
-        }
+        self.point();
         // SAFETY: every header points at buffers of this value that are at least as long as said.
         let count = unsafe {
             libc::recvmmsg(
@@ -168,7 +177,7 @@ impl RxBatch {
     #[must_use]
     pub fn message(&self, i: usize) -> (Received, Span) {
         let received = self.received[i];
-        (received, Span { start: i * STRIDE, len: received.len })
+        (received, Span { start: i * STRIDE + HEADROOM, len: received.len })
     }
 
     /// The bytes of a part; `None` where it does not lie within the buffers.
@@ -192,10 +201,10 @@ impl RxBatch {
         match self.kind {
             RxKind::Packet => {
                 received.vnet = VnetHeader::from_bytes(self.vnet[i]);
-                received.len = total.saturating_sub(vnet::LEN).min(STRIDE);
+                received.len = total.saturating_sub(vnet::LEN).min(CAPACITY);
             }
             RxKind::Inet => {
-                received.len = total.min(STRIDE);
+                received.len = total.min(CAPACITY);
                 received.source = address_of(&self.names[i]);
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
+use nix::sys::socket::{self, SockType, SockaddrStorage, sockopt};
 
 /// Socket buffer asked for, in bytes; what the system's limits leave of it is used.
 const BUFFER: usize = 16 << 20;
@@ -65,24 +65,46 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
 /// # Errors
 /// What the system says, with the address named.
 pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
-    let fd = udp(local)?;
+    let fd = inet(local, SockType::Datagram, 0, false)?;
     if let Err(error) = set(&fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
         tracing::info!(%error, "no UDP_GRO here: datagrams are received one by one");
     }
+    receive_tos(&fd, local)?;
+    Ok(fd)
+}
+
+/// Opens the raw socket that sends and receives a tunnel's packets, straight behind the IP header.
+/// What it receives over IPv4 starts with that header.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
+    let local = SocketAddr::new(local, 0);
+    let fd = inet(local, SockType::Raw, protocol, fragment)?;
+    receive_tos(&fd, local)?;
+    Ok(fd)
+}
+
+fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {
     let (level, option) = match local {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
     };
-    set(&fd, level, option, 1)?;
-    Ok(fd)
+    set(fd, level, option, 1)
 }
 
 /// Opens `count` sockets to send tunnel datagrams from, each with a source port of its own out of
-/// 49152..=65535 (RFC 7348 section 5), chosen from `seed`; a port in use is passed over.
+/// 49152..=65535 (RFC 7348 section 5), chosen from `seed`; a port in use is passed over. Without
+/// `fragment` they set DF.
 ///
 /// # Errors
 /// What the system says, with the address named.
-pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<OwnedFd>> {
+pub fn udp_senders(
+    local: IpAddr,
+    count: usize,
+    seed: u64,
+    fragment: bool,
+) -> io::Result<Vec<OwnedFd>> {
     const FIRST: u64 = 49_152;
     const PORTS: u64 = 65_536 - FIRST;
     // An odd stride visits every port of the range, whose size is a power of two.
@@ -95,7 +117,7 @@ pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<Own
         }
         next = next.wrapping_add(stride);
         let port = u16::try_from(FIRST + next % PORTS).unwrap_or(u16::MAX);
-        match udp(SocketAddr::new(local, port)) {
+        match inet(SocketAddr::new(local, port), SockType::Datagram, 0, fragment) {
             Ok(fd) => senders.push(fd),
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
             Err(e) => return Err(e),
@@ -104,21 +126,32 @@ pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<Own
     Ok(senders)
 }
 
-fn udp(local: SocketAddr) -> io::Result<OwnedFd> {
-    let step = |e: nix::Error| {
-        let e = io::Error::from(e);
-        io::Error::new(e.kind(), format!("UDP socket on {local}: {e}"))
+/// A bound UDP socket, or a raw one of a protocol.
+fn inet(local: SocketAddr, kind: SockType, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
+    let step = |e: io::Error| {
+        let what = match kind {
+            SockType::Raw => format!("raw socket of protocol {protocol} on {}", local.ip()),
+            _ => format!("UDP socket on {local}"),
+        };
+        io::Error::new(e.kind(), format!("{what}: {e}"))
     };
     let (family, level, discover) = match local {
-        SocketAddr::V4(_) => (AddressFamily::Inet, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
-        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+        SocketAddr::V4(_) => (libc::AF_INET, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        SocketAddr::V6(_) => (libc::AF_INET6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
     };
-    let fd =
-        socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).map_err(step)?;
-    // DF set: a VTEP must not fragment (RFC 7348 section 4.3).
-    set(&fd, level, discover, libc::IP_PMTUDISC_DO)?;
+    let kind = kind as i32 | libc::SOCK_CLOEXEC;
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(family, kind, protocol.into()) };
+    if raw < 0 {
+        return Err(step(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    // DF unless told otherwise: a VTEP must not fragment (RFC 7348 section 4.3).
+    let mode = if fragment { libc::IP_PMTUDISC_DONT } else { libc::IP_PMTUDISC_DO };
+    set(&fd, level, discover, mode).map_err(step)?;
     grow_buffers(&fd);
-    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(step)?;
+    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(|e| step(e.into()))?;
     Ok(fd)
 }
 

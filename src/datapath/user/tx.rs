@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use super::rx::{RxBatch, Span};
 use crate::encap::DropReason;
@@ -19,8 +20,8 @@ const ARENA: usize = 1 << 20;
 const PIECES_PER_MESSAGE: usize = 1024;
 /// Pieces one batch may hold.
 const PIECES: usize = 16 * PIECES_PER_MESSAGE;
-/// Messages one batch may hold.
-const MESSAGES: usize = 1024;
+/// Messages one batch may hold: a super-frame of 64 KiB in packets of 32 bytes.
+const MESSAGES: usize = 2048;
 /// Datagrams the kernel takes in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
 const MAX_SEGMENTS: u16 = 64;
 /// Bytes of one joined message: it must fit an IPv4 packet.
@@ -32,10 +33,34 @@ const CONTROL: usize = 64;
 pub struct Target {
     /// The socket.
     pub socket: RawFd,
-    /// Index of the destination address given to [`TxBatch::new`]; `None` on packet sockets.
+    /// Index of the destination in the [`Outlet`]; `None` on packet sockets.
     pub address: Option<usize>,
     /// Outer TOS or traffic class.
     pub tos: u8,
+    /// Most packets in one message: see [`Outlet::segments`].
+    pub segments: u16,
+}
+
+/// Where an edge's datagrams go, and how many the kernel takes at once.
+#[derive(Debug)]
+pub struct Outlet {
+    addresses: Vec<Address>,
+    segments: AtomicU16,
+}
+
+impl Outlet {
+    /// The destinations that [`Target::address`] counts. Without `join` every datagram is a message
+    /// of its own (raw sockets, kernels without `UDP_SEGMENT`, links without offloads).
+    #[must_use]
+    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
+        Outlet { addresses, segments: AtomicU16::new(if join { MAX_SEGMENTS } else { 1 }) }
+    }
+
+    /// Most datagrams in one message, at present.
+    #[must_use]
+    pub fn segments(&self) -> u16 {
+        self.segments.load(Relaxed)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +94,13 @@ pub struct TxBatch {
     messages: Vec<Message>,
     headers: Vec<libc::mmsghdr>,
     control: Box<[[u64; CONTROL / 8]]>,
-    addresses: Vec<Address>,
-    max_segments: u16,
 }
 
 // SAFETY: the raw pointers in `iovecs` and `headers` are made and used within one `flush`.
 unsafe impl Send for TxBatch {}
 
 /// A destination as `sendmmsg` wants it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Address {
     storage: libc::sockaddr_storage,
     len: libc::socklen_t,
@@ -103,10 +126,9 @@ impl From<std::net::SocketAddr> for Address {
 }
 
 impl TxBatch {
-    /// An empty batch with the destinations that targets refer to. Without `join`, every datagram
-    /// is a message of its own (kernels without `UDP_SEGMENT`, links without offloads).
+    /// An empty batch.
     #[must_use]
-    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
+    pub fn new() -> Self {
         TxBatch {
             arena: vec![0; ARENA].into(),
             used: 0,
@@ -115,17 +137,22 @@ impl TxBatch {
             messages: Vec::with_capacity(MESSAGES),
             headers: Vec::with_capacity(MESSAGES),
             control: vec![[0; CONTROL / 8]; MESSAGES].into(),
-            addresses,
-            max_segments: if join { MAX_SEGMENTS } else { 1 },
         }
     }
 
-    /// Whether another datagram of `headers` header bytes and up to `pieces` pieces surely fits.
+    /// Whether `packets` more surely fit, of up to `headers` header bytes each, in one piece each
+    /// beside the headers.
     #[must_use]
-    pub fn has_room(&self, headers: usize, pieces: usize) -> bool {
-        self.used + headers <= ARENA
-            && self.pieces.len() + pieces <= PIECES
-            && self.messages.len() < MESSAGES
+    pub fn has_room(&self, packets: usize, headers: usize) -> bool {
+        self.used + packets * headers <= ARENA
+            && self.pieces.len() + 2 * packets <= PIECES
+            && self.messages.len() + packets <= MESSAGES
+    }
+
+    /// Whether that many fit into an empty batch.
+    #[must_use]
+    pub const fn could_fit(packets: usize, headers: usize) -> bool {
+        packets <= MESSAGES && packets * headers <= ARENA
     }
 
     /// Space of `len` bytes for headers; `None` when the arena is full.
@@ -144,11 +171,10 @@ impl TxBatch {
     /// It joins the message before it where target and size allow.
     pub fn push_datagram(&mut self, target: Target, header: usize, payload: Span) {
         let size = header + payload.len;
-        let max = self.max_segments;
         let open = self.messages.last_mut().filter(|m| {
             m.target == target
                 && !m.closed
-                && m.segments < max
+                && m.segments < target.segments
                 && size <= m.size
                 && m.bytes + size <= MAX_JOINED
                 && m.pieces + 2 <= PIECES_PER_MESSAGE
@@ -186,7 +212,7 @@ impl TxBatch {
         self.pieces.push(header);
         self.pieces.extend(rest.into_iter().map(Piece::Payload));
         let pieces = self.pieces.len() - first;
-        let target = Target { socket, address: None, tos: 0 };
+        let target = Target { socket, address: None, tos: 0, segments: 1 };
         let message =
             Message { target, first, pieces, bytes: 0, size: 0, segments: 1, closed: true };
         self.messages.push(message);
@@ -195,7 +221,7 @@ impl TxBatch {
     /// Sends everything and empties the batch; payload is taken from `rx`, the buffers that the
     /// spans were cut from. What a socket does not take is dropped and counted, with `full` as the
     /// reason where its buffer was full.
-    pub fn flush(&mut self, rx: &RxBatch, counters: &Counters, full: DropReason) {
+    pub fn flush(&mut self, rx: &RxBatch, outlet: &Outlet, counters: &Counters, full: DropReason) {
         self.iovecs.clear();
         self.iovecs.extend(self.pieces.iter().map(|piece| {
             let bytes = match piece {
@@ -210,7 +236,7 @@ impl TxBatch {
             let socket = message.target.socket;
             let run = self.messages[start..].iter().take_while(|m| m.target.socket == socket);
             let end = start + run.count();
-            self.send_run(socket, start, end, counters, full);
+            self.send_run(socket, start..end, outlet, counters, full);
             start = end;
         }
         self.messages.clear();
@@ -221,14 +247,15 @@ impl TxBatch {
     fn send_run(
         &mut self,
         socket: RawFd,
-        start: usize,
-        end: usize,
+        run: std::ops::Range<usize>,
+        outlet: &Outlet,
         counters: &Counters,
         full: DropReason,
     ) {
         self.headers.clear();
-        for index in start..end {
-            let header = self.message_header(index);
+        let start = run.start;
+        for index in run {
+            let header = self.message_header(index, outlet);
             self.headers.push(header);
         }
         let mut done = 0;
@@ -257,7 +284,7 @@ impl TxBatch {
                 Some(libc::EIO | libc::EINVAL) if self.messages[start + done].segments > 1 => {
                     // The interface below cannot cut datagrams: from now on each goes by itself.
                     tracing::warn!(%error, "UDP_SEGMENT refused; sending datagrams one by one");
-                    self.max_segments = 1;
+                    outlet.segments.store(1, Relaxed);
                     DropReason::UnderlayError
                 }
                 _ => {
@@ -272,20 +299,20 @@ impl TxBatch {
         }
     }
 
-    fn message_header(&mut self, index: usize) -> libc::mmsghdr {
+    fn message_header(&mut self, index: usize, outlet: &Outlet) -> libc::mmsghdr {
         let message = self.messages[index];
         // SAFETY: all-zero bytes are a valid message header.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
         let hdr = &mut header.msg_hdr;
         hdr.msg_iov = self.iovecs[message.first..].as_mut_ptr();
         hdr.msg_iovlen = message.pieces as _;
-        let Some(address) = message.target.address.and_then(|a| self.addresses.get_mut(a)) else {
+        let Some(address) = message.target.address.and_then(|a| outlet.addresses.get(a)) else {
             return header;
         };
-        hdr.msg_name = (&raw mut address.storage).cast();
+        hdr.msg_name = (&raw const address.storage).cast_mut().cast();
         hdr.msg_namelen = address.len;
         let v6 = i32::from(address.storage.ss_family) == libc::AF_INET6;
-        let control = &mut self.control[index];
+        let Some(control) = self.control.get_mut(index) else { return header };
         let mut used = 0;
         if message.segments > 1 {
             #[allow(clippy::cast_possible_truncation)] // datagrams are below 64 KiB
