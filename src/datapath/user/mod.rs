@@ -9,11 +9,15 @@ mod coalesce;
 mod decap;
 mod edge;
 mod encap;
+mod nexthop;
+mod oversize;
+mod routes;
 mod rx;
 #[cfg(test)]
 mod samples;
 mod segment;
 mod sockets;
+mod stt;
 mod tx;
 pub mod vnet;
 mod worker;
@@ -28,6 +32,8 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use oversize::Oversize;
+pub use routes::{RouteConfig, Via};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};

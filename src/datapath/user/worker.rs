@@ -76,8 +76,7 @@ impl Worker {
         let mut packets = RxBatch::new(RxKind::Packet, BATCH);
         let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
         let mut coalescer = Coalescer::new(super::kernel_at_least(6, 2));
-        let mut senders: Vec<TxBatch> =
-            self.edges.iter().map(|e| TxBatch::new(e.addresses(), e.offloads)).collect();
+        let mut tx = TxBatch::new();
         let mut events = [EpollEvent::empty(); 64];
         loop {
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
@@ -100,17 +99,15 @@ impl Worker {
                 };
                 let done = match *source {
                     Source::Port(edge, port) => {
-                        let tx = &mut senders[edge];
-                        encap::from_port(&self.edges[edge], port, &mut packets, tx, now)
+                        encap::from_port(&self.edges[edge], port, &mut packets, &mut tx, now)
                     }
                     Source::Underlay(edge) => {
-                        let tx = &mut senders[edge];
                         let edge = &self.edges[edge];
                         let rx = match edge.engine.transport() {
                             Transport::Frame | Transport::Stt { .. } => &mut packets,
                             Transport::Udp { .. } | Transport::Ip { .. } => &mut datagrams,
                         };
-                        decap::from_underlay(edge, rx, tx, &mut coalescer, now)
+                        decap::from_underlay(edge, rx, &mut tx, &mut coalescer, now)
                     }
                 };
                 if let Err(error) = done {
