@@ -306,7 +306,8 @@ mod tests {
             }
             assert_eq!(seen, [true, true, false]);
         }
-        let damaged = Capture::new(&classic(false, false, &FRAMES)[..60]).last();
+        let file = classic(false, false, &FRAMES);
+        let damaged = Capture::new(&file[..60]).last();
         let text = damaged.unwrap().unwrap_err().to_string();
         assert_eq!(text, "at byte 51: the file ends within a record: 7 more bytes are announced");
     }

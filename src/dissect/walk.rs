@@ -265,7 +265,7 @@ impl<'a> Walk<'a> {
         if !self.header(&ETHERNET) {
             return Next::End;
         }
-        let mut ethertype = u16::try_from(self.number("ethertype")).unwrap_or(0);
+        let ethertype = u16::try_from(self.number("ethertype")).unwrap_or(0);
         if vlan::is_tpid(ethertype) {
             return self.tags();
         }
@@ -275,10 +275,6 @@ impl<'a> Walk<'a> {
             let bridges = group == Some(&stp::GROUP.to_string());
             return if limited && bridges { self.bpdu() } else { Next::Data };
         }
-        if self.tunnels == 0 {
-            self.end = self.bytes.len();
-        }
-        std::mem::swap(&mut ethertype, &mut 0);
         Next::Type(ethertype)
     }
 
