@@ -88,7 +88,9 @@ fn page(facts: &Facts) -> String {
 
 /// The figure of a header and the meaning of its fields.
 fn describe(text: &mut String, header: &Description) {
-    let _ = writeln!(text, "{} ({})\n\n{}\n", header.title, header.source, figure(header));
+    let source = format!("({})", header.source);
+    paragraph(text, &format!("{} ", header.title), 2, &source);
+    let _ = writeln!(text, "\n{}\n", figure(header));
     let mut told: Vec<&str> = Vec::new();
     for field in header.fields {
         // Bits of one name and meaning are told once.
@@ -121,13 +123,9 @@ fn arithmetic(text: &mut String, facts: &Facts) {
     for (underlay, v6, ip) in [("IPv4", false, 20), ("IPv6", true, 40)] {
         let cost = overhead(encap, v6, &extras);
         let title = if v6 { "" } else { "Overhead" };
-        let _ = writeln!(
-            text,
-            "{title:<10} {underlay}: {ip} {} = {cost} bytes; inner MTU {} at 1500, {} at 9000",
-            facts.terms,
-            1500 - cost,
-            9000 - cost
-        );
+        let (at_1500, at_9000) = (1500 - cost, 9000 - cost);
+        let _ = writeln!(text, "{title:<10} {underlay}: {ip} {} = {cost} bytes", facts.terms);
+        let _ = writeln!(text, "{:17}inner MTU {at_1500} at 1500, {at_9000} at 9000", "");
     }
     for (said, more) in facts.options {
         let (v4, v6) = (overhead(encap, false, more), overhead(encap, true, more));
@@ -144,10 +142,6 @@ fn arithmetic(text: &mut String, facts: &Facts) {
 fn paragraph(text: &mut String, title: &str, indent: usize, said: &str) {
     let mut line = title.to_owned();
     let mut empty = true;
-    if title.len() > indent {
-        let _ = writeln!(text, "{}", line.trim_end());
-        line = " ".repeat(indent);
-    }
     for word in said.split_whitespace() {
         let gap = usize::from(!empty);
         if !empty && line.chars().count() + gap + word.chars().count() > WIDTH {
@@ -211,8 +205,14 @@ mod tests {
     #[test]
     fn the_arithmetic_of_vxlan() {
         let page = page(FACTS.iter().find(|f| f.name == "vxlan").unwrap());
-        assert!(page.contains("= 50 bytes; inner MTU 1450 at 1500, 8950 at 9000"), "{page}");
-        assert!(page.contains("= 70 bytes; inner MTU 1430 at 1500, 8930 at 9000"), "{page}");
+        assert!(
+            page.contains("= 50 bytes\n                 inner MTU 1450 at 1500, 8950 at 9000"),
+            "{page}"
+        );
+        assert!(
+            page.contains("= 70 bytes\n                 inner MTU 1430 at 1500, 8930 at 9000"),
+            "{page}"
+        );
     }
 
     #[test]
