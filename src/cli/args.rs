@@ -100,6 +100,10 @@ pub struct Run {
     /// Directory for the report [default: reports/<lab>-<time>].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write what crosses the underlay to capture.pcapng beside the report, as on a cable: cut into
+    /// packets, checksums finished. Takes processor time, so the figures suffer.
+    #[arg(long)]
+    pub capture: bool,
     /// Keep the testbed after the run, print how to enter it, and wait for Ctrl-C.
     #[arg(long)]
     pub keep: bool,

@@ -96,7 +96,10 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "overlab", &mut out);
+            // In memory first, since `generate` panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "overlab", &mut script);
+            out.write_all(&script)?;
             Ok(0)
         }
     }

@@ -41,7 +41,10 @@ pub fn load(path: &Path) -> Option<(Loaded, Plan)> {
 
 /// Runs a lab and reports; returns the exit status.
 pub fn run(options: &args::Run) -> anyhow::Result<u8> {
-    let Some((_, plan)) = load(&options.lab) else { return Ok(WRONG) };
+    let Some((_, mut plan)) = load(&options.lab) else { return Ok(WRONG) };
+    if options.capture {
+        plan.capture = Some(lab::Capture::Underlay);
+    }
     // Before the namespaces of our own: leftovers are looked for in the machine's.
     let mut out = Output::prepare(options)?;
     // Relative paths are still the user's after this: only mounts and networks change.

@@ -44,7 +44,7 @@ pub struct Summary {
     pub bytes: u64,
     /// Frames the kernel dropped because they came faster than they were written.
     pub dropped: u64,
-    /// Packets left out because the file had reached its limit.
+    /// Packets left out because their port had used up its share of the file.
     pub omitted: u64,
 }
 
@@ -62,7 +62,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts to write what crosses `ports` to a new pcapng file at `path`, up to `limit` bytes.
+    /// Starts to write what crosses `ports` to a new pcapng file at `path`, up to `limit` bytes
+    /// in equal shares.
     ///
     /// Everything that crosses after this returns is captured.
     ///
@@ -92,7 +93,9 @@ impl Capture {
                 writer.interface(&name, &port.comment)?;
             }
             let (stopped, stop) = pipe()?;
-            let work = Work { taps, writer, limit, summary: Summary::default() };
+            let share = limit / taps.len().max(1) as u64;
+            let left = vec![share; taps.len()];
+            let work = Work { taps, writer, left, summary: Summary::default() };
             let thread = std::thread::Builder::new().name("capture".into());
             Ok((thread.spawn(move || work.run(&stopped))?, stop))
         };
@@ -129,7 +132,9 @@ impl Drop for Capture {
 struct Work {
     taps: Vec<Tap>,
     writer: Writer<BufWriter<File>>,
-    limit: u64,
+    /// Bytes every port may still write: equal shares, so that the first busy one does not leave
+    /// nothing to the others.
+    left: Vec<u64>,
     summary: Summary,
 }
 
@@ -177,14 +182,14 @@ impl Work {
         until: Duration,
     ) -> io::Result<bool> {
         let mut taken = false;
-        for (interface, tap) in (0..).zip(&self.taps) {
+        for ((interface, tap), left) in (0..).zip(&self.taps).zip(&mut self.left) {
             for _ in 0..most {
                 let Some(frame) = tap.next(buffer)?.filter(|frame| frame.time <= until) else {
                     break;
                 };
                 taken = true;
                 let (writer, summary) = (&mut self.writer, &mut self.summary);
-                write(writer, summary, self.limit, interface, &frame, segmenter)?;
+                write(writer, summary, left, interface, &frame, segmenter)?;
             }
         }
         Ok(taken)
@@ -194,22 +199,26 @@ impl Work {
 fn write(
     writer: &mut Writer<BufWriter<File>>,
     summary: &mut Summary,
-    limit: u64,
+    left: &mut u64,
     interface: u32,
     frame: &Frame<'_>,
     segmenter: &mut Segmenter,
 ) -> io::Result<()> {
-    if summary.omitted > 0 {
-        // The file is full: what follows is only counted, so that it ends at one point in time.
+    if *left == 0 {
+        // This port's share is used up: what follows is only counted.
         summary.omitted += on_wire(frame).packets;
         return Ok(());
     }
     let mut outcome = Ok(());
     segmenter.each(frame, |packet| {
         // A block's own fields take less than 64 bytes.
-        if summary.omitted > 0 || writer.written() + packet.len() as u64 + 64 > limit {
+        let size = packet.len() as u64 + 64;
+        if *left < size {
+            // So that it ends at one point in time, not with the first small packet that fits no more.
+            *left = 0;
             summary.omitted += 1;
         } else if outcome.is_ok() {
+            *left -= size;
             summary.packets += 1;
             outcome = writer.packet(interface, frame.time, frame.outgoing, packet);
         }

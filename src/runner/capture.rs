@@ -34,7 +34,10 @@ pub(super) fn stop(capture: Capture, path: &Path) -> Result<String, RunError> {
     );
     if summary.omitted > 0 {
         let limit = LIMIT >> 20;
-        note += &format!(" {} packets came after it had reached {limit} MiB.", summary.omitted);
+        note += &format!(
+            " {} packets are left out: each interface has an equal share of {limit} MiB.",
+            summary.omitted
+        );
     }
     if summary.dropped > 0 {
         note += &format!(" {} packets came too fast to be written.", summary.dropped);

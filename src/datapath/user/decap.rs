@@ -1,18 +1,28 @@
 //! From the underlay to VMs' ports.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::PoisonError;
+use std::time::Duration;
 
-use super::coalesce::{Coalescer, pass};
+use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
+use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span};
+use super::segment::finish_checksum;
+use super::stt::{self, SttLink};
 use super::tx::TxBatch;
-use super::vnet;
-use crate::encap::{DropReason, Outer};
-use crate::vswitch::{Direction, Location, Peer, PeerId, PortId, Verdict};
-use crate::wire::ethernet::ethertype;
+use super::vnet::{self, VnetHeader};
+use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
+use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
+use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::{ipv4, ipv6};
+
+/// Packets that the batch must have room for at any time: what a coalescer holds, and one more.
+const ROOM: usize = 640;
+/// Most header bytes of one packet sent, where it is not whole super-frames' headers.
+const HEADERS: usize = 256;
 
 /// Receives one batch from the underlay and delivers what may go to VMs.
 ///
@@ -25,141 +35,336 @@ pub fn from_underlay(
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let counters = edge.switch.counters(Direction::Decap);
-    match &edge.underlay {
-        Underlay::Frame { nic } => {
-            let count = rx.receive(nic.as_fd())?;
-            for i in 0..count {
-                if let Err(reason) = tagged(edge, i, rx, tx, now) {
-                    counters.dropped(reason);
-                }
-            }
-        }
-        Underlay::Udp { receiver, .. } => {
-            let count = rx.receive(receiver.as_fd())?;
-            let mut last = None;
-            for i in 0..count {
-                let (received, message) = rx.message(i);
-                let size = if received.gro_size > 0 { received.gro_size } else { message.len };
-                let mut rest = message;
-                while rest.len > 0 {
-                    let datagram = rest.take(size);
-                    rest = rest.skip(size);
-                    let mut way = Way { edge, rx, tx, coalescer, now, last: &mut last };
-                    if let Err(reason) = way.datagram(&received, datagram) {
-                        counters.dropped(reason);
-                    }
-                }
-            }
-            coalescer.flush(rx, tx);
-        }
-    }
-    tx.flush(rx, counters, DropReason::PortFull);
-    Ok(())
-}
-
-/// A frame of the L2 fabric: its tag names the network; it goes on as it came, super-frames whole.
-fn tagged(
-    edge: &Edge,
-    i: usize,
-    rx: &RxBatch,
-    tx: &mut TxBatch,
-    now: u64,
-) -> Result<(), DropReason> {
-    let (received, span) = rx.message(i);
-    let bytes = rx.bytes(span).ok_or(DropReason::Truncated)?;
-    let meta = flow::frame(bytes, edge.seed)?;
-    let network = if edge.engine.header_len() == 0 {
-        // The plain path: everything untagged belongs to the one network.
-        if received.tag.is_some() {
-            return Err(DropReason::UnknownNetwork);
-        }
-        0
-    } else {
-        let Some(tag) = received.tag else {
-            // Spanning tree and the host's own traffic: not for tenants.
-            return Ok(());
-        };
-        let [a, b] = tag.tpid.to_be_bytes();
-        let [c, d] = tag.tci.to_be_bytes();
-        let [e, f] = meta.ethertype.to_be_bytes();
-        edge.engine.decap(&[a, b, c, d, e, f], &OUTER_FABRIC)?.network
+    let socket = match &edge.underlay {
+        Underlay::Frame { nic } => nic,
+        Underlay::Udp { receiver, .. } => receiver,
+        Underlay::Ip { socket } => socket,
+        Underlay::Stt(link) => &link.nic,
     };
-    let network = edge.switch.network(network).ok_or(DropReason::UnknownNetwork)?;
-    let peer = edge.switch.peer_of(Peer::Fabric).ok_or(DropReason::UnknownPeer)?;
-    let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, now);
-    deliver(edge, verdict, &network.ports, span.len, |port| {
-        let space = tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
-        space.copy_from_slice(&received.vnet.to_bytes());
-        tx.push_frame(edge.ports[port.0].as_raw_fd(), vnet::LEN, [span]);
-        Ok(())
-    })
+    let count = rx.receive(socket.as_fd())?;
+    let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
+    for i in 0..count {
+        way.message(i);
+    }
+    way.flush();
+    Ok(())
 }
 
 /// A tag has no outer header.
 const OUTER_FABRIC: Outer = Outer { source: IpAddr::V4(Ipv4Addr::UNSPECIFIED), tos: 0 };
 
-fn deliver(
-    edge: &Edge,
-    verdict: Verdict,
-    all: &[PortId],
-    bytes: usize,
-    mut to: impl FnMut(PortId) -> Result<(), DropReason>,
-) -> Result<(), DropReason> {
-    match verdict {
-        Verdict::Drop(reason) => return Err(reason),
-        Verdict::To(Location::Port(port)) => to(port)?,
-        Verdict::To(Location::Peer(_)) => return Err(DropReason::SplitHorizon),
-        Verdict::Flood => all.iter().try_for_each(|port| to(*port))?,
-    }
-    edge.switch.counters(Direction::Decap).carried(1, bytes as u64);
-    Ok(())
-}
-
-/// The last datagram's outer source, and the peer it is.
-type LastPeer = Option<(IpAddr, Option<PeerId>)>;
-
-/// What a datagram needs on its way.
+/// One worker's buffers at work for one edge.
 struct Way<'a> {
     edge: &'a Edge,
     rx: &'a mut RxBatch,
     tx: &'a mut TxBatch,
     coalescer: &'a mut Coalescer,
     now: u64,
-    last: &'a mut LastPeer,
+    /// The last packet's outer source, and the peer it is.
+    last: Option<(IpAddr, Option<PeerId>)>,
+    /// The last frame's network, peer and addresses, and where it goes: within one batch the
+    /// next one mostly goes there too.
+    verdict: Option<(Asked, Verdict)>,
 }
 
+/// What the switch is asked about a frame: network, peer, destination, source.
+type Asked = (u64, PeerId, Mac, Mac);
+
 impl Way<'_> {
-    fn datagram(&mut self, received: &Received, datagram: Span) -> Result<(), DropReason> {
-        let edge = self.edge;
-        let source = received.source.ok_or(DropReason::UnknownPeer)?;
-        let bytes = self.rx.bytes(datagram).ok_or(DropReason::Truncated)?;
-        let decap = edge.engine.decap(bytes, &Outer { source, tos: received.tos })?;
-        let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;
-        let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
-        let inner = datagram.skip(decap.offset);
-        let bytes = self.rx.bytes(inner).ok_or(DropReason::Truncated)?;
-        let mut meta = flow::frame(bytes, edge.seed)?;
-        self.congestion(inner, received.tos, &mut meta)?;
-        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
-        if let Verdict::To(Location::Port(port)) = verdict {
-            let socket = edge.ports[port.0].as_raw_fd();
-            self.coalescer.push(socket, inner, &meta, self.rx, self.tx);
-            edge.switch.counters(Direction::Decap).carried(1, inner.len as u64);
-            return Ok(());
+    fn counters(&self) -> &Counters {
+        self.edge.switch.counters(Direction::Decap)
+    }
+
+    fn flush(&mut self) {
+        self.coalescer.flush(self.rx, self.tx);
+        let counters = self.edge.switch.counters(Direction::Decap);
+        self.tx.flush(self.rx, &self.edge.outlet, counters, DropReason::PortFull);
+    }
+
+    fn room(&mut self) {
+        if !self.tx.has_room(ROOM, HEADERS) {
+            self.flush();
         }
-        deliver(edge, verdict, &network.ports, inner.len, |port| {
-            pass(edge.ports[port.0].as_raw_fd(), inner, self.tx);
+    }
+
+    fn count_failure(&self, done: Result<(), DropReason>) {
+        if let Err(reason) = done {
+            self.counters().dropped(reason);
+        }
+    }
+
+    /// Takes what one message holds.
+    fn message(&mut self, i: usize) {
+        let (received, message) = self.rx.message(i);
+        if received.truncated {
+            self.counters().dropped(DropReason::TooBig);
+            return;
+        }
+        match &self.edge.underlay {
+            Underlay::Frame { .. } => {
+                let done = self.tagged(&received, message);
+                self.count_failure(done);
+            }
+            Underlay::Udp { .. } => {
+                let size = if received.gro_size > 0 { received.gro_size } else { message.len };
+                let mut rest = message;
+                while rest.len > 0 {
+                    let done = self.packet(&received, received.tos, rest.take(size));
+                    self.count_failure(done);
+                    rest = rest.skip(size);
+                }
+            }
+            Underlay::Ip { .. } => {
+                let done = self.behind_ip(&received, message);
+                self.count_failure(done);
+            }
+            Underlay::Stt(link) => {
+                let done = self.behind_ethernet(link, &received, message);
+                self.count_failure(done);
+            }
+        }
+    }
+
+    /// What a raw socket gives: over IPv4 the header first, over IPv6 not.
+    fn behind_ip(&mut self, received: &Received, message: Span) -> Result<(), DropReason> {
+        if received.source.is_some_and(|source| source.is_ipv6()) {
+            return self.packet(received, received.tos, message);
+        }
+        let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
+        self.packet(received, header.tos, message.skip(header.header_len))
+    }
+
+    /// A segment of STT, or a whole frame of it that nobody cut.
+    fn behind_ethernet(
+        &mut self,
+        link: &SttLink,
+        received: &Received,
+        message: Span,
+    ) -> Result<(), DropReason> {
+        let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
+        let incoming = stt::incoming(bytes)?;
+        if incoming.destination != link.local {
+            return Err(DropReason::NotForUs);
+        }
+        let source = IpAddr::V4(incoming.source);
+        let unfinished = received.vnet.needs_csum();
+        if let (Some(at), true) = (incoming.whole, unfinished) {
+            // Never on a cable: nothing to verify.
+            let end = incoming.segment.0 + incoming.segment.1;
+            return self.stt_frame(source, incoming.tos, message.take(end).skip(at));
+        }
+        if unfinished {
+            let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
+            finish_checksum(bytes, received.vnet)?;
+        }
+        let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
+        let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;
+        let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = waiting.lost();
+        let now = Duration::from_millis(self.now);
+        let ends = (source, link.local.into());
+        let done = waiting.push(now, ends, incoming.tos, bytes);
+        let (whole, tos) = match done? {
+            None => (None, 0),
+            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+        };
+        for _ in lost..waiting.lost() {
+            self.counters().dropped(DropReason::Incomplete);
+        }
+        drop(waiting);
+        let Some(whole) = whole else { return Ok(()) };
+        let span = match self.rx.stash(&whole) {
+            Some(span) => span,
+            None => {
+                self.flush();
+                self.rx.clear_stash();
+                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+            }
+        };
+        self.stt_frame(source, tos, span)
+    }
+
+    /// A whole STT frame.
+    fn stt_frame(&mut self, source: IpAddr, tos: u8, frame: Span) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let bytes = self.rx.bytes(frame).ok_or(DropReason::Truncated)?;
+        let decap = edge.engine.decap(bytes, &Outer { source, tos })?;
+        let offload = edge.engine.offload(bytes)?;
+        let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
+        let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;
+        let inner = frame.skip(decap.offset);
+        let mut meta = flow::frame(self.rx.bytes(inner).ok_or(DropReason::Truncated)?, edge.seed)?;
+        self.congestion(inner, tos, &mut meta)?;
+        let vnet = match &offload {
+            Some(offload) => stt::metadata(offload, meta.payload, inner.len)?,
+            None => VnetHeader::default(),
+        };
+        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+        let packets = vnet.packets(inner.len.saturating_sub(meta.payload));
+        self.deliver(verdict, network, packets, inner, |way, port| {
+            pass(port, inner, vnet, way.tx);
             Ok(())
         })
     }
 
+    /// A frame of the L2 fabric: its tag names the network; it goes on as it came, super-frames whole.
+    fn tagged(&mut self, received: &Received, span: Span) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
+        let meta = flow::frame(bytes, edge.seed)?;
+        let network = if edge.engine.header_len() == 0 {
+            // The plain path: everything untagged belongs to the one network.
+            if received.tag.is_some() {
+                return Err(DropReason::UnknownNetwork);
+            }
+            0
+        } else {
+            let Some(tag) = received.tag else {
+                // Spanning tree and the host's own traffic: not for tenants.
+                return Ok(());
+            };
+            let [a, b] = tag.tpid.to_be_bytes();
+            let [c, d] = tag.tci.to_be_bytes();
+            let [e, f] = meta.ethertype.to_be_bytes();
+            edge.engine.decap(&[a, b, c, d, e, f], &OUTER_FABRIC)?.network
+        };
+        let network = edge.switch.network(network).ok_or(DropReason::UnknownNetwork)?;
+        let peer = edge.switch.peer_of(Peer::Fabric).ok_or(DropReason::UnknownPeer)?;
+        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+        let packets = received.vnet.packets(span.len.saturating_sub(meta.payload));
+        self.deliver(verdict, network, packets, span, |way, port| {
+            let space = way.tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
+            space.copy_from_slice(&received.vnet.to_bytes());
+            way.tx.push_frame(port, vnet::LEN, [span]);
+            Ok(())
+        })
+    }
+
+    /// Sends to the ports that a verdict names; one that fails keeps none from the others.
+    fn deliver(
+        &mut self,
+        verdict: Verdict,
+        network: &Network,
+        packets: u64,
+        span: Span,
+        mut to: impl FnMut(&mut Self, RawFd) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let one;
+        let ports: &[PortId] = match verdict {
+            Verdict::Drop(reason) => return Err(reason),
+            Verdict::To(Location::Peer(_)) => return Err(DropReason::SplitHorizon),
+            Verdict::To(Location::Port(port)) => {
+                one = [port];
+                &one
+            }
+            Verdict::Flood => &network.ports,
+        };
+        for port in ports {
+            self.room();
+            match to(self, self.edge.ports[port.0].as_raw_fd()) {
+                Ok(()) => self.counters().carried(packets, span.len as u64),
+                Err(reason) => self.counters().dropped(reason),
+            }
+        }
+        Ok(())
+    }
+
+    /// One packet of a tunnel, its outer IP and UDP headers taken off.
+    fn packet(&mut self, received: &Received, tos: u8, packet: Span) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let source = received.source.ok_or(DropReason::UnknownPeer)?;
+        let bytes = self.rx.bytes(packet).ok_or(DropReason::Truncated)?;
+        let decap = edge.engine.decap(bytes, &Outer { source, tos })?;
+        let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
+        self.inner(&decap, peer, tos, packet.skip(decap.offset))
+    }
+
+    /// What was inside.
+    fn inner(
+        &mut self,
+        decap: &Decap,
+        peer: PeerId,
+        tos: u8,
+        inner: Span,
+    ) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;
+        match (decap.kind, &edge.routes) {
+            (InnerKind::Ethernet, None) => {}
+            (InnerKind::Ipv4 | InnerKind::Ipv6, Some(routes)) => {
+                return self.routed(routes, decap, peer, tos, inner);
+            }
+            _ => return Err(DropReason::UnknownProtocol),
+        }
+        let mut meta = flow::frame(self.rx.bytes(inner).ok_or(DropReason::Truncated)?, edge.seed)?;
+        self.congestion(inner, tos, &mut meta)?;
+        let verdict = self.verdict(network, peer, &meta);
+        if let Verdict::To(Location::Port(port)) = verdict {
+            return self.to_port(port, inner, &meta);
+        }
+        let bytes = self.rx.bytes(inner).ok_or(DropReason::Truncated)?;
+        let vnet = unfinished(bytes, &meta, edge.unfinished_up_to())?;
+        self.deliver(verdict, network, 1, inner, |way, port| {
+            pass(port, inner, vnet, way.tx);
+            Ok(())
+        })
+    }
+
+    /// An IP packet for a VM here: an Ethernet header is put before it, into the buffer's headroom.
+    fn routed(
+        &mut self,
+        routes: &Routes,
+        decap: &Decap,
+        peer: PeerId,
+        tos: u8,
+        inner: Span,
+    ) -> Result<(), DropReason> {
+        let kind = if decap.kind == InnerKind::Ipv4 { ethertype::IPV4 } else { ethertype::IPV6 };
+        let packet = self.rx.bytes(inner).ok_or(DropReason::Truncated)?;
+        let (source, destination) = routes::addresses(kind, packet)?;
+        let from = routes.hop(decap.network, source).ok_or(DropReason::BadSource)?;
+        if from.location != Location::Peer(peer) {
+            return Err(DropReason::BadSource);
+        }
+        let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
+        let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };
+        let frame = inner.grow_front(ethernet::LEN).ok_or(DropReason::Truncated)?;
+        let bytes = self.rx.bytes_mut(frame).ok_or(DropReason::Truncated)?;
+        ethernet::Header { dst: hop.mac, src: routes.mac, ethertype: kind }.emit(bytes)?;
+        let mut meta = flow::frame(bytes, self.edge.seed)?;
+        self.congestion(frame, tos, &mut meta)?;
+        self.to_port(port, frame, &meta)
+    }
+
+    /// To one VM, joined with its neighbours of the same flow.
+    fn to_port(&mut self, port: PortId, frame: Span, meta: &FrameMeta) -> Result<(), DropReason> {
+        self.room();
+        let socket = self.edge.ports[port.0].as_raw_fd();
+        let limit = self.edge.unfinished_up_to();
+        let packets = self.coalescer.push(socket, frame, meta, limit, self.rx, self.tx)?;
+        self.counters().carried(packets, frame.len as u64);
+        Ok(())
+    }
+
+    fn verdict(&mut self, network: &Network, peer: PeerId, meta: &FrameMeta) -> Verdict {
+        let asked = (network.id, peer, meta.dst, meta.src);
+        match self.verdict {
+            Some((last, verdict)) if last == asked => verdict,
+            _ => {
+                let switch = &self.edge.switch;
+                let verdict = switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+                self.verdict = Some((asked, verdict));
+                verdict
+            }
+        }
+    }
+
     fn peer(&mut self, source: IpAddr) -> Option<PeerId> {
-        match *self.last {
+        match self.last {
             Some((last, peer)) if last == source => peer,
             _ => {
                 let peer = self.edge.switch.peer_of(Peer::Vtep(source));
-                *self.last = Some((source, peer));
+                self.last = Some((source, peer));
                 peer
             }
         }
@@ -168,34 +373,19 @@ impl Way<'_> {
     /// Carries a congestion mark of the underlay on into the inner packet (RFC 6040 section 4.2).
     fn congestion(&mut self, inner: Span, tos: u8, meta: &mut FrameMeta) -> Result<(), DropReason> {
         let ip = matches!(meta.ethertype, ethertype::IPV4 | ethertype::IPV6);
-        if tos & 0b11 == 0 || !ip {
+        if tos & ecn::MASK == ecn::NOT_ECT || !ip {
             return Ok(());
         }
-        let mark = congestion_mark(meta.tos & 0b11, tos & 0b11)?;
-        if mark == meta.tos & 0b11 {
+        let Some(tos) = ecn::changed_tos(meta.tos, tos, ecn::Dscp::default())? else {
             return Ok(());
-        }
-        meta.tos = meta.tos & !0b11 | mark;
+        };
+        meta.tos = tos;
         let packet = self.rx.bytes_mut(inner.skip(meta.l3)).ok_or(DropReason::Truncated)?;
         if meta.ethertype == ethertype::IPV4 {
-            ipv4::set_tos(packet, meta.tos);
+            ipv4::set_tos(packet, tos);
         } else {
-            ipv6::set_traffic_class(packet, meta.tos);
+            ipv6::set_traffic_class(packet, tos);
         }
         Ok(())
-    }
-}
-
-/// RFC 6040 figure 4: the inner mark after decapsulation, from the inner and the outer one.
-fn congestion_mark(inner: u8, outer: u8) -> Result<u8, DropReason> {
-    const NOT_ECT: u8 = 0b00;
-    const ECT_1: u8 = 0b01;
-    const ECT_0: u8 = 0b10;
-    const CE: u8 = 0b11;
-    match (inner, outer) {
-        (NOT_ECT, CE) => Err(DropReason::EcnCongestion),
-        (ECT_0 | ECT_1, CE) => Ok(CE),
-        (ECT_0, ECT_1) => Ok(ECT_1),
-        _ => Ok(inner),
     }
 }

@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use super::oversize::Oversize;
+use super::routes::{RouteConfig, Routes};
 use super::sockets;
-use super::tx::Address;
+use super::stt::SttLink;
+use super::tx::{Address, Outlet};
 use crate::encap::{Engine, Transport};
 use crate::vswitch::{NetworkConfig, Peer, Switch};
 
@@ -31,8 +34,12 @@ pub struct EdgeConfig {
     pub ports: Vec<String>,
     /// Largest inner IP packet, in bytes.
     pub inner_mtu: u32,
+    /// What becomes of larger ones.
+    pub oversize: Oversize,
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
+    /// The ways to all VMs' addresses, for encapsulations that carry IP packets; unused by others.
+    pub routes: Vec<RouteConfig>,
     /// Seeds flow hashes and source ports.
     pub seed: u64,
 }
@@ -45,7 +52,11 @@ pub struct Edge {
     pub(super) switch: Switch,
     pub(super) ports: Vec<OwnedFd>,
     pub(super) underlay: Underlay,
+    pub(super) outlet: Outlet,
+    /// Where the engine carries no Ethernet, and the edge is a router.
+    pub(super) routes: Option<Routes>,
     pub(super) inner_mtu: usize,
+    pub(super) oversize: Oversize,
     pub(super) offloads: bool,
     pub(super) seed: u64,
 }
@@ -64,9 +75,14 @@ pub(super) enum Underlay {
         receiver: OwnedFd,
         /// Send, each from a source port of its own.
         senders: Vec<OwnedFd>,
-        /// Destination port.
-        port: u16,
     },
+    /// IP packets of the tunnel's protocol.
+    Ip {
+        /// Raw socket.
+        socket: OwnedFd,
+    },
+    /// Super-frames that look like TCP.
+    Stt(Box<SttLink>),
 }
 
 impl Edge {
@@ -76,49 +92,37 @@ impl Edge {
     /// The socket that could not be opened, why, and at which host.
     pub fn open(config: &EdgeConfig) -> io::Result<Self> {
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
-        let underlay = match config.engine.transport() {
-            Transport::Frame => {
-                Underlay::Frame { nic: sockets::packet(&config.nic).map_err(at_host)? }
-            }
-            Transport::Udp { port } => {
-                let vtep = config.vtep.ok_or_else(|| {
-                    at_host(io::Error::new(
-                        io::ErrorKind::InvalidInput,
-                        "a tunnel needs an address",
-                    ))
-                })?;
-                let receiver =
-                    sockets::udp_receiver(SocketAddr::new(vtep, port)).map_err(at_host)?;
-                let senders =
-                    sockets::udp_senders(vtep, SOURCE_PORTS, config.seed).map_err(at_host)?;
-                Underlay::Udp { receiver, senders, port }
-            }
-            Transport::Ip { .. } | Transport::Stt { .. } => {
-                let what = format!("no user datapath for {}", config.engine.encap());
-                return Err(at_host(io::Error::new(io::ErrorKind::Unsupported, what)));
-            }
-        };
+        let switch = Switch::new(&config.networks);
+        let (underlay, port) = underlay(config, switch.peers()).map_err(at_host)?;
         let ports = config.ports.iter().map(|p| sockets::packet(p).map_err(at_host));
+        let address = |peer: &Peer| match peer {
+            Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
+            Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
+        };
+        let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
+        let outlet = Outlet::new(switch.peers().iter().map(address).collect(), joins);
+        let routes = (!config.engine.encap().carries_ethernet()).then(|| {
+            Routes::new(&config.routes, config.seed, |vtep| switch.peer_of(Peer::Vtep(vtep)))
+        });
         Ok(Edge {
             host: config.host.clone(),
             engine: Arc::clone(&config.engine),
-            switch: Switch::new(&config.networks),
             ports: ports.collect::<io::Result<_>>()?,
+            switch,
             underlay,
+            outlet,
+            routes,
             inner_mtu: config.inner_mtu as usize,
+            oversize: config.oversize,
             offloads: config.offloads,
             seed: config.seed,
         })
     }
 
-    /// The destinations of its peers, in the order of their ids.
-    pub(super) fn addresses(&self) -> Vec<Address> {
-        let Underlay::Udp { port, .. } = self.underlay else { return Vec::new() };
-        let address = |peer: &Peer| match peer {
-            Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
-            Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
-        };
-        self.switch.peers().iter().map(address).collect()
+    /// The largest inner packet of a single segment, where packets with unfinished checksums and
+    /// super-frames are taken from the underlay: from a kernel's tunnel device on the same machine.
+    pub(super) fn unfinished_up_to(&self) -> Option<usize> {
+        self.offloads.then_some(self.inner_mtu)
     }
 
     /// The socket that receives from the fabric.
@@ -126,6 +130,36 @@ impl Edge {
         match &self.underlay {
             Underlay::Frame { nic } => nic.as_raw_fd(),
             Underlay::Udp { receiver, .. } => receiver.as_raw_fd(),
+            Underlay::Ip { socket } => socket.as_raw_fd(),
+            Underlay::Stt(link) => link.socket(),
+        }
+    }
+}
+
+/// The sockets towards the fabric, and the port that tunnels go to.
+fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> {
+    let needs = || io::Error::new(io::ErrorKind::InvalidInput, "a tunnel needs an address");
+    let vtep = config.vtep.ok_or_else(needs);
+    let fragment = config.oversize == Oversize::Fragment;
+    match config.engine.transport() {
+        Transport::Frame => Ok((Underlay::Frame { nic: sockets::packet(&config.nic)? }, 0)),
+        Transport::Udp { port } => {
+            let vtep = vtep?;
+            let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
+            let senders = sockets::udp_senders(vtep, SOURCE_PORTS, config.seed, fragment)?;
+            Ok((Underlay::Udp { receiver, senders }, port))
+        }
+        Transport::Ip { protocol } => {
+            Ok((Underlay::Ip { socket: sockets::raw(vtep?, protocol, fragment)? }, 0))
+        }
+        Transport::Stt { port } => {
+            let address = |peer: &Peer| match peer {
+                Peer::Vtep(address) => Some(*address),
+                Peer::Fabric => None,
+            };
+            let peers: Vec<_> = peers.iter().map(address).collect();
+            let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
+            Ok((Underlay::Stt(Box::new(link)), 0))
         }
     }
 }

@@ -3,21 +3,36 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::edge::{Edge, Underlay};
+use super::oversize::{self, Oversize};
+use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span};
 use super::segment::{MAX_HEADERS, finish_checksum, segment};
+use super::stt::{self, Outgoing, SttLink};
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind};
-use crate::vswitch::{Direction, Location, Peer, PeerId, PortId, Verdict};
-use crate::wire::ethernet;
+use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
+use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
+use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
+use crate::wire::ipv4::protocol;
 
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
+/// Most header bytes of one packet sent.
+const HEADERS: usize = vnet::LEN + MAX_HEADERS + MAX_TUNNEL;
 
-/// One frame on its way.
-struct Frame<'a> {
+/// One worker's buffers at work for one port.
+struct Way<'a> {
     edge: &'a Edge,
+    port: PortId,
+    rx: &'a mut RxBatch,
+    tx: &'a mut TxBatch,
+    now: u64,
+}
+
+/// One frame or packet on its way.
+struct Frame {
+    kind: InnerKind,
     span: Span,
     vnet: VnetHeader,
     meta: FrameMeta,
@@ -35,44 +50,15 @@ pub fn from_port(
     tx: &mut TxBatch,
     now: u64,
 ) -> std::io::Result<()> {
-    let counters = edge.switch.counters(Direction::Encap);
     let count = rx.receive(edge.ports[port.0].as_fd())?;
+    let mut way = Way { edge, port, rx, tx, now };
     for i in 0..count {
-        if let Err(reason) = one_frame(edge, port, i, rx, tx, now) {
-            counters.dropped(reason);
+        if let Err(reason) = way.frame(i) {
+            way.counters().dropped(reason);
         }
     }
-    tx.flush(rx, counters, DropReason::UnderlayFull);
+    way.flush();
     Ok(())
-}
-
-fn one_frame(
-    edge: &Edge,
-    port: PortId,
-    i: usize,
-    rx: &mut RxBatch,
-    tx: &mut TxBatch,
-    now: u64,
-) -> Result<(), DropReason> {
-    let (received, span) = rx.message(i);
-    let meta = accept(edge, &received, rx.bytes(span).ok_or(DropReason::Truncated)?)?;
-    let verdict = edge.switch.from_port(port, meta.dst, meta.src, now);
-    let network = edge.switch.network_of(port);
-    let mut frame = Frame { edge, span, vnet: received.vnet, meta, network: network.id };
-    match verdict {
-        Verdict::Drop(reason) => Err(reason),
-        Verdict::To(Location::Port(to)) => frame.to_port(to, tx),
-        Verdict::To(Location::Peer(peer)) => frame.to_peer(peer, rx, tx),
-        Verdict::Flood => {
-            for to in network.ports.iter().filter(|p| **p != port) {
-                frame.to_port(*to, tx)?;
-            }
-            for peer in &network.peers {
-                frame.to_peer(*peer, rx, tx)?;
-            }
-            Ok(())
-        }
-    }
 }
 
 /// Parses a frame from a VM and refuses what an access port does not take.
@@ -84,122 +70,288 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
     if received.tag.is_some() || meta.tags > 0 {
         return Err(DropReason::InnerTag);
     }
-    // The size of the packets that will be on the wire: a super-frame's segments.
-    let packet = if received.vnet.is_gso() {
-        meta.payload - meta.l3 + usize::from(received.vnet.gso_size)
-    } else {
-        bytes.len().saturating_sub(meta.l3)
-    };
-    if packet > edge.inner_mtu {
-        return Err(DropReason::TooBig);
-    }
     Ok(meta)
 }
 
-impl Frame<'_> {
-    /// To another VM of this host, as it came.
-    fn to_port(&self, to: PortId, tx: &mut TxBatch) -> Result<(), DropReason> {
-        let space = tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
-        space.copy_from_slice(&self.vnet.to_bytes());
-        tx.push_frame(self.edge.ports[to.0].as_raw_fd(), vnet::LEN, [self.span]);
-        self.carried(1);
+/// Size of the packets that will be on the wire: a super-frame's segments.
+fn packet_len(bytes: &[u8], vnet: VnetHeader, meta: &FrameMeta) -> usize {
+    if vnet.is_gso() {
+        meta.payload - meta.l3 + usize::from(vnet.gso_size)
+    } else {
+        bytes.len().saturating_sub(meta.l3)
+    }
+}
+
+impl Way<'_> {
+    fn counters(&self) -> &Counters {
+        self.edge.switch.counters(Direction::Encap)
+    }
+
+    fn flush(&mut self) {
+        let counters = self.edge.switch.counters(Direction::Encap);
+        self.tx.flush(self.rx, &self.edge.outlet, counters, DropReason::UnderlayFull);
+    }
+
+    /// Makes room for so many packets.
+    fn room(&mut self, packets: usize) -> Result<(), DropReason> {
+        if self.tx.has_room(packets, HEADERS) {
+            return Ok(());
+        }
+        // Only hostile super-frames (thousands of segments of a few bytes) never fit.
+        if !TxBatch::could_fit(packets, HEADERS) {
+            return Err(DropReason::BadOffload);
+        }
+        self.flush();
         Ok(())
     }
 
-    fn carried(&self, packets: u64) {
-        self.edge.switch.counters(Direction::Encap).carried(packets, self.span.len as u64);
-    }
-
-    fn to_peer(
-        &mut self,
-        peer: PeerId,
-        rx: &mut RxBatch,
-        tx: &mut TxBatch,
-    ) -> Result<(), DropReason> {
-        match &self.edge.underlay {
-            Underlay::Frame { nic } => self.to_fabric(nic.as_raw_fd(), rx, tx),
-            Underlay::Udp { senders, .. } => {
-                let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
-                    return Err(DropReason::UnknownDestination);
-                };
-                let sender = &senders[self.meta.flow as usize % senders.len()];
-                let target = Target {
-                    socket: sender.as_raw_fd(),
-                    address: Some(peer.0),
-                    // RFC 6040 section 4.1, normal mode: the inner code point goes out as it is;
-                    // DSCP by the pipe model (RFC 2983): 0.
-                    tos: self.meta.tos & 0b11,
-                };
-                self.to_vtep(target, rx, tx)
+    fn frame(&mut self, i: usize) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let (received, span) = self.rx.message(i);
+        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
+        let meta = accept(edge, &received, bytes)?;
+        let size = packet_len(bytes, received.vnet, &meta);
+        if size > edge.inner_mtu && edge.oversize != Oversize::Fragment {
+            self.refuse(span);
+            return Err(DropReason::TooBig);
+        }
+        let network = edge.switch.network_of(self.port);
+        let vnet = received.vnet;
+        let mut frame = Frame { kind: InnerKind::Ethernet, span, vnet, meta, network: network.id };
+        if let Some(routes) = &edge.routes {
+            return self.route(routes, &mut frame);
+        }
+        match edge.switch.from_port(self.port, meta.dst, meta.src, self.now) {
+            Verdict::Drop(reason) => Err(reason),
+            Verdict::To(Location::Port(to)) => self.to_port(&frame, to),
+            Verdict::To(Location::Peer(peer)) => self.to_peer(&mut frame, peer),
+            Verdict::Flood => {
+                // One copy that fails keeps none from the others.
+                let from = self.port;
+                for to in network.ports.iter().filter(|p| **p != from) {
+                    let done = self.to_port(&frame, *to);
+                    self.count_failure(done);
+                }
+                // What goes to ports refers to the same bytes, which `complete` finishes.
+                if !network.peers.is_empty() && !frame.vnet.is_gso() && frame.vnet.needs_csum() {
+                    self.flush();
+                }
+                for peer in &network.peers {
+                    let done = self.to_peer(&mut frame, *peer);
+                    self.count_failure(done);
+                }
+                Ok(())
             }
         }
     }
 
-    /// As one frame, whole, with the engine's bytes behind the MAC addresses.
-    fn to_fabric(&self, nic: i32, rx: &RxBatch, tx: &mut TxBatch) -> Result<(), DropReason> {
-        const MACS: usize = 12;
-        let engine = &self.edge.engine;
-        let bytes = rx.bytes(self.span).ok_or(DropReason::Truncated)?;
-        let macs = bytes.get(..MACS).ok_or(DropReason::Truncated)?;
-        let tag = engine.header_len();
-        let len = vnet::LEN + MACS + tag;
-        let space = tx.header_space(len).ok_or(DropReason::UnderlayFull)?;
-        let shift = u16::try_from(tag).map_err(|_| DropReason::TooBig)?;
-        space[..vnet::LEN].copy_from_slice(&self.vnet.shifted(shift).to_bytes());
-        space[vnet::LEN..vnet::LEN + MACS].copy_from_slice(macs);
-        let inner = self.inner([bytes, &[]]);
-        engine.header(self.network, &inner, &mut space[vnet::LEN + MACS..])?;
-        tx.push_frame(nic, len, [self.span.skip(MACS)]);
-        self.carried(1);
+    fn count_failure(&self, done: Result<(), DropReason>) {
+        if let Err(reason) = done {
+            self.counters().dropped(reason);
+        }
+    }
+
+    /// Tells the sender of a packet that is too large, where the edge does so.
+    fn refuse(&mut self, span: Span) {
+        if self.edge.oversize != Oversize::Notify || self.room(4).is_err() {
+            return;
+        }
+        let mut message = [0; oversize::MAX_MESSAGE];
+        let written = self.rx.bytes(span).and_then(|frame| {
+            oversize::notification(frame, self.edge.inner_mtu, &mut message).ok()
+        });
+        if let Some(written) = written {
+            self.reply(message.get(..written).unwrap_or_default());
+        }
+    }
+
+    /// Sends a frame of our own to the VM.
+    fn reply(&mut self, frame: &[u8]) {
+        let len = vnet::LEN + frame.len();
+        if let Some(space) = self.tx.header_space(len) {
+            space[..vnet::LEN].fill(0);
+            space[vnet::LEN..].copy_from_slice(frame);
+            self.tx.push_frame(self.edge.ports[self.port.0].as_raw_fd(), len, []);
+        }
+    }
+
+    /// As a router: answers for addresses it has routes to, forwards what is sent to it.
+    fn route(&mut self, routes: &Routes, frame: &mut Frame) -> Result<(), DropReason> {
+        let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+        if frame.meta.dst != routes.mac {
+            let mut answer = [0; routes::MAX_ANSWER];
+            let len = routes.answer(frame.network, self.port, bytes, &mut answer)?;
+            if len > 0 {
+                self.room(1)?;
+                self.reply(answer.get(..len).unwrap_or_default());
+            }
+            return Ok(());
+        }
+        let kind = frame.meta.ethertype;
+        let packet = bytes.get_mut(ethernet::LEN..).ok_or(DropReason::Truncated)?;
+        let (_, destination) = routes::addresses(kind, packet)?;
+        let hop = routes.hop(frame.network, destination).ok_or(DropReason::UnknownDestination)?;
+        routes::decrement(kind, packet)?;
+        match hop.location {
+            Location::Port(to) => {
+                let header = ethernet::Header { dst: hop.mac, src: routes.mac, ethertype: kind };
+                header.emit(bytes)?;
+                self.to_port(frame, to)
+            }
+            Location::Peer(peer) => {
+                frame.meta = flow::packet(packet, self.edge.seed)?;
+                frame.kind =
+                    if kind == ethertype::IPV4 { InnerKind::Ipv4 } else { InnerKind::Ipv6 };
+                frame.span = frame.span.skip(ethernet::LEN);
+                frame.vnet = frame.vnet.without(ethernet::LEN as u16);
+                self.to_peer(frame, peer)
+            }
+        }
+    }
+
+    /// To another VM of this host, as it came.
+    fn to_port(&mut self, frame: &Frame, to: PortId) -> Result<(), DropReason> {
+        self.room(1)?;
+        let space = self.tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
+        space.copy_from_slice(&frame.vnet.to_bytes());
+        self.tx.push_frame(self.edge.ports[to.0].as_raw_fd(), vnet::LEN, [frame.span]);
+        self.carried(frame);
         Ok(())
     }
 
-    /// As datagrams, one for each segment.
-    fn to_vtep(
+    /// Counts a frame as the packets it stands for.
+    fn carried(&self, frame: &Frame) {
+        let packets = frame.vnet.packets(frame.span.len.saturating_sub(frame.meta.payload));
+        self.counters().carried(packets, frame.span.len as u64);
+    }
+
+    fn to_peer(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
+        // RFC 6040 section 4.1, normal mode; DSCP by the pipe model (RFC 2983): 0.
+        let tos = ecn::outer_tos(Some(frame.meta.tos), ecn::Dscp::default(), ecn::Ingress::Normal);
+        let flow = frame.meta.flow as usize;
+        let (socket, segments) = match &self.edge.underlay {
+            Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
+            Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
+            Underlay::Ip { socket } => (socket, 1),
+            Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
+        };
+        let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
+            return Err(DropReason::UnknownDestination);
+        };
+        let socket = socket.as_raw_fd();
+        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, segments })
+    }
+
+    /// Most datagrams in one message: the kernel joins none that it has to fragment.
+    fn joins(&self, frame: &Frame) -> u16 {
+        let fragments = frame.vnet.is_gso()
+            && self.edge.oversize == Oversize::Fragment
+            && usize::from(frame.vnet.gso_size) + frame.meta.payload - frame.meta.l3
+                > self.edge.inner_mtu;
+        if fragments { 1 } else { self.edge.outlet.segments() }
+    }
+
+    /// As one frame, whole, with the engine's bytes behind the MAC addresses.
+    fn to_fabric(&mut self, frame: &Frame, nic: i32) -> Result<(), DropReason> {
+        const MACS: usize = 12;
+        self.room(1)?;
+        let engine = &self.edge.engine;
+        let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        let macs = bytes.get(..MACS).ok_or(DropReason::Truncated)?;
+        let tag = engine.header_len();
+        let len = vnet::LEN + MACS + tag;
+        let space = self.tx.header_space(len).ok_or(DropReason::UnderlayFull)?;
+        let shift = u16::try_from(tag).map_err(|_| DropReason::TooBig)?;
+        space[..vnet::LEN].copy_from_slice(&frame.vnet.shifted(shift).to_bytes());
+        space[vnet::LEN..vnet::LEN + MACS].copy_from_slice(macs);
+        let inner = frame.inner([bytes, &[]]);
+        engine.header(frame.network, &inner, &mut space[vnet::LEN + MACS..])?;
+        self.tx.push_frame(nic, len, [frame.span.skip(MACS)]);
+        self.carried(frame);
+        Ok(())
+    }
+
+    /// As one super-frame, with the inner one's work left to the far end.
+    fn to_stt(
         &mut self,
-        target: Target,
-        rx: &mut RxBatch,
-        tx: &mut TxBatch,
+        frame: &mut Frame,
+        link: &SttLink,
+        peer: PeerId,
+        tos: u8,
     ) -> Result<(), DropReason> {
+        self.room(1)?;
+        let Peer::Vtep(address) = self.edge.switch.peers()[peer.0] else {
+            return Err(DropReason::UnknownDestination);
+        };
+        let offload = frame.offload();
+        if offload.is_none() {
+            if frame.vnet.is_gso() {
+                return Err(DropReason::BadOffload);
+            }
+            let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet = VnetHeader::default();
+        }
+        let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        let space = self.tx.header_space(stt::HEADERS).ok_or(DropReason::UnderlayFull)?;
+        let inner = frame.inner([bytes, &[]]);
+        let out = Outgoing { network: frame.network, inner, offload, tos, peer: (peer.0, address) };
+        link.headers(&*self.edge.engine, space, &out, self.now)?;
+        self.tx.push_frame(link.socket(), stt::HEADERS, [frame.span]);
+        self.carried(frame);
+        Ok(())
+    }
+
+    /// As packets of the tunnel, one for each segment.
+    fn to_vtep(&mut self, frame: &mut Frame, target: Target) -> Result<(), DropReason> {
         let engine = &self.edge.engine;
         let tunnel = engine.header_len();
-        if !self.vnet.is_gso() {
-            let bytes = rx.bytes_mut(self.span).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, self.vnet)?;
+        if !frame.vnet.is_gso() {
+            self.room(1)?;
+            let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+            finish_checksum(bytes, frame.vnet)?;
             // Finished once; a flooded frame comes here for every peer.
-            self.vnet = VnetHeader::default();
-            let space = tx.header_space(tunnel).ok_or(DropReason::UnderlayFull)?;
-            engine.header(self.network, &self.inner([bytes, &[]]), space)?;
-            tx.push_datagram(target, tunnel, self.span);
-            self.carried(1);
+            frame.vnet = VnetHeader::default();
+            let space = self.tx.header_space(tunnel).ok_or(DropReason::UnderlayFull)?;
+            engine.header(frame.network, &frame.inner([bytes, &[]]), space)?;
+            self.tx.push_datagram(target, tunnel, frame.span);
+            self.carried(frame);
             return Ok(());
         }
-        let bytes = rx.bytes(self.span).ok_or(DropReason::Truncated)?;
-        let segments = bytes.len() / usize::from(self.vnet.gso_size).max(1) + 2;
-        if !tx.has_room(segments * (MAX_HEADERS + MAX_TUNNEL), 2 * segments) {
-            // The arena and the piece list hold a batch of whole super-frames many times over;
-            // only hostile ones (thousands of one-byte segments) come here.
-            return Err(DropReason::UnderlayFull);
-        }
-        let mut packets = 0;
-        segment(bytes, self.vnet, &self.meta, |headers, start, len| {
+        self.room(frame.span.len / usize::from(frame.vnet.gso_size).max(1) + 2)?;
+        let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        let tx = &mut *self.tx;
+        segment(bytes, frame.vnet, &frame.meta, |headers, start, len| {
             let total = tunnel + headers.len();
             let space = tx.header_space(total).ok_or(DropReason::UnderlayFull)?;
             let payload = bytes.get(start..start + len).ok_or(DropReason::Truncated)?;
             let (before, copy) = space.split_at_mut(tunnel);
             copy.copy_from_slice(headers);
-            engine.header(self.network, &self.inner([headers, payload]), before)?;
-            let payload = Span { start: self.span.start + start, len };
+            engine.header(frame.network, &frame.inner([headers, payload]), before)?;
+            let payload = Span { start: frame.span.start + start, len };
             tx.push_datagram(target, total, payload);
-            packets += 1;
             Ok(())
         })?;
-        self.carried(packets);
+        self.carried(frame);
         Ok(())
+    }
+}
+
+impl Frame {
+    /// The work that its metadata leave, where STT can say it.
+    fn offload(&self) -> Option<Offload> {
+        let tcp = self.meta.protocol == protocol::TCP;
+        let known = self.meta.l4 != 0 && (tcp || self.meta.protocol == protocol::UDP);
+        let usual = self.vnet.needs_csum() && usize::from(self.vnet.csum_start) == self.meta.l4;
+        (known && usual).then(|| Offload {
+            ipv4: self.meta.ethertype == ethertype::IPV4,
+            tcp,
+            l4: self.meta.l4,
+            mss: if self.vnet.is_gso() { self.vnet.gso_size } else { 0 },
+        })
     }
 
     fn inner<'a>(&self, parts: [&'a [u8]; 2]) -> Inner<'a> {
-        debug_assert!(parts[0].len() >= ethernet::LEN);
-        Inner { kind: InnerKind::Ethernet, parts, flow: self.meta.flow }
+        Inner { kind: self.kind, parts, flow: self.meta.flow }
     }
 }

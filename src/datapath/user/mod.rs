@@ -5,16 +5,20 @@
 //! VXLAN, a packet socket for VLAN tags and the plain path. A few worker threads serve all edges
 //! by epoll; batches and the kernel's segmentation offloads keep the system calls few.
 
-mod coalesce;
+pub mod coalesce;
 mod decap;
 mod edge;
 mod encap;
-mod rx;
+mod nexthop;
+mod oversize;
+mod routes;
+pub mod rx;
 #[cfg(test)]
 mod samples;
-mod segment;
+pub mod segment;
 mod sockets;
-mod tx;
+mod stt;
+pub mod tx;
 pub mod vnet;
 mod worker;
 
@@ -28,6 +32,8 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use oversize::Oversize;
+pub use routes::{RouteConfig, Via};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};

@@ -36,6 +36,12 @@ impl Span {
         Span { start: self.start + from, len: self.len - from }
     }
 
+    /// The part with `by` more bytes before it; `None` before the first buffer.
+    #[must_use]
+    pub fn grow_front(self, by: usize) -> Option<Span> {
+        Some(Span { start: self.start.checked_sub(by)?, len: self.len + by })
+    }
+
     /// The first `len` bytes, or all where there are fewer.
     #[must_use]
     pub const fn take(self, len: usize) -> Span {
@@ -71,23 +77,37 @@ pub enum RxKind {
     Inet,
 }
 
+/// Bytes free before each message, so that an Ethernet header can be put before a bare packet.
+pub const HEADROOM: usize = 64;
 /// Largest frame: 64 KiB of IP packet and the headers before it.
-const STRIDE: usize = 65_536 + 128;
+const CAPACITY: usize = 65_536 + 128;
+const STRIDE: usize = HEADROOM + CAPACITY;
 const CONTROL: usize = 128;
+/// Bytes taken at once, about: each is copied in, summed and copied out again, and should not
+/// leave the processor's own cache in between.
+const BUDGET: usize = 256 << 10;
+/// Fewest messages asked for.
+const MIN_MESSAGES: usize = 4;
+/// Bytes beside the messages, for frames that were put together from several of them.
+const STASH: usize = 1 << 20;
 
 /// Buffers for one `recvmmsg`.
 pub struct RxBatch {
     kind: RxKind,
     data: Box<[u8]>,
+    /// Bytes of the stash in use.
+    stashed: usize,
     vnet: Box<[[u8; vnet::LEN]]>,
     control: Box<[[u64; CONTROL / 8]]>,
     names: Box<[libc::sockaddr_storage]>,
     iovecs: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     received: Vec<Received>,
+    /// Messages to ask for next: as many as the last ones' size lets fit the budget.
+    want: usize,
 }
 
-// The raw pointers inside point into the boxes of the same value, which do not move with it.
+// SAFETY: the raw pointers inside are set anew by every `receive` and used by nothing else.
 unsafe impl Send for RxBatch {}
 
 impl RxBatch {
@@ -99,33 +119,40 @@ impl RxBatch {
             (std::mem::zeroed::<libc::sockaddr_storage>(), std::mem::zeroed::<libc::mmsghdr>())
         };
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-        let mut batch = RxBatch {
+        RxBatch {
             kind,
-            data: vec![0; count * STRIDE].into(),
+            data: vec![0; count * STRIDE + STASH].into(),
+            stashed: 0,
             vnet: vec![[0; vnet::LEN]; count].into(),
             control: vec![[0; CONTROL / 8]; count].into(),
             names: vec![name; count].into(),
             iovecs: vec![empty; 2 * count].into(),
             headers: vec![header; count].into(),
             received: Vec::with_capacity(count),
-        };
-        let skip = usize::from(kind == RxKind::Inet);
-        for i in 0..count {
-            batch.iovecs[2 * i] =
-                libc::iovec { iov_base: batch.vnet[i].as_mut_ptr().cast(), iov_len: vnet::LEN };
-            batch.iovecs[2 * i + 1] = libc::iovec {
-                iov_base: batch.data[i * STRIDE..].as_mut_ptr().cast(),
-                iov_len: STRIDE,
+            want: MIN_MESSAGES.min(count),
+        }
+    }
+
+    /// Points the structures of `recvmmsg` at the buffers.
+    fn point(&mut self) {
+        let skip = usize::from(self.kind == RxKind::Inet);
+        for (i, header) in self.headers.iter_mut().enumerate() {
+            self.iovecs[2 * i] =
+                libc::iovec { iov_base: self.vnet[i].as_mut_ptr().cast(), iov_len: vnet::LEN };
+            self.iovecs[2 * i + 1] = libc::iovec {
+                iov_base: self.data[i * STRIDE + HEADROOM..][..CAPACITY].as_mut_ptr().cast(),
+                iov_len: CAPACITY,
             };
-            let header = &mut batch.headers[i].msg_hdr;
-            header.msg_iov = &raw mut batch.iovecs[2 * i + skip];
+            let header = &mut header.msg_hdr;
+            header.msg_iov = &raw mut self.iovecs[2 * i + skip];
             header.msg_iovlen = 2 - skip;
-            header.msg_control = batch.control[i].as_mut_ptr().cast();
-            if kind == RxKind::Inet {
-                header.msg_name = (&raw mut batch.names[i]).cast();
+            header.msg_control = self.control[i].as_mut_ptr().cast();
+            header.msg_controllen = CONTROL as _;
+            if self.kind == RxKind::Inet {
+                header.msg_name = (&raw mut self.names[i]).cast();
+                header.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
             }
         }
-        batch
     }
 
     /// Receives what is there, without waiting; returns the number of messages, 0 when there was none.
@@ -134,18 +161,14 @@ impl RxBatch {
     /// What `recvmmsg` says, but for "nothing there".
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.received.clear();
-        for message in &mut self.headers {
-            message.msg_hdr.msg_controllen = CONTROL as _;
-            if self.kind == RxKind::Inet {
-                message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
-            }
-        }
+        self.stashed = 0;
+        self.point();
         // SAFETY: every header points at buffers of this value that are at least as long as said.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                self.headers.len() as _,
+                self.want as _,
                 libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
@@ -161,6 +184,9 @@ impl RxBatch {
             let received = self.read_metadata(i);
             self.received.push(received);
         }
+        let bytes: usize = self.received.iter().map(|r| r.len).sum();
+        let fitting = BUDGET / (bytes / count.max(1)).max(1);
+        self.want = fitting.max(MIN_MESSAGES).min(self.headers.len());
         Ok(count)
     }
 
@@ -168,7 +194,7 @@ impl RxBatch {
     #[must_use]
     pub fn message(&self, i: usize) -> (Received, Span) {
         let received = self.received[i];
-        (received, Span { start: i * STRIDE, len: received.len })
+        (received, Span { start: i * STRIDE + HEADROOM, len: received.len })
     }
 
     /// The bytes of a part; `None` where it does not lie within the buffers.
@@ -182,6 +208,20 @@ impl RxBatch {
         self.data.get_mut(span.start..span.start + span.len)
     }
 
+    /// Keeps a frame beside the messages until the next [`RxBatch::receive`]; `None` where there is
+    /// no room left.
+    pub fn stash(&mut self, frame: &[u8]) -> Option<Span> {
+        let start = self.headers.len() * STRIDE + self.stashed;
+        self.data.get_mut(start..start + frame.len())?.copy_from_slice(frame);
+        self.stashed += frame.len();
+        Some(Span { start, len: frame.len() })
+    }
+
+    /// Forgets what was stashed.
+    pub fn clear_stash(&mut self) {
+        self.stashed = 0;
+    }
+
     fn read_metadata(&self, i: usize) -> Received {
         let message = &self.headers[i];
         let total = message.msg_len as usize;
@@ -192,10 +232,10 @@ impl RxBatch {
         match self.kind {
             RxKind::Packet => {
                 received.vnet = VnetHeader::from_bytes(self.vnet[i]);
-                received.len = total.saturating_sub(vnet::LEN).min(STRIDE);
+                received.len = total.saturating_sub(vnet::LEN).min(CAPACITY);
             }
             RxKind::Inet => {
-                received.len = total.min(STRIDE);
+                received.len = total.min(CAPACITY);
                 received.source = address_of(&self.names[i]);
             }
         }

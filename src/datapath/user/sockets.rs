@@ -65,24 +65,148 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
 /// # Errors
 /// What the system says, with the address named.
 pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
-    let fd = udp(local)?;
+    let fd = inet(local, SockType::Datagram, 0, false)?;
     if let Err(error) = set(&fd, libc::SOL_UDP, libc::UDP_GRO, 1) {
         tracing::info!(%error, "no UDP_GRO here: datagrams are received one by one");
     }
+    receive_tos(&fd, local)?;
+    Ok(fd)
+}
+
+/// Opens the raw socket that sends and receives a tunnel's packets, straight behind the IP header.
+/// What it receives over IPv4 starts with that header.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
+    let local = SocketAddr::new(local, 0);
+    let fd = inet(local, SockType::Raw, protocol, fragment)?;
+    receive_tos(&fd, local)?;
+    Ok(fd)
+}
+
+/// What a packet socket's interface is.
+#[derive(Debug, Clone, Copy)]
+pub struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Largest IP packet in bytes.
+    pub mtu: usize,
+}
+
+/// The interface that a packet socket is bound to; `name` is its name.
+///
+/// # Errors
+/// What the system says; an interface without an Ethernet address.
+pub fn interface(fd: &OwnedFd, name: &str) -> io::Result<Interface> {
+    let unsupported = |what: &str| {
+        io::Error::new(io::ErrorKind::Unsupported, format!("interface {name}: {what}"))
+    };
+    // SAFETY: all-zero bytes are valid values of both C structures.
+    let (mut address, mut request): (libc::sockaddr_ll, libc::ifreq) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let mut len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address is of the length said.
+    let named =
+        unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) };
+    if named < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mac = address.sll_addr.first_chunk::<6>().filter(|_| address.sll_halen == 6);
+    let mac = *mac.ok_or_else(|| unsupported("it has no Ethernet address"))?;
+    if name.len() >= request.ifr_name.len() {
+        return Err(unsupported("the name is longer than 15 bytes"));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: the request is of the type that this call takes, and it fills in the MTU.
+    let mtu = unsafe {
+        if libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        request.ifr_ifru.ifru_mtu
+    };
+    Ok(Interface {
+        index: address.sll_ifindex.cast_unsigned(),
+        mac,
+        mtu: usize::try_from(mtu).unwrap_or(0),
+    })
+}
+
+/// Holds a TCP port without ever answering on it: a listening socket whose filter drops all.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn silent_tcp(local: SocketAddr) -> io::Result<OwnedFd> {
+    let held = || -> io::Result<OwnedFd> {
+        let family = if local.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let fd = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        filter(&fd, &[instruction(libc::BPF_RET, 0, 0, 0)])?;
+        socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local))?;
+        socket::listen(&fd, socket::Backlog::new(1)?)?;
+        Ok(fd)
+    };
+    held().map_err(|e| io::Error::new(e.kind(), format!("hold TCP port {local}: {e}")))
+}
+
+/// Lets a packet socket receive only unfragmented TCP over IPv4 to this port.
+///
+/// # Errors
+/// What the system says.
+pub fn only_tcp_port(fd: &OwnedFd, port: u16) -> io::Result<()> {
+    use libc::{
+        BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET,
+    };
+    filter(
+        fd,
+        &[
+            instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, 12),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 6, libc::ETH_P_IP as u32),
+            instruction(BPF_LD | BPF_B | BPF_ABS, 0, 0, 23),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, libc::IPPROTO_TCP as u32),
+            instruction(BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14),
+            instruction(BPF_LD | BPF_H | BPF_IND, 0, 0, 14 + 2),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, port.into()),
+            instruction(BPF_RET, 0, 0, u32::MAX),
+            instruction(BPF_RET, 0, 0, 0),
+        ],
+    )
+}
+
+#[allow(clippy::cast_possible_truncation)] // operation codes are below 2^8
+const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+fn filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {
     let (level, option) = match local {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
     };
-    set(&fd, level, option, 1)?;
-    Ok(fd)
+    set(fd, level, option, 1)
 }
 
 /// Opens `count` sockets to send tunnel datagrams from, each with a source port of its own out of
-/// 49152..=65535 (RFC 7348 section 5), chosen from `seed`; a port in use is passed over.
+/// 49152..=65535 (RFC 7348 section 5), chosen from `seed`; a port in use is passed over. Without
+/// `fragment` they set DF.
 ///
 /// # Errors
 /// What the system says, with the address named.
-pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<OwnedFd>> {
+pub fn udp_senders(
+    local: IpAddr,
+    count: usize,
+    seed: u64,
+    fragment: bool,
+) -> io::Result<Vec<OwnedFd>> {
     const FIRST: u64 = 49_152;
     const PORTS: u64 = 65_536 - FIRST;
     // An odd stride visits every port of the range, whose size is a power of two.
@@ -95,7 +219,7 @@ pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<Own
         }
         next = next.wrapping_add(stride);
         let port = u16::try_from(FIRST + next % PORTS).unwrap_or(u16::MAX);
-        match udp(SocketAddr::new(local, port)) {
+        match inet(SocketAddr::new(local, port), SockType::Datagram, 0, fragment) {
             Ok(fd) => senders.push(fd),
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
             Err(e) => return Err(e),
@@ -104,21 +228,32 @@ pub fn udp_senders(local: IpAddr, count: usize, seed: u64) -> io::Result<Vec<Own
     Ok(senders)
 }
 
-fn udp(local: SocketAddr) -> io::Result<OwnedFd> {
-    let step = |e: nix::Error| {
-        let e = io::Error::from(e);
-        io::Error::new(e.kind(), format!("UDP socket on {local}: {e}"))
+/// A bound UDP socket, or a raw one of a protocol.
+fn inet(local: SocketAddr, kind: SockType, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
+    let step = |e: io::Error| {
+        let what = match kind {
+            SockType::Raw => format!("raw socket of protocol {protocol} on {}", local.ip()),
+            _ => format!("UDP socket on {local}"),
+        };
+        io::Error::new(e.kind(), format!("{what}: {e}"))
     };
     let (family, level, discover) = match local {
-        SocketAddr::V4(_) => (AddressFamily::Inet, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
-        SocketAddr::V6(_) => (AddressFamily::Inet6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+        SocketAddr::V4(_) => (libc::AF_INET, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+        SocketAddr::V6(_) => (libc::AF_INET6, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
     };
-    let fd =
-        socket::socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).map_err(step)?;
-    // DF set: a VTEP must not fragment (RFC 7348 section 4.3).
-    set(&fd, level, discover, libc::IP_PMTUDISC_DO)?;
+    let kind = kind as i32 | libc::SOCK_CLOEXEC;
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(family, kind, protocol.into()) };
+    if raw < 0 {
+        return Err(step(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    // DF unless told otherwise: a VTEP must not fragment (RFC 7348 section 4.3).
+    let mode = if fragment { libc::IP_PMTUDISC_DONT } else { libc::IP_PMTUDISC_DO };
+    set(&fd, level, discover, mode).map_err(step)?;
     grow_buffers(&fd);
-    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(step)?;
+    socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local)).map_err(|e| step(e.into()))?;
     Ok(fd)
 }
 

@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use super::rx::{RxBatch, Span};
 use crate::encap::DropReason;
@@ -19,8 +20,8 @@ const ARENA: usize = 1 << 20;
 const PIECES_PER_MESSAGE: usize = 1024;
 /// Pieces one batch may hold.
 const PIECES: usize = 16 * PIECES_PER_MESSAGE;
-/// Messages one batch may hold.
-const MESSAGES: usize = 1024;
+/// Messages one batch may hold: a super-frame of 64 KiB in packets of 32 bytes.
+const MESSAGES: usize = 2048;
 /// Datagrams the kernel takes in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
 const MAX_SEGMENTS: u16 = 64;
 /// Bytes of one joined message: it must fit an IPv4 packet.
@@ -32,10 +33,34 @@ const CONTROL: usize = 64;
 pub struct Target {
     /// The socket.
     pub socket: RawFd,
-    /// Index of the destination address given to [`TxBatch::new`]; `None` on packet sockets.
+    /// Index of the destination in the [`Outlet`]; `None` on packet sockets.
     pub address: Option<usize>,
     /// Outer TOS or traffic class.
     pub tos: u8,
+    /// Most packets in one message: see [`Outlet::segments`].
+    pub segments: u16,
+}
+
+/// Where an edge's datagrams go, and how many the kernel takes at once.
+#[derive(Debug)]
+pub struct Outlet {
+    addresses: Vec<Address>,
+    segments: AtomicU16,
+}
+
+impl Outlet {
+    /// The destinations that [`Target::address`] counts. Without `join` every datagram is a message
+    /// of its own (raw sockets, kernels without `UDP_SEGMENT`, links without offloads).
+    #[must_use]
+    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
+        Outlet { addresses, segments: AtomicU16::new(if join { MAX_SEGMENTS } else { 1 }) }
+    }
+
+    /// Most datagrams in one message, at present.
+    #[must_use]
+    pub fn segments(&self) -> u16 {
+        self.segments.load(Relaxed)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +94,13 @@ pub struct TxBatch {
     messages: Vec<Message>,
     headers: Vec<libc::mmsghdr>,
     control: Box<[[u64; CONTROL / 8]]>,
-    addresses: Vec<Address>,
-    max_segments: u16,
 }
 
 // SAFETY: the raw pointers in `iovecs` and `headers` are made and used within one `flush`.
 unsafe impl Send for TxBatch {}
 
 /// A destination as `sendmmsg` wants it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Address {
     storage: libc::sockaddr_storage,
     len: libc::socklen_t,
@@ -103,10 +126,9 @@ impl From<std::net::SocketAddr> for Address {
 }
 
 impl TxBatch {
-    /// An empty batch with the destinations that targets refer to. Without `join`, every datagram
-    /// is a message of its own (kernels without `UDP_SEGMENT`, links without offloads).
+    /// An empty batch.
     #[must_use]
-    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
+    pub fn new() -> Self {
         TxBatch {
             arena: vec![0; ARENA].into(),
             used: 0,
@@ -115,17 +137,22 @@ impl TxBatch {
             messages: Vec::with_capacity(MESSAGES),
             headers: Vec::with_capacity(MESSAGES),
             control: vec![[0; CONTROL / 8]; MESSAGES].into(),
-            addresses,
-            max_segments: if join { MAX_SEGMENTS } else { 1 },
         }
     }
 
-    /// Whether another datagram of `headers` header bytes and up to `pieces` pieces surely fits.
+    /// Whether `packets` more surely fit, of up to `headers` header bytes each, in one piece each
+    /// beside the headers.
     #[must_use]
-    pub fn has_room(&self, headers: usize, pieces: usize) -> bool {
-        self.used + headers <= ARENA
-            && self.pieces.len() + pieces <= PIECES
-            && self.messages.len() < MESSAGES
+    pub fn has_room(&self, packets: usize, headers: usize) -> bool {
+        self.used + packets * headers <= ARENA
+            && self.pieces.len() + 2 * packets <= PIECES
+            && self.messages.len() + packets <= MESSAGES
+    }
+
+    /// Whether that many fit into an empty batch.
+    #[must_use]
+    pub const fn could_fit(packets: usize, headers: usize) -> bool {
+        packets <= MESSAGES && packets * headers <= ARENA
     }
 
     /// Space of `len` bytes for headers; `None` when the arena is full.
@@ -144,11 +171,10 @@ impl TxBatch {
     /// It joins the message before it where target and size allow.
     pub fn push_datagram(&mut self, target: Target, header: usize, payload: Span) {
         let size = header + payload.len;
-        let max = self.max_segments;
         let open = self.messages.last_mut().filter(|m| {
             m.target == target
                 && !m.closed
-                && m.segments < max
+                && m.segments < target.segments
                 && size <= m.size
                 && m.bytes + size <= MAX_JOINED
                 && m.pieces + 2 <= PIECES_PER_MESSAGE
@@ -186,7 +212,7 @@ impl TxBatch {
         self.pieces.push(header);
         self.pieces.extend(rest.into_iter().map(Piece::Payload));
         let pieces = self.pieces.len() - first;
-        let target = Target { socket, address: None, tos: 0 };
+        let target = Target { socket, address: None, tos: 0, segments: 1 };
         let message =
             Message { target, first, pieces, bytes: 0, size: 0, segments: 1, closed: true };
         self.messages.push(message);
@@ -195,7 +221,7 @@ impl TxBatch {
     /// Sends everything and empties the batch; payload is taken from `rx`, the buffers that the
     /// spans were cut from. What a socket does not take is dropped and counted, with `full` as the
     /// reason where its buffer was full.
-    pub fn flush(&mut self, rx: &RxBatch, counters: &Counters, full: DropReason) {
+    pub fn flush(&mut self, rx: &RxBatch, outlet: &Outlet, counters: &Counters, full: DropReason) {
         self.iovecs.clear();
         self.iovecs.extend(self.pieces.iter().map(|piece| {
             let bytes = match piece {
@@ -210,7 +236,7 @@ impl TxBatch {
             let socket = message.target.socket;
             let run = self.messages[start..].iter().take_while(|m| m.target.socket == socket);
             let end = start + run.count();
-            self.send_run(socket, start, end, counters, full);
+            self.send_run(socket, start..end, outlet, counters, full);
             start = end;
         }
         self.messages.clear();
@@ -221,14 +247,15 @@ impl TxBatch {
     fn send_run(
         &mut self,
         socket: RawFd,
-        start: usize,
-        end: usize,
+        run: std::ops::Range<usize>,
+        outlet: &Outlet,
         counters: &Counters,
         full: DropReason,
     ) {
         self.headers.clear();
-        for index in start..end {
-            let header = self.message_header(index);
+        let start = run.start;
+        for index in run {
+            let header = self.message_header(index, outlet);
             self.headers.push(header);
         }
         let mut done = 0;
@@ -257,7 +284,7 @@ impl TxBatch {
                 Some(libc::EIO | libc::EINVAL) if self.messages[start + done].segments > 1 => {
                     // The interface below cannot cut datagrams: from now on each goes by itself.
                     tracing::warn!(%error, "UDP_SEGMENT refused; sending datagrams one by one");
-                    self.max_segments = 1;
+                    outlet.segments.store(1, Relaxed);
                     DropReason::UnderlayError
                 }
                 _ => {
@@ -272,20 +299,20 @@ impl TxBatch {
         }
     }
 
-    fn message_header(&mut self, index: usize) -> libc::mmsghdr {
+    fn message_header(&mut self, index: usize, outlet: &Outlet) -> libc::mmsghdr {
         let message = self.messages[index];
         // SAFETY: all-zero bytes are a valid message header.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
         let hdr = &mut header.msg_hdr;
         hdr.msg_iov = self.iovecs[message.first..].as_mut_ptr();
         hdr.msg_iovlen = message.pieces as _;
-        let Some(address) = message.target.address.and_then(|a| self.addresses.get_mut(a)) else {
+        let Some(address) = message.target.address.and_then(|a| outlet.addresses.get(a)) else {
             return header;
         };
-        hdr.msg_name = (&raw mut address.storage).cast();
+        hdr.msg_name = (&raw const address.storage).cast_mut().cast();
         hdr.msg_namelen = address.len;
         let v6 = i32::from(address.storage.ss_family) == libc::AF_INET6;
-        let control = &mut self.control[index];
+        let Some(control) = self.control.get_mut(index) else { return header };
         let mut used = 0;
         if message.segments > 1 {
             #[allow(clippy::cast_possible_truncation)] // datagrams are below 64 KiB
@@ -335,4 +362,150 @@ fn wait_writable(socket: RawFd) {
     let mut poll = libc::pollfd { fd: socket, events: libc::POLLOUT, revents: 0 };
     // SAFETY: one valid pollfd.
     unsafe { libc::poll(&raw mut poll, 1, 2) };
+}
+
+#[cfg(test)]
+impl TxBatch {
+    /// What would be sent: socket and bytes of each message.
+    pub fn messages(&self, rx: &RxBatch) -> Vec<(RawFd, Vec<u8>)> {
+        let bytes = |piece: &Piece| match piece {
+            Piece::Header(span) => self.arena[span.start..span.start + span.len].to_vec(),
+            Piece::Payload(span) => rx.bytes(*span).unwrap().to_vec(),
+        };
+        let whole =
+            |m: &Message| self.pieces[m.first..m.first + m.pieces].iter().flat_map(bytes).collect();
+        self.messages.iter().map(|m| (m.target.socket, whole(m))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use super::super::rx::RxKind;
+    use super::super::sockets;
+    use super::*;
+
+    /// Sends datagrams of these sizes to a socket on the loopback; returns what arrived, in order,
+    /// and how many messages it took.
+    fn loopback(sizes: &[usize], join: bool, gro: bool) -> (Vec<Vec<u8>>, usize) {
+        let local = "127.0.0.1:0".parse().unwrap();
+        let receiver = if gro {
+            sockets::udp_receiver(local).unwrap()
+        } else {
+            UdpSocket::bind(local).unwrap().into()
+        };
+        let receiver_address = UdpSocket::from(receiver.try_clone().unwrap()).local_addr().unwrap();
+        let sender = UdpSocket::bind(local).unwrap();
+        let outlet = Outlet::new(vec![Address::from(receiver_address)], join);
+        let mut rx = RxBatch::new(RxKind::Inet, 64);
+        let mut tx = TxBatch::new();
+        let target = Target {
+            socket: sender.as_raw_fd(),
+            address: Some(0),
+            tos: 2,
+            segments: outlet.segments(),
+        };
+        for (number, size) in sizes.iter().enumerate() {
+            let payload = rx.stash(&vec![u8::try_from(number).unwrap(); size - 2]).unwrap();
+            tx.header_space(2).unwrap().copy_from_slice(b"hd");
+            tx.push_datagram(target, 2, payload);
+        }
+        let messages = tx.messages.len();
+        let counters = Counters::default();
+        tx.flush(&rx, &outlet, &counters, DropReason::UnderlayFull);
+        let mut drops = std::collections::BTreeMap::new();
+        counters.add_drops(&mut drops);
+        assert!(drops.is_empty(), "{drops:?}");
+        let mut found = vec![];
+        while found.len() < sizes.len() {
+            wait_readable(receiver.as_raw_fd());
+            let count = rx.receive(receiver.as_fd()).unwrap();
+            for i in 0..count {
+                let (received, mut span) = rx.message(i);
+                assert_eq!(received.source, Some("127.0.0.1".parse().unwrap()));
+                assert_eq!(received.tos, if gro { 2 } else { 0 });
+                assert!(!received.truncated);
+                let size = if received.gro_size > 0 { received.gro_size } else { span.len };
+                while span.len > 0 {
+                    found.push(rx.bytes(span.take(size)).unwrap().to_vec());
+                    span = span.skip(size);
+                }
+            }
+        }
+        (found, messages)
+    }
+
+    fn wait_readable(socket: RawFd) {
+        let mut poll = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, 5000) };
+        assert_eq!(ready, 1, "nothing arrived");
+    }
+
+    fn expected(sizes: &[usize]) -> Vec<Vec<u8>> {
+        let one = |(number, size): (usize, &usize)| {
+            [b"hd".to_vec(), vec![u8::try_from(number).unwrap(); size - 2]].concat()
+        };
+        sizes.iter().enumerate().map(one).collect()
+    }
+
+    #[test]
+    fn datagrams_arrive_as_they_were_joined_or_not() {
+        let sizes = [1400, 1400, 1400, 300, 1400, 1400, 1401, 9, 9, 9, 9, 8];
+        for gro in [false, true] {
+            let (found, messages) = loopback(&sizes, true, gro);
+            assert_eq!(found, expected(&sizes));
+            // A shorter one closes a message, a longer one begins another.
+            assert_eq!(messages, 4);
+            let (found, messages) = loopback(&sizes, false, gro);
+            assert_eq!((found, messages), (expected(&sizes), sizes.len()));
+        }
+    }
+
+    #[test]
+    fn a_message_holds_64_datagrams_and_fits_an_ip_packet() {
+        let (found, messages) = loopback(&[100; 130], true, true);
+        assert_eq!((found, messages), (expected(&[100; 130]), 3));
+        let (_, messages) = loopback(&[1500; 50], true, true);
+        assert_eq!(messages, 2, "43 of them are 64,500 bytes");
+    }
+
+    #[test]
+    fn more_copies_than_control_buffers_are_all_sent_or_counted() {
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let outlet = Outlet::new(vec![to.local_addr().unwrap().into()], false);
+        let mut rx = RxBatch::new(RxKind::Inet, 1);
+        let mut tx = TxBatch::new();
+        let payload = rx.stash(&[7; 8]).unwrap();
+        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 1, segments: 1 };
+        assert!(tx.has_room(MESSAGES, 8) && !tx.has_room(MESSAGES + 1, 8));
+        for _ in 0..MESSAGES + 10 {
+            tx.header_space(8).unwrap().fill(1);
+            tx.push_datagram(target, 8, payload);
+        }
+        assert!(!tx.has_room(1, 8));
+        tx.flush(&rx, &outlet, &Counters::default(), DropReason::UnderlayFull);
+        assert!(tx.has_room(MESSAGES, 8), "empty again");
+    }
+
+    #[test]
+    fn what_is_too_big_is_counted_as_such() {
+        let local = "127.0.0.1".parse().unwrap();
+        let sender = &sockets::udp_senders(local, 1, 3, false).unwrap()[0];
+        let outlet = Outlet::new(vec![Address::from(std::net::SocketAddr::new(local, 9))], true);
+        let mut rx = RxBatch::new(RxKind::Inet, 1);
+        let mut tx = TxBatch::new();
+        let payload = rx.stash(&[7; 65_530]).unwrap();
+        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 0, segments: 64 };
+        tx.header_space(8).unwrap().fill(1);
+        tx.push_datagram(target, 8, payload);
+        let counters = Counters::default();
+        tx.flush(&rx, &outlet, &counters, DropReason::UnderlayFull);
+        let mut drops = std::collections::BTreeMap::new();
+        counters.add_drops(&mut drops);
+        assert_eq!(drops, [("too_big".to_owned(), 1)].into());
+    }
 }

@@ -65,6 +65,23 @@ impl VnetHeader {
         self
     }
 
+    /// The same frame without the `bytes` at its start (an Ethernet header).
+    #[must_use]
+    pub const fn without(mut self, bytes: u16) -> Self {
+        self.csum_start = self.csum_start.saturating_sub(bytes);
+        self.hdr_len = self.hdr_len.saturating_sub(bytes);
+        self
+    }
+
+    /// How many packets a frame with so many payload bytes stands for.
+    #[must_use]
+    pub const fn packets(&self, payload: usize) -> u64 {
+        if !self.is_gso() || self.gso_size == 0 || payload == 0 {
+            return 1;
+        }
+        payload.div_ceil(self.gso_size as usize) as u64
+    }
+
     /// Its bytes as the kernel reads them.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; LEN] {
@@ -114,5 +131,13 @@ mod tests {
             VnetHeader { flags: NEEDS_CSUM, csum_start: 34, hdr_len: 66, ..Default::default() };
         assert_eq!((header.shifted(4).csum_start, header.shifted(4).hdr_len), (38, 70));
         assert_eq!(VnetHeader::default().shifted(4), VnetHeader::default());
+        assert_eq!(header.shifted(4).without(4), header);
+    }
+
+    #[test]
+    fn a_super_frame_counts_as_its_packets() {
+        let header = VnetHeader { gso_type: GSO_TCPV4, gso_size: 100, ..Default::default() };
+        assert_eq!([0, 1, 100, 101, 250].map(|len| header.packets(len)), [1, 1, 1, 2, 3]);
+        assert_eq!(VnetHeader::default().packets(250), 1);
     }
 }

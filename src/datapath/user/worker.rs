@@ -21,9 +21,8 @@ use super::{decap, encap};
 use crate::encap::Transport;
 use crate::vswitch::PortId;
 
-/// Messages taken with one system call. A super-frame is up to 64 KiB, so 32 of them are 2 MiB
-/// of buffers; small frames come in batches of this size.
-const BATCH: usize = 32;
+/// Most messages taken with one system call.
+const BATCH: usize = 64;
 
 /// What a worker listens to.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +75,7 @@ impl Worker {
         let mut packets = RxBatch::new(RxKind::Packet, BATCH);
         let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
         let mut coalescer = Coalescer::new(super::kernel_at_least(6, 2));
-        let mut senders: Vec<TxBatch> =
-            self.edges.iter().map(|e| TxBatch::new(e.addresses(), e.offloads)).collect();
+        let mut tx = TxBatch::new();
         let mut events = [EpollEvent::empty(); 64];
         loop {
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
@@ -100,17 +98,15 @@ impl Worker {
                 };
                 let done = match *source {
                     Source::Port(edge, port) => {
-                        let tx = &mut senders[edge];
-                        encap::from_port(&self.edges[edge], port, &mut packets, tx, now)
+                        encap::from_port(&self.edges[edge], port, &mut packets, &mut tx, now)
                     }
                     Source::Underlay(edge) => {
-                        let tx = &mut senders[edge];
                         let edge = &self.edges[edge];
                         let rx = match edge.engine.transport() {
                             Transport::Frame | Transport::Stt { .. } => &mut packets,
                             Transport::Udp { .. } | Transport::Ip { .. } => &mut datagrams,
                         };
-                        decap::from_underlay(edge, rx, tx, &mut coalescer, now)
+                        decap::from_underlay(edge, rx, &mut tx, &mut coalescer, now)
                     }
                 };
                 if let Err(error) = done {
