@@ -129,12 +129,9 @@ fn arithmetic(text: &mut String, facts: &Facts) {
     }
     for (said, more) in facts.options {
         let (v4, v6) = (overhead(encap, false, more), overhead(encap, true, more));
-        let _ = writeln!(
-            text,
-            "           {said}: {v4} bytes (IPv6: {v6}); inner MTU {} ({}) at 1500",
-            1500 - v4,
-            1500 - v6
-        );
+        let (mtu, mtu_v6) = (1500 - v4, 1500 - v6);
+        let _ = writeln!(text, "{:11}{said}: {v4} bytes (IPv6: {v6});", "");
+        let _ = writeln!(text, "{:17}inner MTU {mtu} ({mtu_v6}) at 1500", "");
     }
 }
 
