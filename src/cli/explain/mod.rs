@@ -64,7 +64,8 @@ fn cost(facts: &Facts) -> String {
 /// All that is said of one encapsulation.
 fn page(facts: &Facts) -> String {
     let mut text = format!("{} - {}\n{}\n\n", facts.title, facts.summary, facts.source);
-    let _ = writeln!(text, "On the wire: {}\n", facts.layout);
+    paragraph(&mut text, "On the wire: ", 13, facts.layout);
+    text.push('\n');
     for header in facts.headers {
         describe(&mut text, header);
     }
