@@ -5,7 +5,16 @@ use crate::encap::{self, Extras};
 use crate::ids::Encap;
 
 /// Encapsulations that labs of this version carry.
-pub const CARRIED: &[Encap] = &[Encap::None, Encap::Vlan, Encap::Vxlan];
+pub const CARRIED: &[Encap] = &[
+    Encap::None,
+    Encap::Vlan,
+    Encap::Gre,
+    Encap::Gretap,
+    Encap::Vxlan,
+    Encap::Nvgre,
+    Encap::Stt,
+    Encap::Geneve,
+];
 
 /// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.
 pub const KERNEL: &[Encap] = &[

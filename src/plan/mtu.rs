@@ -10,6 +10,11 @@ use crate::ids::Encap;
 /// - none: nothing
 /// - VLAN: the 4-byte tag (IEEE 802.1Q clause 9.4)
 /// - VXLAN: 20 IPv4 + 8 UDP + 8 VXLAN + 14 inner Ethernet = 50 (RFC 7348 section 5)
+/// - Geneve: the same with 8 Geneve without options = 50 (RFC 8926 section 3)
+/// - GRE with a key: 20 IPv4 + 4 GRE + 4 key = 28, with Ethernet inside 42 (RFC 2784, RFC 2890)
+/// - NVGRE: 20 IPv4 + 8 GRE with VSID + 14 inner Ethernet = 42 (RFC 7637 section 3.2)
+/// - STT: 20 IPv4 + 20 TCP-like + 18 STT + 14 inner Ethernet = 72 for a packet that fits one
+///   segment (draft-davie-stt-08 section 3)
 ///
 /// `None` for what labs cannot carry.
 const fn headers(encap: Encap) -> Option<&'static [(u32, &'static str)]> {
@@ -17,6 +22,11 @@ const fn headers(encap: Encap) -> Option<&'static [(u32, &'static str)]> {
         Encap::None => Some(&[]),
         Encap::Vlan => Some(&[(4, "802.1Q tag")]),
         Encap::Vxlan => Some(&[(20, "IPv4"), (8, "UDP"), (8, "VXLAN"), (14, "Ethernet")]),
+        Encap::Geneve => Some(&[(20, "IPv4"), (8, "UDP"), (8, "Geneve"), (14, "Ethernet")]),
+        Encap::Gre => Some(&[(20, "IPv4"), (4, "GRE"), (4, "key")]),
+        Encap::Gretap => Some(&[(20, "IPv4"), (4, "GRE"), (4, "key"), (14, "Ethernet")]),
+        Encap::Nvgre => Some(&[(20, "IPv4"), (8, "NVGRE"), (14, "Ethernet")]),
+        Encap::Stt => Some(&[(20, "IPv4"), (20, "TCP-like"), (18, "STT"), (14, "Ethernet")]),
         _ => None,
     }
 }
@@ -72,6 +82,15 @@ mod tests {
         let inner = |encap, underlay| inner(encap, underlay, overhead(encap).unwrap());
         assert_eq!(overhead(Encap::Vxlan), Ok(50));
         assert_eq!(overhead(Encap::Vlan), Ok(4));
+        for (encap, bytes) in [
+            (Encap::Geneve, 50),
+            (Encap::Gre, 28),
+            (Encap::Gretap, 42),
+            (Encap::Nvgre, 42),
+            (Encap::Stt, 72),
+        ] {
+            assert_eq!(overhead(encap), Ok(bytes), "{encap}");
+        }
         assert_eq!(inner(Encap::Vxlan, 1500), 1450);
         assert_eq!(inner(Encap::Vxlan, 9000), 8950);
         assert_eq!(inner(Encap::Vlan, 1500), 1500);

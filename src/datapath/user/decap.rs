@@ -15,7 +15,7 @@ use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
 use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
-use crate::wire::ethernet::{self, ethertype};
+use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::{ipv4, ipv6};
 
@@ -42,7 +42,7 @@ pub fn from_underlay(
         Underlay::Stt(link) => &link.nic,
     };
     let count = rx.receive(socket.as_fd())?;
-    let mut way = Way { edge, rx, tx, coalescer, now, last: None };
+    let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
     }
@@ -62,7 +62,13 @@ struct Way<'a> {
     now: u64,
     /// The last packet's outer source, and the peer it is.
     last: Option<(IpAddr, Option<PeerId>)>,
+    /// The last frame's network, peer and addresses, and where it goes: within one batch the
+    /// next one mostly goes there too.
+    verdict: Option<(Asked, Verdict)>,
 }
+
+/// What the switch is asked about a frame: network, peer, destination, source.
+type Asked = (u64, PeerId, Mac, Mac);
 
 impl Way<'_> {
     fn counters(&self) -> &Counters {
@@ -292,7 +298,7 @@ impl Way<'_> {
         }
         let mut meta = flow::frame(self.rx.bytes(inner).ok_or(DropReason::Truncated)?, edge.seed)?;
         self.congestion(inner, tos, &mut meta)?;
-        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+        let verdict = self.verdict(network, peer, &meta);
         if let Verdict::To(Location::Port(port)) = verdict {
             return self.to_port(port, inner, &meta);
         }
@@ -314,6 +320,9 @@ impl Way<'_> {
         inner: Span,
     ) -> Result<(), DropReason> {
         let kind = if decap.kind == InnerKind::Ipv4 { ethertype::IPV4 } else { ethertype::IPV6 };
+        if let Some(port) = self.edge.tun() {
+            return self.to_routed(port, Mac::ZERO, kind, tos, inner);
+        }
         let packet = self.rx.bytes(inner).ok_or(DropReason::Truncated)?;
         let (source, destination) = routes::addresses(kind, packet)?;
         let from = routes.hop(decap.network, source).ok_or(DropReason::BadSource)?;
@@ -322,9 +331,22 @@ impl Way<'_> {
         }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };
+        self.to_routed(port, hop.mac, kind, tos, inner)
+    }
+
+    /// To one VM, behind an Ethernet header.
+    fn to_routed(
+        &mut self,
+        port: PortId,
+        dst: Mac,
+        kind: u16,
+        tos: u8,
+        inner: Span,
+    ) -> Result<(), DropReason> {
+        let src = self.edge.routes.as_ref().map_or(Mac::ZERO, |routes| routes.mac);
         let frame = inner.grow_front(ethernet::LEN).ok_or(DropReason::Truncated)?;
         let bytes = self.rx.bytes_mut(frame).ok_or(DropReason::Truncated)?;
-        ethernet::Header { dst: hop.mac, src: routes.mac, ethertype: kind }.emit(bytes)?;
+        ethernet::Header { dst, src, ethertype: kind }.emit(bytes)?;
         let mut meta = flow::frame(bytes, self.edge.seed)?;
         self.congestion(frame, tos, &mut meta)?;
         self.to_port(port, frame, &meta)
@@ -338,6 +360,19 @@ impl Way<'_> {
         let packets = self.coalescer.push(socket, frame, meta, limit, self.rx, self.tx)?;
         self.counters().carried(packets, frame.len as u64);
         Ok(())
+    }
+
+    fn verdict(&mut self, network: &Network, peer: PeerId, meta: &FrameMeta) -> Verdict {
+        let asked = (network.id, peer, meta.dst, meta.src);
+        match self.verdict {
+            Some((last, verdict)) if last == asked => verdict,
+            _ => {
+                let switch = &self.edge.switch;
+                let verdict = switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+                self.verdict = Some((asked, verdict));
+                verdict
+            }
+        }
     }
 
     fn peer(&mut self, source: IpAddr) -> Option<PeerId> {
