@@ -82,7 +82,7 @@ fn helper_that_waits() {
 
 fn by_a_kill() {
     let mut victim = Command::new(std::env::current_exe().unwrap());
-    victim.arg("ended::helper_that_waits").env(VICTIM, "1");
+    victim.arg("ended::helper_that_waits").env(VICTIM, "1").env("OVERLAB_TEST_ROLE", "self");
     let mut victim = victim.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
