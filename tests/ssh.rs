@@ -11,6 +11,8 @@
 mod carried;
 #[path = "ssh/ended.rs"]
 mod ended;
+// Its other plans are for the tests of namespaces.
+#[allow(dead_code)]
 #[path = "netns/fixture.rs"]
 mod fixture;
 #[path = "ssh/wire.rs"]
