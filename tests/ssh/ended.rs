@@ -107,6 +107,6 @@ fn by_openssh_which_says_why() {
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
     }
     let error = tunnels.ready(underlay.namespaces(), LIMIT).unwrap_err().to_string();
-    assert!(error.starts_with("the SSH connection from "), "{error}");
+    assert!(error.starts_with("the SSH connection from s.h1 to s.h2 ended: "), "{error}");
     println!("{error}");
 }
