@@ -7,7 +7,7 @@ use super::carrier::tightest;
 use super::flows::find_tenant;
 use crate::ids::Encap;
 use crate::lab::carriers::overhead;
-use crate::lab::model::{Expectation, Expected, Flow};
+use crate::lab::model::{Expectation, Expected, Flow, MtuMode};
 
 pub(super) fn check(whole: &Whole<'_>) {
     for (n, expectation) in whole.lab.expect.iter().enumerate() {
@@ -104,7 +104,7 @@ fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
     let wrong = encaps
         .iter()
         .filter(|e| only.is_none_or(|only| only == **e))
-        .find_map(|e| Some((*e, overhead(*e).filter(|o| *o != bytes)?)));
+        .find_map(|e| Some((*e, overhead(*e, &whole.lab.carrier).filter(|o| *o != bytes)?)));
     if let Some((encap, really)) = wrong {
         let several = only.is_none() && encaps.len() > 1;
         let hint = if several { "; with several encapsulations add `in: ..`" } else { "" };
@@ -124,6 +124,7 @@ fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
         );
     }
     if let Some((inner, encap, underlay)) = tightest(whole, only)
+        && whole.lab.carrier.mtu_mode == MtuMode::Lower
         && bytes > inner
     {
         let why = format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes");
