@@ -95,6 +95,8 @@ fn tenants(hosts: Vec<String>) -> impl Strategy<Value = Vec<Tenant>> {
             key: None,
             context: None,
             subnet: subnet.parse().unwrap(),
+            subnet6: None,
+            id_on: BTreeMap::new(),
             vms: hosts
                 .into_iter()
                 .enumerate()
