@@ -198,6 +198,15 @@ pub fn port_known_only(index: u32, name: &str) -> Request {
     Request { what, message, flags: 0, needs: None }
 }
 
+/// Makes a bridge port the way into one of several tunnels: frames from one never go into another,
+/// since each peer is reached directly. Without `learning` it takes known unicast only.
+#[must_use]
+pub fn port_of_tunnel(index: u32, name: &str, learning: bool) -> Request {
+    let port = LinkBridgePort::new(index).isolated(true).learning(learning).flood(learning);
+    let message = RouteNetlinkMessage::NewLink(port.build());
+    Request { what: format!("set {name} apart on its bridge"), message, flags: 0, needs: None }
+}
+
 /// Removes an interface.
 #[must_use]
 pub fn delete(index: u32, name: &str) -> Request {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::TestbedError;
-use crate::datapath::user::{EdgeConfig, Oversize};
-use crate::encap::{Engine, Plain, Vlan, Vxlan};
+use crate::datapath::user::{EdgeConfig, Oversize, RouteConfig, Via};
+use crate::encap::{Engine, Geneve, Gre, IpInIp, Nvgre, Plain, Stt, Vlan, Vxlan};
 use crate::ids::Encap;
 use crate::lab::Learning;
 use crate::plan::{Edge, Variant};
@@ -52,10 +52,33 @@ pub(super) fn config(
         ports: edge.networks.iter().flat_map(|n| n.ports.clone()).collect(),
         inner_mtu: variant.inner_mtu,
         oversize: Oversize::default(),
-        routes: Vec::new(),
+        routes: routes(variant, edge)?,
         offloads: variant.offloads,
         seed: seed ^ fnv(&edge.host),
     })
+}
+
+/// The ways from an edge to all VMs of its tenants, for encapsulations that carry IP packets.
+fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedError> {
+    if variant.encap.carries_ethernet() {
+        return Ok(Vec::new());
+    }
+    let ports: Vec<&String> = edge.networks.iter().flat_map(|n| &n.ports).collect();
+    let mut routes = Vec::new();
+    for network in &edge.networks {
+        let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
+        for vm in tenant.flat_map(|t| &t.vms) {
+            let port = ports.iter().position(|p| **p == vm.port).filter(|_| vm.host == edge.host);
+            let far = variant.edges.iter().find(|e| e.host == vm.host).and_then(|e| e.vtep);
+            let via = match (port, far) {
+                (Some(port), _) => Via::Port(port, vm.mac.parse().map_err(TestbedError::Mac)?),
+                (None, Some(vtep)) => Via::Peer(vtep),
+                (None, None) => continue,
+            };
+            routes.push(RouteConfig { network: network.id, address: vm.address.addr(), via });
+        }
+    }
+    Ok(routes)
 }
 
 fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
@@ -63,6 +86,14 @@ fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),
         Encap::Vxlan => Arc::new(Vxlan { port: variant.port, ..Vxlan::default() }),
+        Encap::Geneve => Arc::new(Geneve { port: variant.port, ..Geneve::default() }),
+        // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
+        Encap::Gre => Arc::new(Gre { keyed: true, ..Gre::default() }),
+        Encap::Gretap => Arc::new(Gre { keyed: true, ethernet: true, ..Gre::default() }),
+        Encap::Nvgre => Arc::new(Nvgre::default()),
+        Encap::Stt => Arc::new(Stt { port: variant.port, ..Stt::default() }),
+        Encap::Ipip => Arc::new(IpInIp::V4),
+        Encap::SixInFour => Arc::new(IpInIp::V6),
         encap => return Err(TestbedError::NoEngine { encap }),
     })
 }

@@ -2,13 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span};
+use super::segment::finish_checksum;
+use super::stt::{self, SttLink};
 use super::tx::TxBatch;
-use super::vnet;
+use super::vnet::{self, VnetHeader};
 use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
@@ -35,6 +39,7 @@ pub fn from_underlay(
         Underlay::Frame { nic } => nic,
         Underlay::Udp { receiver, .. } => receiver,
         Underlay::Ip { socket } => socket,
+        Underlay::Stt(link) => &link.nic,
     };
     let count = rx.receive(socket.as_fd())?;
     let mut way = Way { edge, rx, tx, coalescer, now, last: None };
@@ -107,6 +112,10 @@ impl Way<'_> {
                 let done = self.behind_ip(&received, message);
                 self.count_failure(done);
             }
+            Underlay::Stt(link) => {
+                let done = self.behind_ethernet(link, &received, message);
+                self.count_failure(done);
+            }
         }
     }
 
@@ -117,6 +126,79 @@ impl Way<'_> {
         }
         let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
         self.packet(received, header.tos, message.skip(header.header_len))
+    }
+
+    /// A segment of STT, or a whole frame of it that nobody cut.
+    fn behind_ethernet(
+        &mut self,
+        link: &SttLink,
+        received: &Received,
+        message: Span,
+    ) -> Result<(), DropReason> {
+        let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
+        let incoming = stt::incoming(bytes)?;
+        if incoming.destination != link.local {
+            return Err(DropReason::NotForUs);
+        }
+        let source = IpAddr::V4(incoming.source);
+        let unfinished = received.vnet.needs_csum();
+        if let (Some(at), true) = (incoming.whole, unfinished) {
+            // Never on a cable: nothing to verify.
+            let end = incoming.segment.0 + incoming.segment.1;
+            return self.stt_frame(source, incoming.tos, message.take(end).skip(at));
+        }
+        if unfinished {
+            let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
+            finish_checksum(bytes, received.vnet)?;
+        }
+        let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
+        let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;
+        let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = waiting.lost();
+        let now = Duration::from_millis(self.now);
+        let ends = (source, link.local.into());
+        let done = waiting.push(now, ends, incoming.tos, bytes);
+        let (whole, tos) = match done? {
+            None => (None, 0),
+            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+        };
+        for _ in lost..waiting.lost() {
+            self.counters().dropped(DropReason::Incomplete);
+        }
+        drop(waiting);
+        let Some(whole) = whole else { return Ok(()) };
+        let span = match self.rx.stash(&whole) {
+            Some(span) => span,
+            None => {
+                self.flush();
+                self.rx.clear_stash();
+                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+            }
+        };
+        self.stt_frame(source, tos, span)
+    }
+
+    /// A whole STT frame.
+    fn stt_frame(&mut self, source: IpAddr, tos: u8, frame: Span) -> Result<(), DropReason> {
+        let edge = self.edge;
+        let bytes = self.rx.bytes(frame).ok_or(DropReason::Truncated)?;
+        let decap = edge.engine.decap(bytes, &Outer { source, tos })?;
+        let offload = edge.engine.offload(bytes)?;
+        let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
+        let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;
+        let inner = frame.skip(decap.offset);
+        let mut meta = flow::frame(self.rx.bytes(inner).ok_or(DropReason::Truncated)?, edge.seed)?;
+        self.congestion(inner, tos, &mut meta)?;
+        let vnet = match &offload {
+            Some(offload) => stt::metadata(offload, meta.payload, inner.len)?,
+            None => VnetHeader::default(),
+        };
+        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+        let packets = vnet.packets(inner.len.saturating_sub(meta.payload));
+        self.deliver(verdict, network, packets, inner, |way, port| {
+            pass(port, inner, vnet, way.tx);
+            Ok(())
+        })
     }
 
     /// A frame of the L2 fabric: its tag names the network; it goes on as it came, super-frames whole.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::oversize::Oversize;
 use super::routes::{RouteConfig, Routes};
 use super::sockets;
+use super::stt::SttLink;
 use super::tx::{Address, Outlet};
 use crate::encap::{Engine, Transport};
 use crate::vswitch::{NetworkConfig, Peer, Switch};
@@ -80,6 +81,8 @@ pub(super) enum Underlay {
         /// Raw socket.
         socket: OwnedFd,
     },
+    /// Super-frames that look like TCP.
+    Stt(Box<SttLink>),
 }
 
 impl Edge {
@@ -89,9 +92,9 @@ impl Edge {
     /// The socket that could not be opened, why, and at which host.
     pub fn open(config: &EdgeConfig) -> io::Result<Self> {
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
-        let (underlay, port) = underlay(config).map_err(at_host)?;
-        let ports = config.ports.iter().map(|p| sockets::packet(p).map_err(at_host));
         let switch = Switch::new(&config.networks);
+        let (underlay, port) = underlay(config, switch.peers()).map_err(at_host)?;
+        let ports = config.ports.iter().map(|p| sockets::packet(p).map_err(at_host));
         let address = |peer: &Peer| match peer {
             Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
             Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
@@ -128,12 +131,13 @@ impl Edge {
             Underlay::Frame { nic } => nic.as_raw_fd(),
             Underlay::Udp { receiver, .. } => receiver.as_raw_fd(),
             Underlay::Ip { socket } => socket.as_raw_fd(),
+            Underlay::Stt(link) => link.socket(),
         }
     }
 }
 
 /// The sockets towards the fabric, and the port that tunnels go to.
-fn underlay(config: &EdgeConfig) -> io::Result<(Underlay, u16)> {
+fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> {
     let needs = || io::Error::new(io::ErrorKind::InvalidInput, "a tunnel needs an address");
     let vtep = config.vtep.ok_or_else(needs);
     let fragment = config.oversize == Oversize::Fragment;
@@ -148,9 +152,14 @@ fn underlay(config: &EdgeConfig) -> io::Result<(Underlay, u16)> {
         Transport::Ip { protocol } => {
             Ok((Underlay::Ip { socket: sockets::raw(vtep?, protocol, fragment)? }, 0))
         }
-        Transport::Stt { .. } => {
-            let what = format!("no user datapath for {}", config.engine.encap());
-            Err(io::Error::new(io::ErrorKind::Unsupported, what))
+        Transport::Stt { port } => {
+            let address = |peer: &Peer| match peer {
+                Peer::Vtep(address) => Some(*address),
+                Peer::Fabric => None,
+            };
+            let peers: Vec<_> = peers.iter().map(address).collect();
+            let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
+            Ok((Underlay::Stt(Box::new(link)), 0))
         }
     }
 }

@@ -7,12 +7,14 @@ use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span};
 use super::segment::{MAX_HEADERS, finish_checksum, segment};
+use super::stt::{self, Outgoing, SttLink};
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, ecn};
+use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
+use crate::wire::ipv4::protocol;
 
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
@@ -231,6 +233,7 @@ impl Way<'_> {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
             Underlay::Ip { socket } => (socket, 1),
+            Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
         };
         let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
             return Err(DropReason::UnknownDestination);
@@ -264,6 +267,37 @@ impl Way<'_> {
         let inner = frame.inner([bytes, &[]]);
         engine.header(frame.network, &inner, &mut space[vnet::LEN + MACS..])?;
         self.tx.push_frame(nic, len, [frame.span.skip(MACS)]);
+        self.carried(frame);
+        Ok(())
+    }
+
+    /// As one super-frame, with the inner one's work left to the far end.
+    fn to_stt(
+        &mut self,
+        frame: &mut Frame,
+        link: &SttLink,
+        peer: PeerId,
+        tos: u8,
+    ) -> Result<(), DropReason> {
+        self.room(1)?;
+        let Peer::Vtep(address) = self.edge.switch.peers()[peer.0] else {
+            return Err(DropReason::UnknownDestination);
+        };
+        let offload = frame.offload();
+        if offload.is_none() {
+            if frame.vnet.is_gso() {
+                return Err(DropReason::BadOffload);
+            }
+            let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet = VnetHeader::default();
+        }
+        let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        let space = self.tx.header_space(stt::HEADERS).ok_or(DropReason::UnderlayFull)?;
+        let inner = frame.inner([bytes, &[]]);
+        let out = Outgoing { network: frame.network, inner, offload, tos, peer: (peer.0, address) };
+        link.headers(&*self.edge.engine, space, &out, self.now)?;
+        self.tx.push_frame(link.socket(), stt::HEADERS, [frame.span]);
         self.carried(frame);
         Ok(())
     }
@@ -304,6 +338,19 @@ impl Way<'_> {
 }
 
 impl Frame {
+    /// The work that its metadata leave, where STT can say it.
+    fn offload(&self) -> Option<Offload> {
+        let tcp = self.meta.protocol == protocol::TCP;
+        let known = self.meta.l4 != 0 && (tcp || self.meta.protocol == protocol::UDP);
+        let usual = self.vnet.needs_csum() && usize::from(self.vnet.csum_start) == self.meta.l4;
+        (known && usual).then(|| Offload {
+            ipv4: self.meta.ethertype == ethertype::IPV4,
+            tcp,
+            l4: self.meta.l4,
+            mss: if self.vnet.is_gso() { self.vnet.gso_size } else { 0 },
+        })
+    }
+
     fn inner<'a>(&self, parts: [&'a [u8]; 2]) -> Inner<'a> {
         Inner { kind: self.kind, parts, flow: self.meta.flow }
     }

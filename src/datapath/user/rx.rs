@@ -83,11 +83,15 @@ pub const HEADROOM: usize = 64;
 const CAPACITY: usize = 65_536 + 128;
 const STRIDE: usize = HEADROOM + CAPACITY;
 const CONTROL: usize = 128;
+/// Bytes beside the messages, for frames that were put together from several of them.
+const STASH: usize = 1 << 20;
 
 /// Buffers for one `recvmmsg`.
 pub struct RxBatch {
     kind: RxKind,
     data: Box<[u8]>,
+    /// Bytes of the stash in use.
+    stashed: usize,
     vnet: Box<[[u8; vnet::LEN]]>,
     control: Box<[[u64; CONTROL / 8]]>,
     names: Box<[libc::sockaddr_storage]>,
@@ -110,7 +114,8 @@ impl RxBatch {
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         RxBatch {
             kind,
-            data: vec![0; count * STRIDE].into(),
+            data: vec![0; count * STRIDE + STASH].into(),
+            stashed: 0,
             vnet: vec![[0; vnet::LEN]; count].into(),
             control: vec![[0; CONTROL / 8]; count].into(),
             names: vec![name; count].into(),
@@ -148,6 +153,7 @@ impl RxBatch {
     /// What `recvmmsg` says, but for "nothing there".
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.received.clear();
+        self.stashed = 0;
         self.point();
         // SAFETY: every header points at buffers of this value that are at least as long as said.
         let count = unsafe {
@@ -189,6 +195,20 @@ impl RxBatch {
     /// Likewise, to finish a checksum or a congestion mark in place.
     pub fn bytes_mut(&mut self, span: Span) -> Option<&mut [u8]> {
         self.data.get_mut(span.start..span.start + span.len)
+    }
+
+    /// Keeps a frame beside the messages until the next [`RxBatch::receive`]; `None` where there is
+    /// no room left.
+    pub fn stash(&mut self, frame: &[u8]) -> Option<Span> {
+        let start = self.headers.len() * STRIDE + self.stashed;
+        self.data.get_mut(start..start + frame.len())?.copy_from_slice(frame);
+        self.stashed += frame.len();
+        Some(Span { start, len: frame.len() })
+    }
+
+    /// Forgets what was stashed.
+    pub fn clear_stash(&mut self) {
+        self.stashed = 0;
     }
 
     fn read_metadata(&self, i: usize) -> Received {

@@ -60,6 +60,23 @@ pub fn is_valid(frame: &[u8]) -> bool {
         && checksum::is_right(l4_sum(frame))
 }
 
+/// Sets the IPv4 id.
+pub fn set_id(frame: &mut [u8], id: u16) {
+    frame[18..20].copy_from_slice(&id.to_be_bytes());
+    fix(frame);
+}
+
+/// Makes both checksums right again.
+pub fn fix(frame: &mut [u8]) {
+    frame[24..26].fill(0);
+    let sum = checksum::finish(checksum::sum(&frame[14..34], 0));
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    let field = if frame[23] == 6 { 50 } else { 40 };
+    frame[field..field + 2].fill(0);
+    let sum = checksum::finish(l4_sum(frame));
+    frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
 /// Leaves the checksum to be finished, as a VM's stack does, and returns the metadata.
 pub fn make_partial(frame: &mut [u8]) -> VnetHeader {
     let field = if frame[23] == 6 { 16 } else { 6 };

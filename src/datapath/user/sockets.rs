@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use nix::sys::socket::{self, SockType, SockaddrStorage, sockopt};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
 
 /// Socket buffer asked for, in bytes; what the system's limits leave of it is used.
 const BUFFER: usize = 16 << 20;
@@ -83,6 +83,108 @@ pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
     let fd = inet(local, SockType::Raw, protocol, fragment)?;
     receive_tos(&fd, local)?;
     Ok(fd)
+}
+
+/// What a packet socket's interface is.
+#[derive(Debug, Clone, Copy)]
+pub struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Largest IP packet in bytes.
+    pub mtu: usize,
+}
+
+/// The interface that a packet socket is bound to; `name` is its name.
+///
+/// # Errors
+/// What the system says; an interface without an Ethernet address.
+pub fn interface(fd: &OwnedFd, name: &str) -> io::Result<Interface> {
+    let unsupported = |what: &str| {
+        io::Error::new(io::ErrorKind::Unsupported, format!("interface {name}: {what}"))
+    };
+    // SAFETY: all-zero bytes are valid values of both C structures.
+    let (mut address, mut request): (libc::sockaddr_ll, libc::ifreq) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let mut len = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address is of the length said.
+    let named =
+        unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) };
+    if named < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mac = address.sll_addr.first_chunk::<6>().filter(|_| address.sll_halen == 6);
+    let mac = *mac.ok_or_else(|| unsupported("it has no Ethernet address"))?;
+    if name.len() >= request.ifr_name.len() {
+        return Err(unsupported("the name is longer than 15 bytes"));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: the request is of the type that this call takes, and it fills in the MTU.
+    let mtu = unsafe {
+        if libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        request.ifr_ifru.ifru_mtu
+    };
+    Ok(Interface {
+        index: address.sll_ifindex.cast_unsigned(),
+        mac,
+        mtu: usize::try_from(mtu).unwrap_or(0),
+    })
+}
+
+/// Holds a TCP port without ever answering on it: a listening socket whose filter drops all.
+///
+/// # Errors
+/// What the system says, with the address named.
+pub fn silent_tcp(local: SocketAddr) -> io::Result<OwnedFd> {
+    let held = || -> io::Result<OwnedFd> {
+        let family = if local.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let fd = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        filter(&fd, &[instruction(libc::BPF_RET, 0, 0, 0)])?;
+        socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(local))?;
+        socket::listen(&fd, socket::Backlog::new(1)?)?;
+        Ok(fd)
+    };
+    held().map_err(|e| io::Error::new(e.kind(), format!("hold TCP port {local}: {e}")))
+}
+
+/// Lets a packet socket receive only unfragmented TCP over IPv4 to this port.
+///
+/// # Errors
+/// What the system says.
+pub fn only_tcp_port(fd: &OwnedFd, port: u16) -> io::Result<()> {
+    use libc::{
+        BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET,
+    };
+    filter(
+        fd,
+        &[
+            instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, 12),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 6, libc::ETH_P_IP as u32),
+            instruction(BPF_LD | BPF_B | BPF_ABS, 0, 0, 23),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, libc::IPPROTO_TCP as u32),
+            instruction(BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14),
+            instruction(BPF_LD | BPF_H | BPF_IND, 0, 0, 14 + 2),
+            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, port.into()),
+            instruction(BPF_RET, 0, 0, u32::MAX),
+            instruction(BPF_RET, 0, 0, 0),
+        ],
+    )
+}
+
+#[allow(clippy::cast_possible_truncation)] // operation codes are below 2^8
+const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+fn filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
 }
 
 fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {

@@ -363,3 +363,149 @@ fn wait_writable(socket: RawFd) {
     // SAFETY: one valid pollfd.
     unsafe { libc::poll(&raw mut poll, 1, 2) };
 }
+
+#[cfg(test)]
+impl TxBatch {
+    /// What would be sent: socket and bytes of each message.
+    pub fn messages(&self, rx: &RxBatch) -> Vec<(RawFd, Vec<u8>)> {
+        let bytes = |piece: &Piece| match piece {
+            Piece::Header(span) => self.arena[span.start..span.start + span.len].to_vec(),
+            Piece::Payload(span) => rx.bytes(*span).unwrap().to_vec(),
+        };
+        let whole =
+            |m: &Message| self.pieces[m.first..m.first + m.pieces].iter().flat_map(bytes).collect();
+        self.messages.iter().map(|m| (m.target.socket, whole(m))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use super::super::rx::RxKind;
+    use super::super::sockets;
+    use super::*;
+
+    /// Sends datagrams of these sizes to a socket on the loopback; returns what arrived, in order,
+    /// and how many messages it took.
+    fn loopback(sizes: &[usize], join: bool, gro: bool) -> (Vec<Vec<u8>>, usize) {
+        let local = "127.0.0.1:0".parse().unwrap();
+        let receiver = if gro {
+            sockets::udp_receiver(local).unwrap()
+        } else {
+            UdpSocket::bind(local).unwrap().into()
+        };
+        let receiver_address = UdpSocket::from(receiver.try_clone().unwrap()).local_addr().unwrap();
+        let sender = UdpSocket::bind(local).unwrap();
+        let outlet = Outlet::new(vec![Address::from(receiver_address)], join);
+        let mut rx = RxBatch::new(RxKind::Inet, 64);
+        let mut tx = TxBatch::new();
+        let target = Target {
+            socket: sender.as_raw_fd(),
+            address: Some(0),
+            tos: 2,
+            segments: outlet.segments(),
+        };
+        for (number, size) in sizes.iter().enumerate() {
+            let payload = rx.stash(&vec![u8::try_from(number).unwrap(); size - 2]).unwrap();
+            tx.header_space(2).unwrap().copy_from_slice(b"hd");
+            tx.push_datagram(target, 2, payload);
+        }
+        let messages = tx.messages.len();
+        let counters = Counters::default();
+        tx.flush(&rx, &outlet, &counters, DropReason::UnderlayFull);
+        let mut drops = std::collections::BTreeMap::new();
+        counters.add_drops(&mut drops);
+        assert!(drops.is_empty(), "{drops:?}");
+        let mut found = vec![];
+        while found.len() < sizes.len() {
+            wait_readable(receiver.as_raw_fd());
+            let count = rx.receive(receiver.as_fd()).unwrap();
+            for i in 0..count {
+                let (received, mut span) = rx.message(i);
+                assert_eq!(received.source, Some("127.0.0.1".parse().unwrap()));
+                assert_eq!(received.tos, if gro { 2 } else { 0 });
+                assert!(!received.truncated);
+                let size = if received.gro_size > 0 { received.gro_size } else { span.len };
+                while span.len > 0 {
+                    found.push(rx.bytes(span.take(size)).unwrap().to_vec());
+                    span = span.skip(size);
+                }
+            }
+        }
+        (found, messages)
+    }
+
+    fn wait_readable(socket: RawFd) {
+        let mut poll = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, 5000) };
+        assert_eq!(ready, 1, "nothing arrived");
+    }
+
+    fn expected(sizes: &[usize]) -> Vec<Vec<u8>> {
+        let one = |(number, size): (usize, &usize)| {
+            [b"hd".to_vec(), vec![u8::try_from(number).unwrap(); size - 2]].concat()
+        };
+        sizes.iter().enumerate().map(one).collect()
+    }
+
+    #[test]
+    fn datagrams_arrive_as_they_were_joined_or_not() {
+        let sizes = [1400, 1400, 1400, 300, 1400, 1400, 1401, 9, 9, 9, 9, 8];
+        for gro in [false, true] {
+            let (found, messages) = loopback(&sizes, true, gro);
+            assert_eq!(found, expected(&sizes));
+            // A shorter one closes a message, a longer one begins another.
+            assert_eq!(messages, 4);
+            let (found, messages) = loopback(&sizes, false, gro);
+            assert_eq!((found, messages), (expected(&sizes), sizes.len()));
+        }
+    }
+
+    #[test]
+    fn a_message_holds_64_datagrams_and_fits_an_ip_packet() {
+        let (found, messages) = loopback(&[100; 130], true, true);
+        assert_eq!((found, messages), (expected(&[100; 130]), 3));
+        let (_, messages) = loopback(&[1500; 50], true, true);
+        assert_eq!(messages, 2, "43 of them are 64,500 bytes");
+    }
+
+    #[test]
+    fn more_copies_than_control_buffers_are_all_sent_or_counted() {
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let outlet = Outlet::new(vec![to.local_addr().unwrap().into()], false);
+        let mut rx = RxBatch::new(RxKind::Inet, 1);
+        let mut tx = TxBatch::new();
+        let payload = rx.stash(&[7; 8]).unwrap();
+        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 1, segments: 1 };
+        assert!(tx.has_room(MESSAGES, 8) && !tx.has_room(MESSAGES + 1, 8));
+        for _ in 0..MESSAGES + 10 {
+            tx.header_space(8).unwrap().fill(1);
+            tx.push_datagram(target, 8, payload);
+        }
+        assert!(!tx.has_room(1, 8));
+        tx.flush(&rx, &outlet, &Counters::default(), DropReason::UnderlayFull);
+        assert!(tx.has_room(MESSAGES, 8), "empty again");
+    }
+
+    #[test]
+    fn what_is_too_big_is_counted_as_such() {
+        let local = "127.0.0.1".parse().unwrap();
+        let sender = &sockets::udp_senders(local, 1, 3, false).unwrap()[0];
+        let outlet = Outlet::new(vec![Address::from(std::net::SocketAddr::new(local, 9))], true);
+        let mut rx = RxBatch::new(RxKind::Inet, 1);
+        let mut tx = TxBatch::new();
+        let payload = rx.stash(&[7; 65_530]).unwrap();
+        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 0, segments: 64 };
+        tx.header_space(8).unwrap().fill(1);
+        tx.push_datagram(target, 8, payload);
+        let counters = Counters::default();
+        tx.flush(&rx, &outlet, &counters, DropReason::UnderlayFull);
+        let mut drops = std::collections::BTreeMap::new();
+        counters.add_drops(&mut drops);
+        assert_eq!(drops, [("too_big".to_owned(), 1)].into());
+    }
+}

@@ -1,0 +1,159 @@
+//! The MAC address that leads to a peer, as the kernel knows it.
+//!
+//! A packet socket writes Ethernet headers itself, so what the kernel does for other tunnels has
+//! to be asked for: the route to the peer, then the neighbour entry of its next hop. An answer is
+//! used for a second and then asked for again, so that changes are followed. Where the kernel has
+//! no neighbour entry yet, a datagram to the peer's discard port makes it look.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::sys::{Socket, SocketAddr as NetlinkAddress, protocols::NETLINK_ROUTE};
+
+use crate::wire::ethernet::Mac;
+
+/// How long an answer is used, in milliseconds.
+const FRESH_MS: u64 = 1000;
+/// The discard port (RFC 863).
+const DISCARD: u16 = 9;
+const FAMILY: AddressFamily = AddressFamily::Inet;
+
+/// MACs of the next hops to a list of peers.
+#[derive(Debug)]
+pub struct NextHops {
+    peers: Vec<Entry>,
+    asking: Mutex<Asking>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    address: Ipv4Addr,
+    /// The MAC in the upper 48 bits; 0 where none is known.
+    mac: AtomicU64,
+    /// When to ask again, in the caller's milliseconds.
+    due: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Asking {
+    netlink: Socket,
+    probe: UdpSocket,
+    interface: u32,
+}
+
+impl NextHops {
+    /// Asks nothing yet. Call it inside the host's namespace. A peer that is no IPv4 address never
+    /// has a next hop.
+    ///
+    /// # Errors
+    /// What the system says when a socket cannot be made.
+    pub fn new(peers: &[Option<IpAddr>], local: Ipv4Addr, interface: u32) -> io::Result<Self> {
+        let mut netlink = Socket::new(NETLINK_ROUTE)?;
+        netlink.bind_auto()?;
+        netlink.connect(&NetlinkAddress::new(0, 0))?;
+        let probe = UdpSocket::bind(SocketAddr::new(local.into(), 0))?;
+        probe.set_nonblocking(true)?;
+        let entry = |peer: &Option<IpAddr>| Entry {
+            address: match peer {
+                Some(IpAddr::V4(address)) => *address,
+                _ => Ipv4Addr::UNSPECIFIED,
+            },
+            mac: AtomicU64::new(0),
+            due: AtomicU64::new(0),
+        };
+        let peers = peers.iter().map(entry).collect();
+        Ok(NextHops { peers, asking: Mutex::new(Asking { netlink, probe, interface }) })
+    }
+
+    /// The MAC that leads to a peer at `now` (milliseconds of a steady clock).
+    pub fn mac(&self, peer: usize, now: u64) -> Option<Mac> {
+        let entry = self.peers.get(peer)?;
+        if now >= entry.due.load(Relaxed) {
+            self.ask(entry, now);
+        }
+        let known = entry.mac.load(Relaxed);
+        let [a, b, c, d, e, f, ..] = known.to_be_bytes();
+        (known != 0).then_some(Mac([a, b, c, d, e, f]))
+    }
+
+    fn ask(&self, entry: &Entry, now: u64) {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        match asking.resolve(entry.address) {
+            Ok(Some([a, b, c, d, e, f])) => {
+                entry.mac.store(u64::from_be_bytes([a, b, c, d, e, f, 0, 0]), Relaxed);
+                entry.due.store(now + FRESH_MS, Relaxed);
+            }
+            // Asked again with the next packet; the last answer stands until there is a better one.
+            Ok(None) => {
+                let _ = asking.probe.send_to(&[], (entry.address, DISCARD));
+            }
+            Err(error) => {
+                tracing::debug!(%error, peer = %entry.address, "no next hop");
+                entry.mac.store(0, Relaxed);
+                entry.due.store(now + FRESH_MS, Relaxed);
+            }
+        }
+    }
+}
+
+impl Asking {
+    /// The next hop's MAC; `None` while the kernel does not know it.
+    fn resolve(&mut self, peer: Ipv4Addr) -> io::Result<Option<[u8; 6]>> {
+        let mut query = RouteMessage::default();
+        query.header.address_family = FAMILY;
+        query.header.destination_prefix_length = 32;
+        query.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(peer)));
+        let Some(RouteNetlinkMessage::NewRoute(route)) =
+            self.get(RouteNetlinkMessage::GetRoute(query))?
+        else {
+            return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
+        };
+        let mut hop = peer;
+        for attribute in route.attributes {
+            match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => hop = gateway,
+                RouteAttribute::Oif(interface) if interface != self.interface => {
+                    return Err(io::Error::other("the route leads out of another interface"));
+                }
+                _ => {}
+            }
+        }
+        let mut query = NeighbourMessage::default();
+        query.header.family = FAMILY;
+        query.header.ifindex = self.interface;
+        query.attributes.push(NeighbourAttribute::Destination(NeighbourAddress::Inet(hop)));
+        let Some(RouteNetlinkMessage::NewNeighbour(found)) =
+            self.get(RouteNetlinkMessage::GetNeighbour(query))?
+        else {
+            return Ok(None);
+        };
+        Ok(found.attributes.into_iter().find_map(|attribute| match attribute {
+            NeighbourAttribute::LinkLayerAddress(mac) => mac.try_into().ok(),
+            _ => None,
+        }))
+    }
+
+    /// One question and its answer; `None` where the kernel has none.
+    fn get(&mut self, message: RouteNetlinkMessage) -> io::Result<Option<RouteNetlinkMessage>> {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.netlink.send(&bytes, 0)?;
+        let mut answer = Vec::with_capacity(8192);
+        self.netlink.recv(&mut answer, 0)?;
+        let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer);
+        match answer.map_err(io::Error::other)?.payload {
+            NetlinkPayload::InnerMessage(message) => Ok(Some(message)),
+            _ => Ok(None),
+        }
+    }
+}
