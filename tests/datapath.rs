@@ -9,6 +9,8 @@ mod carry;
 #[path = "netns/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "datapath/oversize.rs"]
+mod oversize;
 #[path = "datapath/talk.rs"]
 mod talk;
 #[path = "datapath/wire.rs"]
@@ -24,7 +26,7 @@ const ROLE: &str = "OVERLAB_TEST_ROLE";
 const NOBODY: u32 = 65534;
 
 fn tests() -> Vec<Test> {
-    [carry::TESTS, wire::TESTS].concat()
+    [carry::TESTS, oversize::TESTS, wire::TESTS].concat()
 }
 
 fn main() -> ExitCode {

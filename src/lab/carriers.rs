@@ -5,7 +5,18 @@ use crate::encap;
 use crate::ids::Encap;
 
 /// Encapsulations that labs of this version carry.
-pub const CARRIED: &[Encap] = &[Encap::None, Encap::Vlan, Encap::Vxlan];
+pub const CARRIED: &[Encap] = &[
+    Encap::None,
+    Encap::Vlan,
+    Encap::Ipip,
+    Encap::SixInFour,
+    Encap::Gre,
+    Encap::Gretap,
+    Encap::Vxlan,
+    Encap::Nvgre,
+    Encap::Stt,
+    Encap::Geneve,
+];
 
 /// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.
 pub const KERNEL: &[Encap] = &[
@@ -29,7 +40,7 @@ pub const fn in_udp(encap: Encap) -> bool {
 /// Whether each pair of hosts needs a tunnel of its own.
 #[must_use]
 pub const fn point_to_point(encap: Encap) -> bool {
-    matches!(encap, Encap::Ipip | Encap::SixInFour | Encap::Gre | Encap::Gretap)
+    matches!(encap, Encap::Ipip | Encap::SixInFour | Encap::Gre | Encap::Gretap | Encap::Ssh)
 }
 
 /// Whether broadcasts can go to an IP multicast group.
@@ -38,10 +49,10 @@ pub const fn multicasts(encap: Encap) -> bool {
     matches!(encap, Encap::Vxlan | Encap::Nvgre | Encap::Geneve)
 }
 
-/// Whether its packets say which tenant they are of.
+/// Whether it carries several tenants: its packets say whose they are, or each has its own tunnels.
 #[must_use]
 pub const fn has_ids(encap: Encap) -> bool {
-    !matches!(encap, Encap::None | Encap::Ipip | Encap::SixInFour | Encap::Ssh)
+    !matches!(encap, Encap::None | Encap::Ipip | Encap::SixInFour)
 }
 
 /// Bytes a packet grows by: from the underlay's IP MTU to the inner IP packet, or a tag's own length.

@@ -26,8 +26,6 @@ pub(super) const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
 pub(super) const PREFIX: RangeInclusive<u8> = 8..=30;
 /// Prefix length of a tenant's IPv6 subnet: VMs have the same host part as in the IPv4 one.
 pub(super) const PREFIX6: RangeInclusive<u8> = 16..=64;
-/// Outer time to live.
-pub(super) const TTL: RangeInclusive<u32> = 1..=255;
 /// Geneve options on a packet, and the data of one, in bytes (RFC 8926 section 3.4 and 3.5).
 pub(super) const OPTIONS: u32 = 252;
 pub(super) const OPTION_DATA: usize = 124;

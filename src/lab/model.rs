@@ -11,9 +11,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::settings::{
-    DscpMode, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, UdpChecksum,
-};
+pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
 use super::units::{ByteSize, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
@@ -485,6 +483,13 @@ pub enum Expected {
         /// Tenant name.
         within: String,
     },
+    /// No VM of the tenant reaches another one.
+    Unreachable {
+        /// Tenant name.
+        within: String,
+    },
+    /// Engines dropped at least so many frames, by reason.
+    Drops(BTreeMap<String, u64>),
     /// No probe of one of these tenants reaches another.
     Isolated(Vec<String>),
     /// Bytes each packet grows by: computed and counted must both equal it.

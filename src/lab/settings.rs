@@ -46,38 +46,6 @@ impl MtuMode {
     }
 }
 
-/// The outer UDP checksum of `vxlan` and `geneve`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum UdpChecksum {
-    /// Sent as zero, as RFC 7348 section 4.1 has it.
-    Zero,
-    /// Computed, as Linux does by default.
-    On,
-}
-
-/// How service classes (DSCP) cross the tunnel (RFC 2983).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DscpMode {
-    /// Copied out on encapsulation and back in on decapsulation.
-    Uniform,
-    /// The outer class is 0 whatever is inside, and ignored on decapsulation.
-    #[default]
-    Pipe,
-}
-
-/// What the encapsulator writes into the outer ECN field (RFC 6040 section 4.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EcnMode {
-    /// The inner code point.
-    #[default]
-    Normal,
-    /// Not-ECT, for a far end that does not know RFC 6040.
-    Compatibility,
-}
-
 /// One Geneve option, sent with every packet (RFC 8926 section 3.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -118,8 +86,6 @@ impl GeneveOption {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
-    /// Outer UDP checksum (`vxlan`, `geneve`); absent means computed.
-    pub checksum: Option<UdpChecksum>,
     /// Whether receivers drop what Linux drops and the standard ignores (reserved bits and the like).
     pub strict: Option<bool>,
     /// Whether GRE packets carry a checksum (`gre`, `gretap`).
@@ -132,12 +98,6 @@ pub struct EngineSettings {
     pub options: Vec<GeneveOption>,
     /// Service VID, the outer tag (`qinq`); 100 where absent.
     pub service: Option<VlanId>,
-    /// Outer time to live or hop limit; 64 where absent.
-    pub ttl: Option<u8>,
-    /// How service classes cross the tunnel.
-    pub dscp: DscpMode,
-    /// How congestion marks cross the tunnel.
-    pub ecn: EcnMode,
 }
 
 impl EngineSettings {
@@ -156,31 +116,16 @@ impl EngineSettings {
 
     /// The keys that say something other than nothing, each with the encapsulations it is for.
     pub(super) fn used(&self) -> Vec<(&'static str, &'static [Encap])> {
-        const UDP: &[Encap] = &[Encap::Vxlan, Encap::Geneve];
         const GRE: &[Encap] = &[Encap::Gre, Encap::Gretap];
-        const TUNNELS: &[Encap] = &[
-            Encap::Ipip,
-            Encap::SixInFour,
-            Encap::Gre,
-            Encap::Gretap,
-            Encap::Vxlan,
-            Encap::Nvgre,
-            Encap::Stt,
-            Encap::Geneve,
-        ];
         const STRICT: &[Encap] =
             &[Encap::Gre, Encap::Gretap, Encap::Vxlan, Encap::Nvgre, Encap::Stt, Encap::Geneve];
         let used = [
-            ("checksum", self.checksum.is_some(), UDP),
             ("strict", self.strict.is_some(), STRICT),
             ("csum", self.csum, GRE),
             ("seq", self.seq, GRE),
             ("inner_tags", self.inner_tags, &[Encap::Vxlan]),
             ("options", !self.options.is_empty(), &[Encap::Geneve]),
             ("service", self.service.is_some(), &[Encap::Qinq]),
-            ("ttl", self.ttl.is_some(), TUNNELS),
-            ("dscp", self.dscp != DscpMode::default(), TUNNELS),
-            ("ecn", self.ecn != EcnMode::default(), TUNNELS),
         ];
         used.into_iter().filter(|(_, used, _)| *used).map(|(key, _, of)| (key, of)).collect()
     }

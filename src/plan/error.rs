@@ -75,7 +75,7 @@ pub enum PlanError {
         encap: Encap,
     },
     /// No arithmetic and no edge for it.
-    #[error("`{encap}` cannot be used in labs by this version; use `none`, `vlan` or `vxlan`")]
+    #[error("`{encap}` cannot be used in labs by this version; use e.g. `vxlan`")]
     NotCarried {
         /// The encapsulation.
         encap: Encap,

@@ -5,14 +5,18 @@ use std::fmt::Write;
 use super::{PlanError, Variant};
 use crate::encap::headers;
 use crate::ids::Encap;
-use crate::lab::{Carrier, EngineSettings, IpVersion, overhead as of_carrier};
+use crate::lab::{CARRIED, Carrier, EngineSettings, IpVersion, overhead as of_carrier};
 
-/// Bytes that `encap` adds to each packet with a carrier's settings.
+/// Bytes that `encap` adds to each packet with a carrier's settings; 0 where packets have no fixed
+/// place in the underlay's.
 ///
 /// # Errors
-/// [`PlanError::NotCarried`] where it is not one number.
+/// [`PlanError::NotCarried`] where labs cannot use it.
 pub(super) fn overhead(encap: Encap, carrier: &Carrier) -> Result<u32, PlanError> {
-    of_carrier(encap, carrier).ok_or(PlanError::NotCarried { encap })
+    if !CARRIED.contains(&encap) {
+        return Err(PlanError::NotCarried { encap });
+    }
+    Ok(of_carrier(encap, carrier).unwrap_or(0))
 }
 
 /// Largest inner IP packet: `underlay - overhead` for tunnels, and `underlay` for tags, since a
@@ -64,7 +68,16 @@ mod tests {
         let inner = |encap, underlay| inner(encap, underlay, overhead(encap, &carrier).unwrap());
         assert_eq!(overhead(Encap::Vxlan, &carrier), Ok(50));
         assert_eq!(overhead(Encap::Vlan, &carrier), Ok(4));
-        assert!(overhead(Encap::Ssh, &carrier).is_err());
+        for (encap, bytes) in [
+            (Encap::Geneve, 50),
+            (Encap::Gre, 28),
+            (Encap::Gretap, 42),
+            (Encap::Nvgre, 42),
+            (Encap::Stt, 72),
+        ] {
+            assert_eq!(overhead(encap, &carrier), Ok(bytes), "{encap}");
+        }
+        assert!(overhead(Encap::Qinq, &carrier).is_err());
         assert_eq!(inner(Encap::Vxlan, 1500), 1450);
         assert_eq!(inner(Encap::Vxlan, 9000), 8950);
         assert_eq!(inner(Encap::Vlan, 1500), 1500);

@@ -24,6 +24,9 @@ pub enum TestbedError {
         /// The encapsulation.
         encap: Encap,
     },
+    /// Geneve options that cannot be written.
+    #[error("the lab's Geneve options cannot be written: {0}")]
+    Options(crate::encap::DropReason),
     /// A MAC address of the plan that is none.
     #[error("{0}")]
     Mac(String),
@@ -40,7 +43,7 @@ impl TestbedError {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
             ),
             TestbedError::NoEngine { .. } => true,
-            TestbedError::Mac(_) => false,
+            TestbedError::Mac(_) | TestbedError::Options(_) => false,
         }
     }
 }

@@ -22,7 +22,7 @@ const NAME: &str = "t";
 
 /// Two hosts (on a routed fabric, but for tags), two tenants with the same addresses.
 pub fn plan(encap: Encap, datapaths: [Datapath; 2]) -> Variant {
-    let overhead = overlab::lab::overhead(encap).unwrap_or(72);
+    let overhead = overlab::lab::overhead(encap, &overlab::lab::Carrier::default()).unwrap_or(72);
     let base =
         if encap.is_tag() { two_hosts_on_a_switch(NAME, encap) } else { leaf_spine(NAME, encap) };
     let mtu = if encap.is_tag() { 1500 } else { 1500 - overhead };
@@ -79,22 +79,21 @@ pub fn build(variant: &Variant) -> Testbed {
 }
 
 /// One VM's namespace and address.
-pub struct Vm<'a> {
-    testbed: &'a Testbed,
+pub struct Vm<'a, P> {
+    place: &'a P,
     space: String,
     pub address: IpAddr,
 }
 
-impl<'a> Vm<'a> {
-    pub fn of(testbed: &'a Testbed, plan: &Variant, tenant: &str, name: &str) -> Vm<'a> {
+impl<'a, P: Place> Vm<'a, P> {
+    pub fn of(place: &'a P, plan: &Variant, tenant: &str, name: &str) -> Self {
         let vm = plan.vm(tenant, name).unwrap();
-        Vm { testbed, space: plan.namespace(&vm.node), address: vm.address.addr() }
+        Vm { place, space: plan.namespace(&vm.node), address: vm.address.addr() }
     }
 
     pub fn udp(&self, port: u16) -> UdpSocket {
         let address = SocketAddr::new(self.any(), port);
-        let socket =
-            self.testbed.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
+        let socket = self.place.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         socket
     }
@@ -104,7 +103,7 @@ impl<'a> Vm<'a> {
     }
 
     /// Echoes a datagram off another VM, again while the way is being learned.
-    pub fn echo(&self, other: &Vm<'_>, len: usize) {
+    pub fn echo(&self, other: &Self, len: usize) {
         let (here, there) = (self.udp(0), other.udp(0));
         let to = SocketAddr::new(other.address, there.local_addr().unwrap().port());
         let data = pattern(len);
@@ -126,7 +125,7 @@ impl<'a> Vm<'a> {
     }
 
     /// Whether a broadcast datagram reaches another VM of the tenant.
-    pub fn broadcast(&self, other: &Vm<'_>) {
+    pub fn broadcast(&self, other: &Self) {
         let (here, there) = (self.udp(0), other.udp(7));
         here.set_broadcast(true).unwrap();
         here.send_to(b"to all", "192.168.0.255:7").unwrap();
@@ -135,10 +134,10 @@ impl<'a> Vm<'a> {
     }
 
     /// Sends a stream to another VM, which checks every byte.
-    pub fn stream(&self, other: &Vm<'_>) {
+    pub fn stream(&self, other: &Self) {
         let address = SocketAddr::new(other.any(), 0);
         let listener =
-            other.testbed.within(&other.space, || TcpListener::bind(address).unwrap()).unwrap();
+            other.place.within(&other.space, || TcpListener::bind(address).unwrap()).unwrap();
         let to = SocketAddr::new(other.address, listener.local_addr().unwrap().port());
         let receiver = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
@@ -157,7 +156,7 @@ impl<'a> Vm<'a> {
             }
         });
         let connect = || TcpStream::connect_timeout(&to, LIMIT).unwrap();
-        let mut stream = self.testbed.within(&self.space, connect).unwrap();
+        let mut stream = self.place.within(&self.space, connect).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         let data = pattern(1 << 16);
         for _ in 0..BULK / data.len() {

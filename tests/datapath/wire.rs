@@ -36,9 +36,8 @@ fn sent(encap: Encap, protocol: Protocol, datapaths: [Datapath; 2]) {
     let testbed = build(&plan);
     let tap = testbed.within(&plan.namespace("h1"), || tap(&plan.edges[0].nic)).unwrap();
     let [one, two] = ["vm1", "vm2"].map(|vm| Vm::of(&testbed, &plan, "red", vm));
-    let done = AtomicBool::new(false);
+    let done = &AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
-        let done = &done;
         let watcher = scope.spawn(move || watch(&tap, encap, protocol, done));
         one.stream(&two);
         two.stream(&one);

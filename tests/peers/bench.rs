@@ -40,12 +40,9 @@ pub struct Underlay {
 
 impl Underlay {
     pub fn new(ipv6: bool) -> Self {
-        let [us, peer] = if ipv6 {
-            ["2001:db8::1", "2001:db8::2"]
-        } else {
-            ["192.0.2.1", "192.0.2.2"]
-        }
-        .map(|text| text.parse().expect("an address"));
+        let [us, peer] =
+            if ipv6 { ["2001:db8::1", "2001:db8::2"] } else { ["192.0.2.1", "192.0.2.2"] }
+                .map(|text| text.parse().expect("an address"));
         Underlay { us, peer }
     }
 

@@ -142,8 +142,11 @@ fn meet(row: &Row) {
     // Tags need no room in the IP packet; the cable must take them.
     let tag = engine.encap().is_tag();
     let overhead = overhead(engine.encap(), row.underlay6, &row.extras);
-    let (inner_mtu, cable) =
-        if tag { (UNDERLAY_MTU, UNDERLAY_MTU + overhead) } else { (UNDERLAY_MTU - overhead, UNDERLAY_MTU) };
+    let (inner_mtu, cable) = if tag {
+        (UNDERLAY_MTU, UNDERLAY_MTU + overhead)
+    } else {
+        (UNDERLAY_MTU - overhead, UNDERLAY_MTU)
+    };
     let mut bench = Bench::new(underlay, overlay, inner_mtu, cable);
     let file = folder.path().join("underlay.pcapng");
     let capture = bench.capture(&file);
@@ -157,7 +160,11 @@ fn meet(row: &Row) {
             guest.ask(&format!("sh ip link add {line}"));
             guest.ask(&format!("sh ip link set t mtu {inner_mtu} up"));
             let nodad = if row.overlay6 { "nodad" } else { "" };
-            guest.ask(&format!("sh ip addr add {}/{} dev t {nodad}", overlay.peer, overlay.prefix()));
+            guest.ask(&format!(
+                "sh ip addr add {}/{} dev t {nodad}",
+                overlay.peer,
+                overlay.prefix()
+            ));
             (None, guest)
         }
         Far::OpenVSwitch(tunnel, flows) => {
@@ -192,8 +199,17 @@ fn meet(row: &Row) {
 fn look(row: &Row, file: &std::path::Path, tag: bool) {
     let own: Vec<&str> = row.fields.iter().map(|(field, _)| *field).collect();
     let common = [
-        "frame.number", "eth.src", "ip.src", "ipv6.src", "ip.len", "ipv6.plen", "ip.checksum.status",
-        "udp.checksum.status", "tcp.checksum.status", "arp.opcode", "_ws.malformed",
+        "frame.number",
+        "eth.src",
+        "ip.src",
+        "ipv6.src",
+        "ip.len",
+        "ipv6.plen",
+        "ip.checksum.status",
+        "udp.checksum.status",
+        "tcp.checksum.status",
+        "arp.opcode",
+        "_ws.malformed",
     ];
     let packets = tshark::packets(file, row.filter, &[], &[&common[..], &own].concat());
     assert!(packets.len() > 1000, "only {} packets of the tunnel", packets.len());
@@ -205,7 +221,9 @@ fn look(row: &Row, file: &std::path::Path, tag: bool) {
     for packet in &packets {
         for (field, wanted) in row.fields {
             let value = packet[*field].join(";");
-            let fits = wanted.strip_suffix('*').map_or(value == **wanted, |start| value.starts_with(start));
+            let fits = wanted
+                .strip_suffix('*')
+                .map_or(value == **wanted, |start| value.starts_with(start));
             assert!(fits, "{field} is {value}, not {wanted}, in {packet:#?}");
         }
         // 1 is good, 3 not present (outer UDP over IPv4); of fragments nothing is known.

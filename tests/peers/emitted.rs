@@ -102,11 +102,9 @@ pub fn cases() -> Vec<Case> {
             run: Box::new(move || check(&rows()[number])),
         });
     }
-    for (name, run) in [
-        ("stt", stt as fn()),
-        ("stt_offload", stt_offload),
-        ("stt_checksums", stt_checksums),
-    ] {
+    for (name, run) in
+        [("stt", stt as fn()), ("stt_offload", stt_offload), ("stt_checksums", stt_checksums)]
+    {
         let name = format!("emitted::{name}");
         all.push(Case { name, programs: &["tshark"], root: false, run: Box::new(run) });
     }
@@ -199,9 +197,27 @@ fn ethernet_header(src: IpAddr) -> Vec<u8> {
 
 /// The fields of outer and inner headers that every packet is asked for.
 const COMMON: [&str; 22] = [
-    "frame.protocols", "frame.len", "eth.src", "ip.src", "ip.dst", "ip.ttl", "ip.dsfield", "ip.len",
-    "ip.flags.df", "ip.proto", "ip.id", "ip.checksum.status", "ipv6.src", "ipv6.dst", "ipv6.hlim",
-    "ipv6.tclass", "ipv6.nxt", "udp.srcport", "udp.dstport", "udp.checksum.status", "data.len",
+    "frame.protocols",
+    "frame.len",
+    "eth.src",
+    "ip.src",
+    "ip.dst",
+    "ip.ttl",
+    "ip.dsfield",
+    "ip.len",
+    "ip.flags.df",
+    "ip.proto",
+    "ip.id",
+    "ip.checksum.status",
+    "ipv6.src",
+    "ipv6.dst",
+    "ipv6.hlim",
+    "ipv6.tclass",
+    "ipv6.nxt",
+    "udp.srcport",
+    "udp.dstport",
+    "udp.checksum.status",
+    "data.len",
     "_ws.malformed",
 ];
 
@@ -212,7 +228,9 @@ fn check(row: &Row) {
     let ends = &outers()[..if tag { 1 } else { 2 }];
     let sent: Vec<(usize, (IpAddr, IpAddr), Vec<u8>)> = ends
         .iter()
-        .flat_map(|ends| SIZES.map(|size| (size, *ends, frame(row, *ends, &inner(row.inner, size)))))
+        .flat_map(|ends| {
+            SIZES.map(|size| (size, *ends, frame(row, *ends, &inner(row.inner, size))))
+        })
         .collect();
     tshark::write(&file, &sent.iter().map(|(_, _, frame)| frame.clone()).collect::<Vec<_>>());
     let own: Vec<&str> = row.fields.iter().map(|(name, _)| *name).collect();
@@ -306,10 +324,29 @@ fn stt_packets(
 }
 
 const STT_FIELDS: [&str; 24] = [
-    "stt.stream_id", "stt.dport", "stt.pkt_len", "stt.seg_off", "stt.pkt_id", "stt.tcp.data_offset",
-    "stt.tcp.flags", "stt.tcp.window", "stt.tcp.urg_ptr", "stt.version", "stt.flags", "stt.l4offset",
-    "stt.reserved", "stt.mss", "stt.vlan", "stt.context_id", "stt.padding", "stt.reassembled.length",
-    "stt.segment.error", "stt.segment.count", "frame.protocols", "ip.ttl", "data.len",
+    "stt.stream_id",
+    "stt.dport",
+    "stt.pkt_len",
+    "stt.seg_off",
+    "stt.pkt_id",
+    "stt.tcp.data_offset",
+    "stt.tcp.flags",
+    "stt.tcp.window",
+    "stt.tcp.urg_ptr",
+    "stt.version",
+    "stt.flags",
+    "stt.l4offset",
+    "stt.reserved",
+    "stt.mss",
+    "stt.vlan",
+    "stt.context_id",
+    "stt.padding",
+    "stt.reassembled.length",
+    "stt.segment.error",
+    "stt.segment.count",
+    "frame.protocols",
+    "ip.ttl",
+    "data.len",
     "_ws.malformed",
 ];
 
@@ -381,7 +418,8 @@ fn stt_offload() {
     let offload = Offload { ipv4: true, tcp: true, l4: 34, mss: 1388 };
     let sent = stt_packets(outers()[0], 9, &packet, Some(&offload), 5, 1460);
     tshark::write(&file, &sent);
-    let fields = ["stt.flags", "stt.l4offset", "stt.mss", "stt.mss_bad.expert", "stt.l4offset_bad.expert"];
+    let fields =
+        ["stt.flags", "stt.l4offset", "stt.mss", "stt.mss_bad.expert", "stt.l4offset_bad.expert"];
     let read = tshark::packets(&file, "stt.context_id", &STT, &fields);
     let [whole] = &read[..] else { panic!("one frame, not {read:#?}") };
     // TCP, IPv4 and checksum partial: T 08, V 04, P 02.

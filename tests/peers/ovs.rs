@@ -42,7 +42,10 @@ impl Ovs {
         ovs.daemon(bench, folder, "ovs-vswitchd", &[&database, &own]);
         let mac = "other_config:hwaddr=02:bb:00:00:00:02";
         let bridge = ["--", "set", "bridge", "phy", "datapath_type=netdev", mac];
-        ovs.vsctl(folder, &[&["add-br", "phy"], &bridge[..], &["--", "add-port", "phy", NIC]].concat());
+        ovs.vsctl(
+            folder,
+            &[&["add-br", "phy"], &bridge[..], &["--", "add-port", "phy", NIC]].concat(),
+        );
         bench.give(PEER, "phy", bench.underlay.peer, bench.underlay.prefix());
         bench.cable((PEER, PORT, None), (PEER_VM, "eth0", None), bench.inner_mtu);
         bench.give(PEER_VM, "eth0", bench.overlay.peer, bench.overlay.prefix());
@@ -53,7 +56,8 @@ impl Ovs {
             .expect("switch offloads off");
         let local = format!("options:local_ip={}", bench.underlay.peer);
         let remote = format!("options:remote_ip={}", bench.underlay.us);
-        let mut arguments = vec!["add-br", "int", "--", "set", "bridge", "int", "datapath_type=netdev"];
+        let mut arguments =
+            vec!["add-br", "int", "--", "set", "bridge", "int", "datapath_type=netdev"];
         arguments.extend(["--", "add-port", "int", PORT, "--", "add-port", "int", "tunnel"]);
         arguments.extend(["--", "set", "interface", "tunnel", &local, &remote]);
         arguments.extend(tunnel.split(' '));
@@ -68,10 +72,9 @@ impl Ovs {
     fn daemon(&mut self, bench: &Bench, folder: &Path, program: &str, arguments: &[&str]) {
         let mut command = Command::new(tools::find(program).expect("checked before"));
         command.args(arguments).arg("--no-chdir").envs(private(folder));
-        command.args(["-vconsole:off", "-vsyslog:off"]).arg(format!(
-            "--log-file={}",
-            text(&folder.join(format!("{program}.log")))
-        ));
+        command
+            .args(["-vconsole:off", "-vsyslog:off"])
+            .arg(format!("--log-file={}", text(&folder.join(format!("{program}.log")))));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = bench.namespaces.within(PEER, || command.spawn());
         self.daemons.push(child.expect("enter the peer's namespace").expect("start a daemon"));

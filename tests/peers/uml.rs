@@ -44,6 +44,11 @@ pub fn boot(namespaces: &Namespaces, folder: &Path, underlay: &Underlay) -> Cons
         namespaces.within(PEER, || Console::start(command)).expect("enter the peer's namespace");
     console.ask(&format!("sh modprobe -d /mnt -a {MODULES}"));
     console.ask("sh ip link set lo up; ip link set vec0 up");
-    console.ask(&format!("sh ip addr add {}/{} dev vec0 {}", underlay.peer, underlay.prefix(), underlay.nodad()));
+    console.ask(&format!(
+        "sh ip addr add {}/{} dev vec0 {}",
+        underlay.peer,
+        underlay.prefix(),
+        underlay.nodad()
+    ));
     console
 }

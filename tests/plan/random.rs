@@ -1,6 +1,8 @@
 //! Plans of random topologies and tenants: connected ones always come out whole, and nonsense is
 //! refused without a panic.
 
+use std::collections::BTreeMap;
+
 use crate::support::{check, lab};
 use overlab::ids::Encap;
 use overlab::lab::{

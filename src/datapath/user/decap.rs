@@ -15,7 +15,7 @@ use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
 use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
-use crate::wire::ethernet::{self, ethertype};
+use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::{ipv4, ipv6};
 
@@ -42,7 +42,7 @@ pub fn from_underlay(
         Underlay::Stt(link) => &link.nic,
     };
     let count = rx.receive(socket.as_fd())?;
-    let mut way = Way { edge, rx, tx, coalescer, now, last: None };
+    let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
     }
@@ -62,7 +62,13 @@ struct Way<'a> {
     now: u64,
     /// The last packet's outer source, and the peer it is.
     last: Option<(IpAddr, Option<PeerId>)>,
+    /// The last frame's network, peer and addresses, and where it goes: within one batch the
+    /// next one mostly goes there too.
+    verdict: Option<(Asked, Verdict)>,
 }
+
+/// What the switch is asked about a frame: network, peer, destination, source.
+type Asked = (u64, PeerId, Mac, Mac);
 
 impl Way<'_> {
     fn counters(&self) -> &Counters {
@@ -292,7 +298,7 @@ impl Way<'_> {
         }
         let mut meta = flow::frame(self.rx.bytes(inner).ok_or(DropReason::Truncated)?, edge.seed)?;
         self.congestion(inner, tos, &mut meta)?;
-        let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+        let verdict = self.verdict(network, peer, &meta);
         if let Verdict::To(Location::Port(port)) = verdict {
             return self.to_port(port, inner, &meta);
         }
@@ -338,6 +344,19 @@ impl Way<'_> {
         let packets = self.coalescer.push(socket, frame, meta, limit, self.rx, self.tx)?;
         self.counters().carried(packets, frame.len as u64);
         Ok(())
+    }
+
+    fn verdict(&mut self, network: &Network, peer: PeerId, meta: &FrameMeta) -> Verdict {
+        let asked = (network.id, peer, meta.dst, meta.src);
+        match self.verdict {
+            Some((last, verdict)) if last == asked => verdict,
+            _ => {
+                let switch = &self.edge.switch;
+                let verdict = switch.from_peer(network, peer, meta.dst, meta.src, self.now);
+                self.verdict = Some((asked, verdict));
+                verdict
+            }
+        }
     }
 
     fn peer(&mut self, source: IpAddr) -> Option<PeerId> {

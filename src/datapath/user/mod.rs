@@ -5,20 +5,20 @@
 //! VXLAN, a packet socket for VLAN tags and the plain path. A few worker threads serve all edges
 //! by epoll; batches and the kernel's segmentation offloads keep the system calls few.
 
-mod coalesce;
+pub mod coalesce;
 mod decap;
 mod edge;
 mod encap;
 mod nexthop;
 mod oversize;
 mod routes;
-mod rx;
+pub mod rx;
 #[cfg(test)]
 mod samples;
-mod segment;
+pub mod segment;
 mod sockets;
 mod stt;
-mod tx;
+pub mod tx;
 pub mod vnet;
 mod worker;
 

@@ -21,9 +21,8 @@ use super::{decap, encap};
 use crate::encap::Transport;
 use crate::vswitch::PortId;
 
-/// Messages taken with one system call. A super-frame is up to 64 KiB, so 32 of them are 2 MiB
-/// of buffers; small frames come in batches of this size.
-const BATCH: usize = 32;
+/// Most messages taken with one system call.
+const BATCH: usize = 64;
 
 /// What a worker listens to.
 #[derive(Debug, Clone, Copy)]

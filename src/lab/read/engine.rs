@@ -1,51 +1,22 @@
 //! `carrier.engine`: what the engines are told beyond the encapsulation's name.
 
 use super::At;
-use crate::lab::limits::{OPTION_DATA, OPTIONS, TTL};
-use crate::lab::model::{DscpMode, EcnMode, EngineSettings, GeneveOption, UdpChecksum};
-
-const CHECKSUMS: [(&str, UdpChecksum); 2] = [("zero", UdpChecksum::Zero), ("on", UdpChecksum::On)];
-const DSCP: [(&str, DscpMode); 2] = [("uniform", DscpMode::Uniform), ("pipe", DscpMode::Pipe)];
-const ECN: [(&str, EcnMode); 2] =
-    [("normal", EcnMode::Normal), ("compatibility", EcnMode::Compatibility)];
+use crate::lab::limits::{OPTION_DATA, OPTIONS};
+use crate::lab::model::{EngineSettings, GeneveOption};
 
 pub(super) fn settings(at: &At<'_>) -> EngineSettings {
-    let keys = [
-        "checksum",
-        "strict",
-        "csum",
-        "seq",
-        "inner_tags",
-        "options",
-        "service",
-        "ttl",
-        "dscp",
-        "ecn",
-    ];
-    let Some(fields) = at.fields("a map, e.g. `{ checksum: zero }`", &keys) else {
+    let keys = ["strict", "csum", "seq", "inner_tags", "options", "service"];
+    let Some(fields) = at.fields("a map, e.g. `{ strict: true }`", &keys) else {
         return EngineSettings::default();
     };
     let truth = |key| fields.get(key).and_then(|at| at.truth());
     EngineSettings {
-        checksum: fields.get("checksum").and_then(|at| at.choice("outer checksum", &CHECKSUMS)),
         strict: truth("strict"),
         csum: truth("csum").unwrap_or_default(),
         seq: truth("seq").unwrap_or_default(),
         inner_tags: truth("inner_tags").unwrap_or_default(),
         options: fields.get("options").map(|at| options(&at)).unwrap_or_default(),
         service: fields.get("service").and_then(|at| at.id("VLAN id")),
-        ttl: fields
-            .get("ttl")
-            .and_then(|at| at.number("time to live", &TTL))
-            .and_then(|ttl| u8::try_from(ttl).ok()),
-        dscp: fields
-            .get("dscp")
-            .and_then(|at| at.choice("mode of service classes", &DSCP))
-            .unwrap_or_default(),
-        ecn: fields
-            .get("ecn")
-            .and_then(|at| at.choice("mode of congestion marks", &ECN))
-            .unwrap_or_default(),
     }
 }
 
