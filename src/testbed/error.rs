@@ -27,6 +27,9 @@ pub enum TestbedError {
         /// The encapsulation.
         encap: Encap,
     },
+    /// Geneve options that cannot be written.
+    #[error("the lab's Geneve options cannot be written: {0}")]
+    Options(crate::encap::DropReason),
     /// A MAC address of the plan that is none.
     #[error("{0}")]
     Mac(String),
@@ -44,7 +47,7 @@ impl TestbedError {
             ),
             TestbedError::Ssh(error) => error.is_unsupported(),
             TestbedError::NoEngine { .. } => true,
-            TestbedError::Mac(_) => false,
+            TestbedError::Mac(_) | TestbedError::Options(_) => false,
         }
     }
 }

@@ -22,7 +22,7 @@ const NAME: &str = "t";
 
 /// Two hosts (on a routed fabric, but for tags), two tenants with the same addresses.
 pub fn plan(encap: Encap, datapaths: [Datapath; 2]) -> Variant {
-    let overhead = overlab::lab::overhead(encap).unwrap_or(72);
+    let overhead = overlab::lab::overhead(encap, &overlab::lab::Carrier::default()).unwrap_or(72);
     let base =
         if encap.is_tag() { two_hosts_on_a_switch(NAME, encap) } else { leaf_spine(NAME, encap) };
     let mtu = if encap.is_tag() { 1500 } else { 1500 - overhead };
@@ -93,8 +93,7 @@ impl<'a, P: Place> Vm<'a, P> {
 
     pub fn udp(&self, port: u16) -> UdpSocket {
         let address = SocketAddr::new(self.any(), port);
-        let socket =
-            self.place.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
+        let socket = self.place.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         socket
     }
