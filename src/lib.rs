@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod datapath;
+pub mod dissect;
 pub mod encap;
 pub mod ids;
 pub mod lab;

@@ -49,6 +49,11 @@ const NARROWER: &[(&str, &[&str])] = &[
 
 /// Files that may say `unsafe`, and what they need it for.
 const UNSAFE: &[(&str, &str)] = &[
+    ("src/datapath/ssh/device.rs", "ioctls without a wrapper"),
+    (
+        "src/datapath/ssh/processes.rs",
+        "children in namespaces of their own that end with their parent",
+    ),
     ("src/datapath/user/", "system calls over many frames at once, and their buffers"),
     ("src/measure/cpu.rs", "CPU clocks of threads"),
     ("src/measure/tap.rs", "packet sockets with virtio-net headers and timestamps"),

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
-    BridgePortState, BridgeStpState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, InfoVxlan,
-    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VxlanDf,
+    AfSpecBridge, BridgePortState, BridgeStpState, BridgeVlanInfo, BridgeVlanInfoFlags,
+    InfoBridgePort, InfoData, InfoPortData, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage, VxlanDf,
 };
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{
     LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, LinkVxlan,
 };
@@ -114,6 +115,31 @@ pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds
     new_link(format!("make bridge {name}"), bridge.build(), Some(needs))
 }
 
+/// Makes a bridge tell VLANs apart: a MAC table for each (independent learning), and only the VLANs
+/// of a port pass it. Untagged frames are in VLAN 1.
+#[must_use]
+pub fn filter_vlans(index: u32, name: &str) -> Request {
+    let bridge = LinkBridge::new(name).index(index).vlan_filtering(true).build();
+    Request {
+        what: format!("turn on VLAN filtering on {name}"),
+        message: RouteNetlinkMessage::NewLink(bridge),
+        flags: 0,
+        needs: None,
+    }
+}
+
+/// Lets VLANs pass a bridge port, tagged both ways.
+#[must_use]
+pub fn trunk(index: u32, name: &str, vids: &[u16]) -> Request {
+    let flags = BridgeVlanInfoFlags::empty();
+    let vlans = vids.iter().map(|&vid| AfSpecBridge::VlanInfo(BridgeVlanInfo { flags, vid }));
+    let mut message = LinkMessage::default();
+    message.header.interface_family = AddressFamily::Bridge;
+    message.header.index = index;
+    message.attributes.push(LinkAttribute::AfSpecBridge(vlans.collect()));
+    set_link(format!("let {} VLANs pass {name}", vids.len()), message)
+}
+
 /// A VXLAN device (RFC 7348) from `local` to `port`, without a default remote: see [`super::fdb_remote`].
 #[must_use]
 pub fn vxlan(name: &str, vni: u32, local: IpAddr, port: u16, mtu: u32, learning: bool) -> Request {
@@ -170,6 +196,15 @@ pub fn port_known_only(index: u32, name: &str) -> Request {
     let message = RouteNetlinkMessage::NewLink(message);
     let what = format!("turn off learning and flooding on {name}");
     Request { what, message, flags: 0, needs: None }
+}
+
+/// Makes a bridge port the way into one of several tunnels: frames from one never go into another,
+/// since each peer is reached directly. Without `learning` it takes known unicast only.
+#[must_use]
+pub fn port_of_tunnel(index: u32, name: &str, learning: bool) -> Request {
+    let port = LinkBridgePort::new(index).isolated(true).learning(learning).flood(learning);
+    let message = RouteNetlinkMessage::NewLink(port.build());
+    Request { what: format!("set {name} apart on its bridge"), message, flags: 0, needs: None }
 }
 
 /// Removes an interface.
