@@ -93,8 +93,7 @@ impl<'a, P: Place> Vm<'a, P> {
 
     pub fn udp(&self, port: u16) -> UdpSocket {
         let address = SocketAddr::new(self.any(), port);
-        let socket =
-            self.place.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
+        let socket = self.place.within(&self.space, || UdpSocket::bind(address).unwrap()).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         socket
     }
