@@ -73,6 +73,13 @@ pub enum Command {
         #[arg(long, default_value = "reports", value_name = "DIR")]
         out: PathBuf,
     },
+    /// Take a capture apart: every frame layer by layer, and what a receiver makes of it.
+    Dissect(super::dissect::Options),
+    /// Explain an encapsulation: header, fields, overhead, limits, traps; without a name, list all.
+    Explain {
+        /// The encapsulation, e.g. vxlan.
+        protocol: Option<String>,
+    },
     /// Print the JSON Schema of lab and topology files.
     Schema,
     /// Print a completion script for a shell.

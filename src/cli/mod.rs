@@ -3,7 +3,9 @@
 mod args;
 pub mod check;
 pub mod clean;
+pub mod dissect;
 pub mod doctor;
+pub mod explain;
 pub mod list;
 mod output;
 mod progress;
@@ -76,6 +78,18 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Clean { out: reports } => {
             write!(out, "{}", clean::clean(&reports))?;
             Ok(0)
+        }
+        Command::Dissect(options) => match dissect::run(&options, &mut out) {
+            Ok(()) => Ok(0),
+            Err(dissect::Error::Output(error)) => Err(error.into()),
+            Err(error) => {
+                eprintln!("overlab: {error}");
+                Ok(WRONG)
+            }
+        },
+        Command::Explain { protocol } => {
+            let known = explain::run(protocol.as_deref(), &mut out, &mut io::stderr())?;
+            Ok(if known { 0 } else { WRONG })
         }
         Command::Schema => {
             schema::run(&mut out)?;

@@ -275,7 +275,8 @@ impl Draft {
     /// Where an engine of ours serves a port through a packet socket, the host's stack must not
     /// see the same frames; where the kernel talks to such an engine, it must finish its packets.
     fn edges(&mut self, variant: &Variant) -> Result<()> {
-        let user = |datapath| datapath == Datapath::User;
+        // OpenSSH's interfaces are joined to the ports by the host's own bridges.
+        let user = |datapath| datapath == Datapath::User && variant.encap != Encap::Ssh;
         let mixed = variant.edges.iter().any(|edge| user(edge.datapath));
         for edge in &variant.edges {
             let site = self.site(variant, &edge.host)?;

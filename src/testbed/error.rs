@@ -18,6 +18,9 @@ pub enum TestbedError {
         /// What the system said, with the host and the socket.
         source: io::Error,
     },
+    /// SSH tunnels.
+    #[error(transparent)]
+    Ssh(#[from] crate::datapath::ssh::Error),
     /// An encapsulation without an engine.
     #[error("there is no engine for {encap} in the user datapath")]
     NoEngine {
@@ -42,6 +45,7 @@ impl TestbedError {
                 source.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
             ),
+            TestbedError::Ssh(error) => error.is_unsupported(),
             TestbedError::NoEngine { .. } => true,
             TestbedError::Mac(_) | TestbedError::Options(_) => false,
         }

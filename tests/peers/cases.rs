@@ -14,13 +14,13 @@ use crate::tshark::{self, Packet};
 use crate::{Case, scratch, uml};
 
 /// Bytes sent by TCP in each direction, twice: once begun from either side.
-const BULK: usize = 8 << 20;
+const BULK: usize = 4 << 20;
 const UNDERLAY_MTU: u32 = 1500;
 
 /// Who is on the other side, and how its tunnel is made.
 #[derive(Clone, Copy)]
 enum Far {
-    /// A device `t` of user-mode Linux, by this `ip link add t` line. `{us}` and `{peer}` are the
+    /// A device `tun0` of user-mode Linux, by this `ip link add` line. `{us}` and `{peer}` are the
     /// underlay addresses.
     Linux(&'static str),
     /// A tunnel port of Open vSwitch, and flows in place of plain switching.
@@ -66,44 +66,44 @@ fn rows() -> Vec<Row> {
     };
     let six = |row: Row| Row { underlay6: true, ..row };
     let inner6 = |row: Row| Row { overlay6: true, ..row };
-    let vxlan: &[_] = &[("vxlan.flags", "0x0800"), ("vxlan.vni", "42"), ("vxlan.reserved8", "0"), ("udp.dstport", "4789")];
-    let geneve: &[_] = &[("geneve.version", "0"), ("geneve.flags", "0x00"), ("geneve.proto_type", "0x6558"), ("geneve.vni", "0x00002a"), ("udp.dstport", "6081")];
+    let vxlan: &[_] = &[("vxlan.flags", "0x0800"), ("vxlan.vni", "42"), ("vxlan.reserved8", "0"), ("udp.dstport", "4789*")];
+    let geneve: &[_] = &[("geneve.version", "0"), ("geneve.flags", "0x00"), ("geneve.proto_type", "0x6558"), ("geneve.vni", "0x00002a"), ("udp.dstport", "6081*")];
     let all: &[_] = &[("gre.flags_and_version", "0xb000"), ("gre.key", "0x000001c8"), ("gre.checksum.status", "1")];
     vec![
         four("uml::vlan", || Arc::new(Vlan::default()), 100, PLAIN,
-            Far::Linux("link vec0 name t type vlan id 100"), "vlan",
+            Far::Linux("link vec0 name tun0 type vlan id 100"), "vlan",
             &[("vlan.id", "100"), ("vlan.priority", "0")]),
         four("uml::qinq", || Arc::new(Qinq { service: 5, pcp: 0 }), 100, PLAIN,
-            Far::Linux("link vec0 name s type vlan proto 802.1ad id 5; ip link set s up; ip link add link s name t type vlan id 100"), "ieee8021ad",
+            Far::Linux("link vec0 name s type vlan proto 802.1ad id 5; ip link set s up; ip link add link s name tun0 type vlan id 100"), "ieee8021ad",
             &[("ieee8021ad.id", "5"), ("vlan.id", "100")]),
         four("uml::ipip", || Arc::new(IpInIp::V4), 0, PLAIN,
-            Far::Linux("name t type ipip local {peer} remote {us} ttl 64"), "ip.proto == 4", &[("ip.proto", "4;*")]),
+            Far::Linux("name tun0 type ipip local {peer} remote {us} ttl 64"), "ip.proto == 4", &[("ip.proto", "4*")]),
         inner6(four("uml::6in4", || Arc::new(IpInIp::V6), 0, PLAIN,
-            Far::Linux("name t type sit local {peer} remote {us} ttl 64"), "ip.proto == 41", &[("ip.proto", "41")])),
+            Far::Linux("name tun0 type sit local {peer} remote {us} ttl 64"), "ip.proto == 41", &[("ip.proto", "41")])),
         four("uml::gre", || gre(false, &PLAIN), 0, PLAIN,
-            Far::Linux("name t type gre local {peer} remote {us} ttl 64"), "gre",
+            Far::Linux("name tun0 type gre local {peer} remote {us} ttl 64"), "gre",
             &[("gre.flags_and_version", "0x0000"), ("gre.proto", "0x0800")]),
         four("uml::gre_key", || gre(false, &KEY), 456, KEY,
-            Far::Linux("name t type gre local {peer} remote {us} ttl 64 key 456"), "gre",
+            Far::Linux("name tun0 type gre local {peer} remote {us} ttl 64 key 456"), "gre",
             &[("gre.flags_and_version", "0x2000"), ("gre.key", "0x000001c8")]),
         four("uml::gre_key_csum_seq", || gre(false, &ALL), 456, ALL,
-            Far::Linux("name t type gre local {peer} remote {us} ttl 64 key 456 csum seq"), "gre", all),
+            Far::Linux("name tun0 type gre local {peer} remote {us} ttl 64 key 456 csum seq"), "gre", all),
         four("uml::gretap", || gre(true, &PLAIN), 0, PLAIN,
-            Far::Linux("name t type gretap local {peer} remote {us} ttl 64"), "gre",
+            Far::Linux("name tun0 type gretap local {peer} remote {us} ttl 64"), "gre",
             &[("gre.flags_and_version", "0x0000"), ("gre.proto", "0x6558")]),
         four("uml::gretap_key", || gre(true, &KEY), 456, KEY,
-            Far::Linux("name t type gretap local {peer} remote {us} ttl 64 key 456"), "gre",
+            Far::Linux("name tun0 type gretap local {peer} remote {us} ttl 64 key 456"), "gre",
             &[("gre.flags_and_version", "0x2000"), ("gre.key", "0x000001c8")]),
         four("uml::gretap_key_csum_seq", || gre(true, &ALL), 456, ALL,
-            Far::Linux("name t type gretap local {peer} remote {us} ttl 64 key 456 csum seq"), "gre", all),
+            Far::Linux("name tun0 type gretap local {peer} remote {us} ttl 64 key 456 csum seq"), "gre", all),
         four("uml::vxlan", || Arc::new(Vxlan::default()), 42, PLAIN,
-            Far::Linux("name t type vxlan id 42 local {peer} remote {us} dstport 4789"), "vxlan", vxlan),
+            Far::Linux("name tun0 type vxlan id 42 local {peer} remote {us} dstport 4789"), "vxlan", vxlan),
         six(four("uml::vxlan_over_ipv6", || Arc::new(Vxlan::default()), 42, PLAIN,
-            Far::Linux("name t type vxlan id 42 local {peer} remote {us} dstport 4789"), "vxlan", vxlan)),
+            Far::Linux("name tun0 type vxlan id 42 local {peer} remote {us} dstport 4789"), "vxlan", vxlan)),
         four("uml::geneve", || Arc::new(Geneve::default()), 42, PLAIN,
-            Far::Linux("name t type geneve id 42 remote {us}"), "geneve", geneve),
+            Far::Linux("name tun0 type geneve id 42 remote {us}"), "geneve", geneve),
         six(four("uml::geneve_over_ipv6", || Arc::new(Geneve::default()), 42, PLAIN,
-            Far::Linux("name t type geneve id 42 remote {us}"), "geneve", geneve)),
+            Far::Linux("name tun0 type geneve id 42 remote {us}"), "geneve", geneve)),
         four("ovs::vxlan", || Arc::new(Vxlan::default()), 42, PLAIN,
             Far::OpenVSwitch("type=vxlan options:key=42", &[]), "vxlan", vxlan),
         four("ovs::geneve", || Arc::new(Geneve::default()), 42, PLAIN,
@@ -153,15 +153,14 @@ fn meet(row: &Row) {
     // Whoever it is, `far` is a console with the overlay's other address.
     let (_switch, mut far) = match row.far {
         Far::Linux(line) => {
-            let mut guest = uml::boot(&bench.namespaces, folder.path(), &underlay);
+            let mut guest = uml::boot(&bench.namespaces, folder.path(), &underlay, cable);
             let line = line.replace("{us}", &underlay.us.to_string());
             let line = line.replace("{peer}", &underlay.peer.to_string());
-            guest.ask(&format!("sh ip link set vec0 mtu {cable}"));
             guest.ask(&format!("sh ip link add {line}"));
-            guest.ask(&format!("sh ip link set t mtu {inner_mtu} up"));
+            guest.ask(&format!("sh ip link set tun0 mtu {inner_mtu} up"));
             let nodad = if row.overlay6 { "nodad" } else { "" };
             guest.ask(&format!(
-                "sh ip addr add {}/{} dev t {nodad}",
+                "sh ip addr add {}/{} dev tun0 {nodad}",
                 overlay.peer,
                 overlay.prefix()
             ));
@@ -221,6 +220,7 @@ fn look(row: &Row, file: &std::path::Path, tag: bool) {
     for packet in &packets {
         for (field, wanted) in row.fields {
             let value = packet[*field].join(";");
+            // Inner occurrences may follow.
             let fits = wanted
                 .strip_suffix('*')
                 .map_or(value == **wanted, |start| value.starts_with(start));
@@ -232,6 +232,9 @@ fn look(row: &Row, file: &std::path::Path, tag: bool) {
         }
         assert!(packet["_ws.malformed"].is_empty(), "{packet:#?}");
     }
+    let arp = |operation: &str| packets.iter().any(|packet| packet["arp.opcode"] == [operation]);
+    let asks = (row.engine)().encap().carries_ethernet();
+    assert_eq!((arp("1"), arp("2")), (asks, asks), "ARP requests and replies in the tunnel");
     if tag {
         return;
     }

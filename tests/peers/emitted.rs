@@ -57,7 +57,7 @@ fn rows() -> Vec<Row> {
     vec![
         row("vlan", Vlan { pcp: 5, ..Vlan::default() }, 4094, Ethernet, "vlan:ethertype:ip:udp:data",
             &[("vlan.id", "4094"), ("vlan.priority", "5"), ("vlan.dei", "0"), ("vlan.etype", "0x0800")]),
-        row("qinq", Qinq { service: 5, pcp: 3 }, 100, Ethernet, "ieee8021ad:vlan:ethertype:ip:udp:data",
+        row("qinq", Qinq { service: 5, pcp: 3 }, 100, Ethernet, "ieee8021ad:ethertype:vlan:ethertype:ip:udp:data",
             &[("ieee8021ad.id", "5"), ("ieee8021ad.priority", "3"), ("vlan.id", "100"), ("vlan.priority", "3"), ("vlan.etype", "0x0800")]),
         row("ipip", IpInIp::V4, 0, Ipv4, "ip:udp:data", &[]),
         row("6in4", IpInIp::V6, 0, Ipv6, "ipv6:udp:data", &[]),
@@ -75,7 +75,7 @@ fn rows() -> Vec<Row> {
             &[("gre.flags_and_version", "0x2000"), ("gre.proto", "0x6558"), ("gre.key", "0x1234565a"), ("gre.flags.checksum", "0"), ("gre.flags.sequence_number", "0")]),
         row("vxlan", Vxlan::default(), 0xAB_CDEF, Ethernet, "udp:vxlan:eth:ethertype:ip:udp:data",
             &[("vxlan.flags", "0x0800"), ("vxlan.vni", "11259375"), ("vxlan.gbp", "0"), ("vxlan.reserved8", "0")]),
-        row("vxlan_gpe", VxlanGpe::default(), 1, Ipv6, "udp:vxlan:ipv6:udp:data",
+        row("vxlan_gpe", VxlanGpe::default(), 1, Ipv6, "udp:ipv6:udp:data",
             &[("vxlan.ver", "0"), ("vxlan.i_bit", "1"), ("vxlan.p_bit", "1"), ("vxlan.o_bit", "0"), ("vxlan.next_proto", "2"), ("vxlan.vni", "1")]),
         row("geneve", Geneve::default(), 0xFF_FFFF, Ethernet, "udp:geneve:eth:ethertype:ip:udp:data",
             &[("geneve.version", "0"), ("geneve.flags", "0x00"), ("geneve.proto_type", "0x6558"), ("geneve.vni", "0xffffff"), ("geneve.reserved", "0"), ("geneve.option.class", "")]),

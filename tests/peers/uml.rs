@@ -17,8 +17,9 @@ pub const PROGRAMS: &[&str] = &["linux.uml", "ip", "modprobe", "tshark"];
 /// Modules of the peers' devices.
 const MODULES: &str = "vxlan geneve ip_gre ip6_gre ipip sit ip6_tunnel 8021q";
 
-/// Boots it in the peer's namespace, with the cable to us as its `vec0`.
-pub fn boot(namespaces: &Namespaces, folder: &Path, underlay: &Underlay) -> Console {
+/// Boots it in the peer's namespace, with the cable to us as its `vec0`, whose
+/// MTU can only be given here.
+pub fn boot(namespaces: &Namespaces, folder: &Path, underlay: &Underlay, mtu: u32) -> Console {
     let init = folder.join("init");
     let own = std::env::current_exe().expect("our own path");
     // Where modprobe looks for modules is made in a tmpfs of the guest.
@@ -38,7 +39,7 @@ pub fn boot(namespaces: &Namespaces, folder: &Path, underlay: &Underlay) -> Cons
     command.args(["rootfstype=hostfs", "rootflags=/", "rw", "mem=256M", "quiet", "con=null"]);
     command.args(["con0=fd:0,fd:1", &format!("uml_dir={}", text(folder)), "umid=peer"]);
     command.arg(format!("init={}", text(&init)));
-    command.arg(format!("vec0:transport=raw,ifname={NIC}"));
+    command.arg(format!("vec0:transport=raw,ifname={NIC},mtu={mtu}"));
     command.env("TMPDIR", folder);
     let mut console =
         namespaces.within(PEER, || Console::start(command)).expect("enter the peer's namespace");

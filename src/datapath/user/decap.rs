@@ -320,6 +320,9 @@ impl Way<'_> {
         inner: Span,
     ) -> Result<(), DropReason> {
         let kind = if decap.kind == InnerKind::Ipv4 { ethertype::IPV4 } else { ethertype::IPV6 };
+        if let Some(port) = self.edge.tun() {
+            return self.to_routed(port, Mac::ZERO, kind, tos, inner);
+        }
         let packet = self.rx.bytes(inner).ok_or(DropReason::Truncated)?;
         let (source, destination) = routes::addresses(kind, packet)?;
         let from = routes.hop(decap.network, source).ok_or(DropReason::BadSource)?;
@@ -328,9 +331,22 @@ impl Way<'_> {
         }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };
+        self.to_routed(port, hop.mac, kind, tos, inner)
+    }
+
+    /// To one VM, behind an Ethernet header.
+    fn to_routed(
+        &mut self,
+        port: PortId,
+        dst: Mac,
+        kind: u16,
+        tos: u8,
+        inner: Span,
+    ) -> Result<(), DropReason> {
+        let src = self.edge.routes.as_ref().map_or(Mac::ZERO, |routes| routes.mac);
         let frame = inner.grow_front(ethernet::LEN).ok_or(DropReason::Truncated)?;
         let bytes = self.rx.bytes_mut(frame).ok_or(DropReason::Truncated)?;
-        ethernet::Header { dst: hop.mac, src: routes.mac, ethertype: kind }.emit(bytes)?;
+        ethernet::Header { dst, src, ethertype: kind }.emit(bytes)?;
         let mut meta = flow::frame(bytes, self.edge.seed)?;
         self.congestion(frame, tos, &mut meta)?;
         self.to_port(port, frame, &meta)

@@ -9,9 +9,10 @@ use super::oversize::Oversize;
 use super::routes::{RouteConfig, Routes};
 use super::sockets;
 use super::stt::SttLink;
+use super::tap::{Port, Tap};
 use super::tx::{Address, Outlet};
 use crate::encap::{Engine, Transport};
-use crate::vswitch::{NetworkConfig, Peer, Switch};
+use crate::vswitch::{NetworkConfig, Peer, PortId, Switch};
 
 /// UDP sockets to send from, each with a source port of its own: the flows of all tenants spread
 /// over them, and so over the equal-cost paths of the underlay.
@@ -50,7 +51,7 @@ pub struct Edge {
     pub(super) host: String,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) switch: Switch,
-    pub(super) ports: Vec<OwnedFd>,
+    pub(super) ports: Vec<Port>,
     pub(super) underlay: Underlay,
     pub(super) outlet: Outlet,
     /// Where the engine carries no Ethernet, and the edge is a router.
@@ -91,23 +92,43 @@ impl Edge {
     /// # Errors
     /// The socket that could not be opened, why, and at which host.
     pub fn open(config: &EdgeConfig) -> io::Result<Self> {
+        let port = |name: &String| sockets::packet(name).map(Port::Packet);
+        let ports = config.ports.iter().map(port).collect::<io::Result<_>>();
+        let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
+        Self::with_ports(config, ports.map_err(at_host)?)
+    }
+
+    /// As [`Edge::open`], with a device of the host itself as the only port instead of those that
+    /// the configuration names.
+    ///
+    /// # Errors
+    /// As [`Edge::open`].
+    pub fn with_tap(config: &EdgeConfig, tap: Tap) -> io::Result<Self> {
+        Self::with_ports(config, vec![Port::Tap(tap)])
+    }
+
+    fn with_ports(config: &EdgeConfig, ports: Vec<Port>) -> io::Result<Self> {
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
         let switch = Switch::new(&config.networks);
         let (underlay, port) = underlay(config, switch.peers()).map_err(at_host)?;
-        let ports = config.ports.iter().map(|p| sockets::packet(p).map_err(at_host));
         let address = |peer: &Peer| match peer {
             Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
             Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
         };
         let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
-        let outlet = Outlet::new(switch.peers().iter().map(address).collect(), joins);
+        let taps = ports.iter().filter_map(|port| match port {
+            Port::Tap(tap) => Some((port.as_raw_fd(), tap.is_bare())),
+            Port::Packet(_) => None,
+        });
+        let outlet =
+            Outlet::new(switch.peers().iter().map(address).collect(), joins).with_taps(taps);
         let routes = (!config.engine.encap().carries_ethernet()).then(|| {
             Routes::new(&config.routes, config.seed, |vtep| switch.peer_of(Peer::Vtep(vtep)))
         });
         Ok(Edge {
             host: config.host.clone(),
             engine: Arc::clone(&config.engine),
-            ports: ports.collect::<io::Result<_>>()?,
+            ports,
             switch,
             underlay,
             outlet,
@@ -123,6 +144,14 @@ impl Edge {
     /// super-frames are taken from the underlay: from a kernel's tunnel device on the same machine.
     pub(super) fn unfinished_up_to(&self) -> Option<usize> {
         self.offloads.then_some(self.inner_mtu)
+    }
+
+    /// The port, where it is a TUN device: one tunnel to one peer, and nothing to route.
+    pub(super) fn tun(&self) -> Option<PortId> {
+        match self.ports.as_slice() {
+            [Port::Tap(tap)] if tap.is_bare() => Some(PortId(0)),
+            _ => None,
+        }
     }
 
     /// The socket that receives from the fabric.

@@ -8,6 +8,7 @@ use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span};
 use super::segment::{MAX_HEADERS, finish_checksum, segment};
 use super::stt::{self, Outgoing, SttLink};
+use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
 use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
@@ -50,7 +51,10 @@ pub fn from_port(
     tx: &mut TxBatch,
     now: u64,
 ) -> std::io::Result<()> {
-    let count = rx.receive(edge.ports[port.0].as_fd())?;
+    let count = match &edge.ports[port.0] {
+        Port::Packet(socket) => rx.receive(socket.as_fd())?,
+        Port::Tap(tap) => rx.read(tap)?,
+    };
     let mut way = Way { edge, port, rx, tx, now };
     for i in 0..count {
         if let Err(reason) = way.frame(i) {
@@ -118,6 +122,10 @@ impl Way<'_> {
         let network = edge.switch.network_of(self.port);
         let vnet = received.vnet;
         let mut frame = Frame { kind: InnerKind::Ethernet, span, vnet, meta, network: network.id };
+        if edge.tun().is_some() {
+            let peer = *network.peers.first().ok_or(DropReason::UnknownDestination)?;
+            return self.tunnel(&mut frame, peer);
+        }
         if let Some(routes) = &edge.routes {
             return self.route(routes, &mut frame);
         }
@@ -198,15 +206,22 @@ impl Way<'_> {
                 header.emit(bytes)?;
                 self.to_port(frame, to)
             }
-            Location::Peer(peer) => {
-                frame.meta = flow::packet(packet, self.edge.seed)?;
-                frame.kind =
-                    if kind == ethertype::IPV4 { InnerKind::Ipv4 } else { InnerKind::Ipv6 };
-                frame.span = frame.span.skip(ethernet::LEN);
-                frame.vnet = frame.vnet.without(ethernet::LEN as u16);
-                self.to_peer(frame, peer)
-            }
+            Location::Peer(peer) => self.tunnel(frame, peer),
         }
+    }
+
+    /// The packet of a frame, without its Ethernet header.
+    fn tunnel(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
+        frame.kind = match frame.meta.ethertype {
+            ethertype::IPV4 => InnerKind::Ipv4,
+            ethertype::IPV6 => InnerKind::Ipv6,
+            _ => return Err(DropReason::UnknownProtocol),
+        };
+        frame.span = frame.span.skip(ethernet::LEN);
+        let packet = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        frame.meta = flow::packet(packet, self.edge.seed)?;
+        frame.vnet = frame.vnet.without(ethernet::LEN as u16);
+        self.to_peer(frame, peer)
     }
 
     /// To another VM of this host, as it came.

@@ -18,6 +18,7 @@ mod samples;
 pub mod segment;
 mod sockets;
 mod stt;
+mod tap;
 pub mod tx;
 pub mod vnet;
 mod worker;
@@ -34,6 +35,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 pub use edge::{Edge, EdgeConfig};
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
+pub use tap::Tap;
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};
@@ -88,6 +90,23 @@ impl UserDatapath {
             for direction in [Direction::Encap, Direction::Decap] {
                 edge.switch.counters(direction).add_drops(&mut sums);
             }
+        }
+        sums
+    }
+
+    /// Packets and inner bytes carried so far over all edges in one direction.
+    #[must_use]
+    pub fn carried(&self, direction: Direction) -> (u64, u64) {
+        let each = self.edges.iter().map(|edge| edge.switch.counters(direction).total());
+        each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Frames dropped so far over all edges in one direction, by reason.
+    #[must_use]
+    pub fn dropped(&self, direction: Direction) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for edge in self.edges.iter() {
+            edge.switch.counters(direction).add_drops(&mut sums);
         }
         sums
     }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
+use super::tap::Tap;
 use super::vnet::{self, VnetHeader};
 
 /// A VLAN tag that the kernel took out of the frame: TPID and TCI.
@@ -188,6 +189,27 @@ impl RxBatch {
         let fitting = BUDGET / (bytes / count.max(1)).max(1);
         self.want = fitting.max(MIN_MESSAGES).min(self.headers.len());
         Ok(count)
+    }
+
+    /// As [`RxBatch::receive`], from a device.
+    ///
+    /// # Errors
+    /// What `readv` says, but for "nothing there".
+    pub fn read(&mut self, tap: &Tap) -> io::Result<usize> {
+        self.received.clear();
+        self.stashed = 0;
+        for i in 0..self.headers.len() {
+            let room = &mut self.data[i * STRIDE + HEADROOM..][..CAPACITY];
+            match tap.read(&mut self.vnet[i], room) {
+                Ok(Some((vnet, len))) => {
+                    self.received.push(Received { vnet, len, ..Received::default() });
+                }
+                Ok(None) => break,
+                Err(error) if i == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(self.received.len())
     }
 
     /// Metadata and place of message `i` of the last [`RxBatch::receive`].

@@ -11,6 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use super::rx::{RxBatch, Span};
+use super::tap;
 use crate::encap::DropReason;
 use crate::vswitch::Counters;
 
@@ -46,6 +47,8 @@ pub struct Target {
 pub struct Outlet {
     addresses: Vec<Address>,
     segments: AtomicU16,
+    /// Devices among the ports, and whether they carry packets without Ethernet.
+    taps: Vec<(RawFd, bool)>,
 }
 
 impl Outlet {
@@ -53,7 +56,18 @@ impl Outlet {
     /// of its own (raw sockets, kernels without `UDP_SEGMENT`, links without offloads).
     #[must_use]
     pub fn new(addresses: Vec<Address>, join: bool) -> Self {
-        Outlet { addresses, segments: AtomicU16::new(if join { MAX_SEGMENTS } else { 1 }) }
+        let segments = AtomicU16::new(if join { MAX_SEGMENTS } else { 1 });
+        Outlet { addresses, segments, taps: Vec::new() }
+    }
+
+    /// The same with devices among the ports: they are written to, being no sockets.
+    #[must_use]
+    pub fn with_taps(self, taps: impl Iterator<Item = (RawFd, bool)>) -> Self {
+        Outlet { taps: taps.collect(), ..self }
+    }
+
+    fn tap(&self, port: RawFd) -> Option<bool> {
+        self.taps.iter().find(|(fd, _)| *fd == port).map(|(_, bare)| *bare)
     }
 
     /// Most datagrams in one message, at present.
@@ -252,6 +266,9 @@ impl TxBatch {
         counters: &Counters,
         full: DropReason,
     ) {
+        if let Some(bare) = outlet.tap(socket) {
+            return self.write_run(socket, run, bare, counters, full);
+        }
         self.headers.clear();
         let start = run.start;
         for index in run {
@@ -296,6 +313,27 @@ impl TxBatch {
                 counters.dropped(reason);
             }
             done += 1;
+        }
+    }
+
+    /// To a device, frame by frame.
+    fn write_run(
+        &self,
+        device: RawFd,
+        run: std::ops::Range<usize>,
+        bare: bool,
+        counters: &Counters,
+        full: DropReason,
+    ) {
+        for message in self.messages.get(run).unwrap_or_default() {
+            let pieces = self.iovecs.get(message.first..message.first + message.pieces);
+            let Err(error) = tap::write(device, pieces.unwrap_or_default(), bare) else { continue };
+            tracing::debug!(%error, device, "device refused a frame");
+            counters.dropped(match error.kind() {
+                io::ErrorKind::WouldBlock => full,
+                io::ErrorKind::InvalidInput => DropReason::BadOffload,
+                _ => DropReason::PortFull,
+            });
         }
     }
 

@@ -267,8 +267,7 @@ fn names_are_unique_and_every_label_fits_its_place() {
 
 #[test]
 fn the_figure_of_vxlan() {
-    let expected = "\
- 0                   1                   2                   3
+    let expected = " 0                   1                   2                   3
  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 |R|R|R|R|I|R|R|R|                   Reserved                    |
