@@ -16,6 +16,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("wire", &[]),
     ("encap", &["ids", "wire"]),
+    // Captures taken apart: bytes in, findings out.
+    ("dissect", &["encap", "ids", "wire"]),
     ("vswitch", &["encap", "ids", "wire"]),
     // What an encapsulation adds decides whether an MTU of the lab can fit.
     ("lab", &["encap", "ids"]),
@@ -33,6 +35,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "testbed",
         &["datapath", "encap", "ids", "lab", "measure", "netns", "plan", "vswitch", "wire"],
     ),
+    // The engines' datapath under a device of the machine's own; it knows no labs.
+    ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
     ("traffic", &["ids", "lab", "measure", "plan"]),
     ("report", &["ids", "measure"]),
     // The only one that sees the whole pipeline.
@@ -41,8 +45,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "dissect", "encap", "ids", "lab", "measure", "netns", "plan", "report", "runner",
-            "testbed",
+            "dissect", "encap", "endpoint", "ids", "lab", "measure", "netns", "plan", "report",
+            "runner", "testbed",
         ],
     ),
 ];

@@ -4,9 +4,10 @@
 //! so all are started by one thread that lives as long as the tunnels. It goes from namespace to
 //! namespace, takes the servers' connections and starts a server for each.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Child;
@@ -87,6 +88,10 @@ impl Keeper {
             processes: Arc::clone(&processes),
             clients: Vec::new(),
             servers: Vec::new(),
+            names: tunnels
+                .iter()
+                .map(|tunnel| (tunnel.client.address, tunnel.client.namespace.clone()))
+                .collect(),
         };
         let thread = std::thread::Builder::new().name("ssh".to_owned());
         let thread =
@@ -103,7 +108,9 @@ impl Keeper {
     pub fn failure(&self) -> Option<Error> {
         let processes = lock(&self.processes);
         let ended = processes.iter().find(|process| processes::ended(process.pid))?;
-        let of_both = processes.iter().filter(|process| process.server == ended.server);
+        let of_both = processes
+            .iter()
+            .filter(|process| process.client == ended.client && process.server == ended.server);
         let said: Vec<String> = of_both
             .filter_map(|process| fs::read_to_string(&process.log).ok())
             .map(|text| text.trim().replace(['\r', '\n'], " "))
@@ -159,6 +166,8 @@ struct Work {
     processes: Arc<Mutex<Vec<Process>>>,
     clients: Vec<Child>,
     servers: Vec<Child>,
+    /// The clients' namespaces by the addresses they come from.
+    names: BTreeMap<IpAddr, String>,
 }
 
 impl Work {
@@ -234,7 +243,8 @@ impl Work {
         let child = processes::serve(command, connection, &self.vault, log)?;
         let server = site.host.clone();
         tracing::debug!(%peer, server, "SSH connection");
-        let process = Process { pid: child.id(), client: peer.ip().to_string(), server, log: path };
+        let client = self.names.get(&peer.ip()).cloned().unwrap_or_else(|| peer.ip().to_string());
+        let process = Process { pid: child.id(), client, server, log: path };
         lock(&self.processes).push(process);
         self.servers.push(child);
         Ok(())

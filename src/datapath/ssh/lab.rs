@@ -114,7 +114,7 @@ fn index(netlink: &mut Netlink, interface: &str) -> Result<u32, Error> {
 mod tests {
     use super::*;
     use crate::ids::Encap;
-    use crate::lab::{Datapath, Fabric};
+    use crate::lab::{Datapath, EngineSettings, Fabric, IpVersion, MtuMode};
 
     /// Three hosts; `red` on all of them, `blue` on the first and the last.
     fn variant() -> Variant {
@@ -124,6 +124,7 @@ mod tests {
             id: 0,
             ports: vec![format!("{tenant}-vm")],
             peers: hosts.iter().filter(|h| **h != host).map(|h| address(*h)).collect(),
+            group: None,
             fdb: vec![],
         };
         let edge = |host: usize| {
@@ -147,6 +148,10 @@ mod tests {
             learning: Learning::Flood,
             port: 22,
             offloads: true,
+            underlay: IpVersion::default(),
+            mtu_mode: MtuMode::default(),
+            engine: EngineSettings::default(),
+            tunnels: 0,
             baseline: None,
             underlay_mtu: 1500,
             inner_mtu: 1500,

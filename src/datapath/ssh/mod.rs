@@ -92,10 +92,12 @@ impl Tunnels {
         Ok(Tunnels { list, keeper })
     }
 
-    /// Waits until every tunnel carries: both of its interfaces have a carrier.
+    /// Waits until every tunnel carries: both of its interfaces have a carrier. (The client's has
+    /// one as soon as it has logged in, the server's when it has agreed to the channel.)
     ///
     /// # Errors
-    /// What OpenSSH said, where a connection was refused; [`Error::NotUp`] when `limit` has passed.
+    /// What OpenSSH said, where a connection was refused or has ended; [`Error::NotUp`] when `limit`
+    /// has passed.
     pub fn ready(&self, namespaces: &Namespaces, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
         for tunnel in &self.list {
@@ -133,11 +135,11 @@ impl Tunnels {
         })?;
         loop {
             events.drain()?;
-            if link::find(&mut netlink, &interface)?.carrier {
-                return Ok(());
-            }
             if let Some(error) = self.keeper.failure() {
                 return Err(error);
+            }
+            if link::find(&mut netlink, &interface)?.carrier {
+                return Ok(());
             }
             if begun.elapsed() >= limit {
                 return Err(Error::NotUp {

@@ -67,7 +67,7 @@ impl Programs {
             ("BatchMode", "yes"),
             ("ExitOnForwardFailure", "yes"),
             ("IPQoS", "none"),
-            ("LogLevel", "ERROR"),
+            ("LogLevel", "INFO"),
             // The fabric may still be on its way up.
             ("ConnectTimeout", "5"),
             ("ConnectionAttempts", "60"),
