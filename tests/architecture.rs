@@ -37,6 +37,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     // The engines' datapath under a device of the machine's own; it knows no labs.
     ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
+    // One VTEP of ours on the machine itself, towards a peer that is not ours.
+    ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
     ("traffic", &["ids", "lab", "measure", "plan"]),
     ("report", &["ids", "measure"]),
     // The only one that sees the whole pipeline.
