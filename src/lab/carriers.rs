@@ -43,12 +43,6 @@ pub const fn point_to_point(encap: Encap) -> bool {
     matches!(encap, Encap::Ipip | Encap::SixInFour | Encap::Gre | Encap::Gretap | Encap::Ssh)
 }
 
-/// Whether broadcasts can go to an IP multicast group.
-#[must_use]
-pub const fn multicasts(encap: Encap) -> bool {
-    matches!(encap, Encap::Vxlan | Encap::Nvgre | Encap::Geneve)
-}
-
 /// Whether it carries several tenants: its packets say whose they are, or each has its own tunnels.
 #[must_use]
 pub const fn has_ids(encap: Encap) -> bool {

@@ -143,13 +143,44 @@ pub fn trunk(index: u32, name: &str, vids: &[u16]) -> Request {
 /// A VXLAN device (RFC 7348) from `local` to `port`, without a default remote: see [`super::fdb_remote`].
 #[must_use]
 pub fn vxlan(name: &str, vni: u32, local: IpAddr, port: u16, mtu: u32, learning: bool) -> Request {
+    new_vxlan(name, vni, vxlan_device(name, vni, local, port, mtu).learning(learning))
+}
+
+/// A VXLAN device that learns, and sends what it does not know to an IP multicast group, which it
+/// joins on the interface `below` (RFC 7348 section 4.2).
+#[must_use]
+pub fn vxlan_in_group(
+    name: &str,
+    vni: u32,
+    (local, group, below): (IpAddr, IpAddr, u32),
+    port: u16,
+    mtu: u32,
+) -> Request {
+    let device = vxlan_device(name, vni, local, port, mtu).learning(true).dev(below);
+    let device = match group {
+        IpAddr::V4(group) => device.group(group),
+        IpAddr::V6(group) => device.group6(group),
+    };
+    new_vxlan(name, vni, device)
+}
+
+fn vxlan_device(
+    name: &str,
+    vni: u32,
+    local: IpAddr,
+    port: u16,
+    mtu: u32,
+) -> LinkMessageBuilder<LinkVxlan> {
     // A VTEP must not fragment (RFC 7348 section 4.3): what is too big is dropped and told.
-    let device = LinkVxlan::new(name, vni).port(port).learning(learning).mtu(mtu);
+    let device = LinkVxlan::new(name, vni).port(port).mtu(mtu);
     let device = device.append_info_data(InfoVxlan::Df(VxlanDf::Set));
-    let device = match local {
+    match local {
         IpAddr::V4(local) => device.local(local),
         IpAddr::V6(local) => device.local6(local),
-    };
+    }
+}
+
+fn new_vxlan(name: &str, vni: u32, device: LinkMessageBuilder<LinkVxlan>) -> Request {
     let needs = Feature {
         name: "VXLAN devices (CONFIG_VXLAN)",
         remedy: "Load them with `sudo modprobe vxlan`, or take `datapath: user`.",

@@ -2,7 +2,7 @@
 
 use super::Whole;
 use crate::ids::Encap;
-use crate::lab::carriers::{KERNEL, has_ids, in_udp, inner_mtu, multicasts};
+use crate::lab::carriers::{KERNEL, has_ids, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
 use crate::lab::model::{Datapath, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Topology};
 
@@ -72,12 +72,14 @@ fn learning(whole: &Whole<'_>) {
     if whole.lab.carrier.learning != Learning::Multicast {
         return;
     }
-    let tunnels = |e: &Encap| *e != Encap::None && !e.is_tag();
-    if let Some(encap) = whole.encaps().into_iter().find(|e| tunnels(e) && !multicasts(*e)) {
-        let message = format!(
-            "{encap} has no multicast groups; `vxlan`, `nvgre` and `geneve` have, and `flood` \
-             suits all"
-        );
+    let mut encaps = whole.encaps().into_iter();
+    let vxlan = !whole.all_encaps_read() || encaps.all(|encap| encap == Encap::Vxlan);
+    let carrier = &whole.lab.carrier;
+    let kernel = |d: &Datapath| *d == Datapath::Kernel;
+    let kernel = whole.lab.datapaths().iter().all(kernel) && carrier.datapath_on.is_empty();
+    if !(vxlan && kernel && carrier.fabric == Fabric::L2) {
+        let message = "this version has multicast groups for `encap: vxlan` with \
+                       `datapath: kernel` on `fabric: l2` only; `flood` suits all";
         whole.sink.rule("carrier.learning", message);
     }
 }
