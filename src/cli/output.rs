@@ -37,6 +37,9 @@ impl Output {
     /// Removes what killed runs left here, and makes the place to write to, before anything is
     /// built, so that a place that cannot be written is told at once.
     pub fn prepare(options: &args::Run) -> anyhow::Result<Self> {
+        if let Some(file) = options.json.as_deref().filter(|path| *path != Path::new("-")) {
+            can_be_written(file).with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let base = options.out.as_deref().unwrap_or(Path::new(REPORTS));
         let cannot = || format!("cannot write reports to {}", base.display());
         let made = (!base.exists()).then(|| base.to_owned());
@@ -103,6 +106,19 @@ impl Output {
         }
         anyhow::bail!("there are a thousand reports called {REPORTS}/{name} already")
     }
+}
+
+/// Whether a file can be written, or made where there is none.
+fn can_be_written(file: &Path) -> nix::Result<()> {
+    use nix::unistd::{AccessFlags, access};
+    if file.is_dir() {
+        return Err(nix::errno::Errno::EISDIR);
+    }
+    if file.exists() {
+        return access(file, AccessFlags::W_OK);
+    }
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    access(parent.unwrap_or(Path::new(".")), AccessFlags::W_OK | AccessFlags::X_OK)
 }
 
 impl Drop for Output {

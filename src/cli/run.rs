@@ -46,7 +46,13 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
         plan.capture = Some(lab::Capture::Underlay);
     }
     // Before the namespaces of our own: leftovers are looked for in the machine's.
-    let mut out = Output::prepare(options)?;
+    let mut out = match Output::prepare(options) {
+        Ok(out) => out,
+        Err(error) => {
+            eprintln!("overlab: {error:#}; nothing was built");
+            return Ok(WRONG);
+        }
+    };
     // Relative paths are still the user's after this: only mounts and networks change.
     let world = match netns::enter() {
         Ok(world) => world,

@@ -1,6 +1,8 @@
 //! What moves frames between VMs and the underlay.
 //!
-//! `user` are the engines of this program between sockets; `kernel` are Linux's own devices.
+//! `user` are the engines of this program between sockets; `kernel` are Linux's own devices; `ssh` is
+//! OpenSSH between TAP interfaces.
 
 pub mod kernel;
+pub mod ssh;
 pub mod user;

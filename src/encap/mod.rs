@@ -39,7 +39,7 @@ pub use inner::trim;
 pub use ipip::IpInIp;
 pub use nvgre::Nvgre;
 pub use offload::{finish_checksum, segment};
-pub use overhead::{Extras, overhead};
+pub use overhead::{Extras, headers, overhead};
 pub use plain::Plain;
 pub use qinq::Qinq;
 pub use reassembly::{Limits, Piece, Reassembler, Whole};

@@ -22,30 +22,51 @@ pub struct Extras {
     pub inner_tag: bool,
 }
 
-/// Bytes between the largest underlay IP packet and the largest inner IP packet; for tags, which
-/// grow the frame and not the packet, the bytes of the tags.
+/// One header: its bytes and its name.
+pub type Named = (u32, &'static str);
+
+const NOTHING: Named = (0, "");
+
+/// The headers between the largest underlay IP packet and the largest inner IP packet, outermost
+/// first; for tags, which grow the frame and not the packet, the tags. Entries of 0 bytes are none.
 ///
 /// STT is counted for a frame that fits one segment. SSH is a stream: its packets have no fixed
-/// place in the underlay's, and 0 is returned, as for no encapsulation.
+/// place in the underlay's, and it has no headers here, as no encapsulation has none.
+#[must_use]
+pub const fn headers(encap: Encap, ipv6_underlay: bool, extras: &Extras) -> [Named; 6] {
+    let ip = if ipv6_underlay { (40, "IPv6") } else { (20, "IPv4") };
+    let limit =
+        if ipv6_underlay && extras.encap_limit { (8, "encapsulation limit") } else { NOTHING };
+    let gre =
+        (4 + 4 * (extras.key as u32 + extras.checksum as u32 + extras.sequence as u32), "GRE");
+    let udp = (8, "UDP");
+    let ethernet = if extras.bare_ip { NOTHING } else { (14, "Ethernet") };
+    let tag = if extras.inner_tag && !extras.bare_ip { (4, "802.1Q tag") } else { NOTHING };
+    let options = (extras.geneve_options, "Geneve options");
+    match encap {
+        Encap::None | Encap::Ssh => [NOTHING; 6],
+        Encap::Vlan => [(4, "802.1Q tag"), NOTHING, NOTHING, NOTHING, NOTHING, NOTHING],
+        Encap::Qinq => [(4, "802.1ad tag"), (4, "802.1Q tag"), NOTHING, NOTHING, NOTHING, NOTHING],
+        Encap::Ipip | Encap::SixInFour => [ip, limit, NOTHING, NOTHING, NOTHING, NOTHING],
+        Encap::Gre => [ip, limit, gre, NOTHING, NOTHING, NOTHING],
+        Encap::Gretap => [ip, limit, gre, (14, "Ethernet"), tag, NOTHING],
+        Encap::Nvgre => [ip, (8, "GRE with VSID"), (14, "Ethernet"), tag, NOTHING, NOTHING],
+        Encap::Vxlan => [ip, udp, (8, "VXLAN"), ethernet, tag, NOTHING],
+        Encap::Geneve => [ip, udp, (8, "Geneve"), options, ethernet, tag],
+        Encap::Stt => [ip, (20, "TCP-like"), (18, "STT"), (14, "Ethernet"), tag, NOTHING],
+    }
+}
+
+/// The sum of [`headers`] in bytes.
 #[must_use]
 pub const fn overhead(encap: Encap, ipv6_underlay: bool, extras: &Extras) -> u32 {
-    let ip = if ipv6_underlay { 40 } else { 20 };
-    let limit = if ipv6_underlay && extras.encap_limit { 8 } else { 0 };
-    let gre = 4 + 4 * (extras.key as u32 + extras.checksum as u32 + extras.sequence as u32);
-    let tagged = 14 + 4 * extras.inner_tag as u32;
-    let ethernet = if extras.bare_ip { 0 } else { tagged };
-    match encap {
-        Encap::None | Encap::Ssh => 0,
-        Encap::Vlan => 4,
-        Encap::Qinq => 8,
-        Encap::Ipip | Encap::SixInFour => ip + limit,
-        Encap::Gre => ip + limit + gre,
-        Encap::Gretap => ip + limit + gre + tagged,
-        Encap::Nvgre => ip + 8 + tagged,
-        Encap::Vxlan => ip + 8 + 8 + ethernet,
-        Encap::Geneve => ip + 8 + 8 + extras.geneve_options + ethernet,
-        Encap::Stt => ip + 20 + 18 + tagged,
+    let headers = headers(encap, ipv6_underlay, extras);
+    let (mut sum, mut at) = (0, 0);
+    while at < headers.len() {
+        sum += headers[at].0;
+        at += 1;
     }
+    sum
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! What each encapsulation asks of a lab, and which ones labs of this version can use.
 
-use super::model::{Datapath, Fabric, Lab};
-use crate::encap::{self, Extras};
+use super::model::{Carrier, Datapath, Fabric, IpVersion, Lab};
+use crate::encap;
 use crate::ids::Encap;
 
 /// Encapsulations that labs of this version carry.
 pub const CARRIED: &[Encap] = &[
     Encap::None,
     Encap::Vlan,
+    Encap::Ipip,
+    Encap::SixInFour,
     Encap::Gre,
     Encap::Gretap,
     Encap::Vxlan,
@@ -35,28 +37,37 @@ pub const fn in_udp(encap: Encap) -> bool {
     matches!(encap, Encap::Vxlan | Encap::Geneve)
 }
 
-/// Bytes a packet grows by over IPv4: from the underlay's IP MTU to the inner IP packet, or a tag's own length.
-///
-/// `None` where it is not one number (`ssh` is a stream, `stt` segments).
+/// Whether each pair of hosts needs a tunnel of its own.
 #[must_use]
-pub fn overhead(encap: Encap) -> Option<u32> {
-    // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
-    let extras = Extras { key: true, ..Extras::default() };
-    match encap {
-        Encap::Stt | Encap::Ssh => None,
-        encap => Some(encap::overhead(encap, false, &extras)),
-    }
+pub const fn point_to_point(encap: Encap) -> bool {
+    matches!(encap, Encap::Ipip | Encap::SixInFour | Encap::Gre | Encap::Gretap | Encap::Ssh)
+}
+
+/// Whether it carries several tenants: its packets say whose they are, or each has its own tunnels.
+#[must_use]
+pub const fn has_ids(encap: Encap) -> bool {
+    !matches!(encap, Encap::None | Encap::Ipip | Encap::SixInFour)
+}
+
+/// Bytes a packet grows by: from the underlay's IP MTU to the inner IP packet, or a tag's own length.
+///
+/// `None` where it is not one number (`ssh` is a stream).
+#[must_use]
+pub fn overhead(encap: Encap, carrier: &Carrier) -> Option<u32> {
+    let ipv6 = carrier.underlay == IpVersion::Ipv6;
+    let settings = carrier.engine.extras();
+    (encap != Encap::Ssh).then(|| encap::overhead(encap, ipv6, &settings))
 }
 
 /// Largest inner IP packet in bytes that can pass over an underlay of this MTU; `None` where it is not limited by it.
 ///
 /// Tags count in the Ethernet header, and Linux's ports take them beyond their MTU.
 #[must_use]
-pub fn inner_mtu(encap: Encap, underlay: u32) -> Option<u32> {
+pub fn inner_mtu(encap: Encap, carrier: &Carrier, underlay: u32) -> Option<u32> {
     if encap.is_tag() {
         Some(underlay)
     } else {
-        overhead(encap).map(|n| underlay.saturating_sub(n))
+        overhead(encap, carrier).map(|n| underlay.saturating_sub(n))
     }
 }
 
@@ -98,12 +109,16 @@ mod tests {
 
     #[test]
     fn inner_mtus_are_those_of_the_formats() {
-        let at_1500 = |encap| inner_mtu(encap, 1500);
+        let carrier = Carrier::default();
+        let at_1500 = |encap| inner_mtu(encap, &carrier, 1500);
         assert_eq!(at_1500(Encap::Vxlan), Some(1450));
         assert_eq!(at_1500(Encap::Nvgre), Some(1458));
         assert_eq!(at_1500(Encap::Ipip), Some(1480));
         assert_eq!(at_1500(Encap::Vlan), Some(1500));
-        assert_eq!(at_1500(Encap::Stt), None);
+        assert_eq!(at_1500(Encap::Stt), Some(1428));
+        assert_eq!(at_1500(Encap::Ssh), None);
+        let ipv6 = Carrier { underlay: IpVersion::Ipv6, ..carrier };
+        assert_eq!(inner_mtu(Encap::Vxlan, &ipv6, 1500), Some(1430));
     }
 
     #[test]

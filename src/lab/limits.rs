@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+/// First two bytes of every MAC of the underlay; a VM may not have such a one.
+pub(crate) const UNDERLAY_MAC: [u8; 2] = [0x02, 0x00];
 /// MTU of underlay links in bytes: from what every host takes (RFC 791) to an IP packet's largest length.
 pub(super) const UNDERLAY_MTU: RangeInclusive<u32> = 576..=65535;
 /// MTU of a VM in bytes (RFC 791: every module forwards 68 bytes).
@@ -22,6 +24,11 @@ pub(super) const DATAGRAM: RangeInclusive<u64> = 1..=65507;
 pub(super) const MESSAGE: RangeInclusive<u64> = 1..=1 << 20;
 /// Prefix length of a tenant's subnet: so that there are at least two addresses for hosts.
 pub(super) const PREFIX: RangeInclusive<u8> = 8..=30;
+/// Prefix length of a tenant's IPv6 subnet: VMs have the same host part as in the IPv4 one.
+pub(super) const PREFIX6: RangeInclusive<u8> = 16..=64;
+/// Geneve options on a packet, and the data of one, in bytes (RFC 8926 section 3.4 and 3.5).
+pub(super) const OPTIONS: u32 = 252;
+pub(super) const OPTION_DATA: usize = 124;
 /// Bytes of a node's name: interfaces towards it carry it (Linux `IFNAMSIZ` is 16 with the final 0).
 pub(super) const NODE_NAME: usize = 15;
 /// Bytes of a tenant's or VM's name.

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
 use super::units::{ByteSize, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
@@ -159,6 +160,12 @@ pub struct Carrier {
     pub port: Option<u16>,
     /// Whether super-frames may cross the underlay links whole; `off` puts every packet on the wire as it would be on a cable.
     pub offloads: Switchable,
+    /// IP version of the underlay that tunnels run over.
+    pub underlay: IpVersion,
+    /// What becomes of tenants' packets that do not fit the underlay with their headers.
+    pub mtu_mode: MtuMode,
+    /// What the engines are told beyond the encapsulation's name.
+    pub engine: EngineSettings,
     /// Another datapath on some hosts, by host name: two implementations of one protocol talking to each other.
     pub datapath_on: BTreeMap<String, Datapath>,
 }
@@ -172,6 +179,9 @@ impl Default for Carrier {
             learning: Learning::Flood,
             port: None,
             offloads: Switchable::On,
+            underlay: IpVersion::default(),
+            mtu_mode: MtuMode::default(),
+            engine: EngineSettings::default(),
             datapath_on: BTreeMap::new(),
         }
     }
@@ -209,6 +219,8 @@ pub enum Learning {
     Flood,
     /// The plan fills the tables; unknown unicast is dropped.
     Static,
+    /// As `flood`, but sent once, to an IP multicast group that stands for the tenant's id.
+    Multicast,
 }
 
 /// A switch in the electrical sense.
@@ -257,6 +269,13 @@ pub struct Tenant {
     /// The tenant's IPv4 subnet; tenants may use the same one.
     #[schemars(with = "String")]
     pub subnet: Ipv4Net,
+    /// The tenant's IPv6 subnet, where its VMs have IPv6 addresses too.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub subnet6: Option<Ipv6Net>,
+    /// Another id at some hosts, by host name: a network whose ends do not agree.
+    #[serde(default)]
+    pub id_on: BTreeMap<String, u64>,
     /// The VMs, by name: the host each lives on, or a map with more. Addresses count up from `.1`
     /// in the order of the file.
     pub vms: Vec<Vm>,
@@ -464,6 +483,13 @@ pub enum Expected {
         /// Tenant name.
         within: String,
     },
+    /// No VM of the tenant reaches another one.
+    Unreachable {
+        /// Tenant name.
+        within: String,
+    },
+    /// Engines dropped at least so many frames, by reason.
+    Drops(BTreeMap<String, u64>),
     /// No probe of one of these tenants reaches another.
     Isolated(Vec<String>),
     /// Bytes each packet grows by: computed and counted must both equal it.

@@ -66,6 +66,8 @@ fn values(defs: &mut Value) {
         ("/LeafSpine/properties/spines", range(&limits::FABRIC)),
         ("/LeafSpine/properties/hosts", range(&limits::FABRIC)),
         ("/Tenant/properties/name", tenant.clone()),
+        ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
+        ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
         ("/Tenant/properties/subnet", json!({ "pattern": "^[0-9.]+/[0-9]+$" })),
         ("/Vm/properties/ip", json!({ "format": "ipv4" })),
         ("/Vm/properties/mac", json!({ "pattern": "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$" })),
@@ -92,6 +94,7 @@ fn values(defs: &mut Value) {
                 "overhead" => range(&limits::OVERHEAD),
                 "mtu" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                "drops" => json!({ "minProperties": 1 }),
                 _ => json!({ "additionalProperties": false }),
             };
             merge(Some(&mut *value), patch);

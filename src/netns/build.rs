@@ -15,7 +15,7 @@ use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
 use super::sysctl::{Role, harmonise};
 use super::world::World;
-use super::{address, ready};
+use super::{address, probe, ready, vlans};
 use crate::ids::Encap;
 use crate::lab::{Datapath, Fabric};
 use crate::measure::Place;
@@ -30,6 +30,8 @@ pub const VM_INTERFACE: &str = "eth0";
 pub const PORT_MTU: u32 = 65_535;
 /// MAC ageing of switches in seconds, 802.1D's default.
 const AGEING: u32 = 300;
+/// VLANs in one netlink request, so that it stays below a page.
+const TRUNK: usize = 256;
 /// First index we give out; below are the interfaces that loaded modules put into every namespace.
 const FIRST_INDEX: u32 = 100;
 
@@ -79,7 +81,12 @@ struct Cable {
 /// The plan contradicts itself, or the kernel refused; what was built is then removed again.
 pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     let begun = Instant::now();
-    let mut draft = Draft::default();
+    let tagged = variants.iter().any(|variant| !vlans::vids(variant).is_empty());
+    let filters = tagged && probe::filters_vlans(world)?;
+    if !filters {
+        variants.iter().try_for_each(|variant| vlans::check_shared(variant))?;
+    }
+    let mut draft = Draft { filters, ..Draft::default() };
     for variant in variants {
         draft.variant(variant)?;
     }
@@ -132,6 +139,8 @@ fn furnish(namespaces: &Namespaces, name: &str, site: Site) -> Result<Option<Dro
 
 #[derive(Default)]
 struct Draft {
+    /// Whether bridges are to tell VLANs apart.
+    filters: bool,
     sites: BTreeMap<String, Site>,
     cables: Vec<Cable>,
 }
@@ -174,6 +183,7 @@ impl Draft {
     }
 
     fn node(&mut self, variant: &Variant, node: &Node) -> Result<()> {
+        let filters = self.filters;
         let site = self.site_new(variant, &node.name)?;
         for net in &node.loopback {
             site.requests.push(address::address(link::LOOPBACK, "lo", *net));
@@ -190,12 +200,16 @@ impl Draft {
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
             site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
+            if filters && !vlans::vids(variant).is_empty() {
+                site.requests.push(link::filter_vlans(index, BRIDGE));
+            }
             site.requests.push(link::up(index, BRIDGE));
         }
         Ok(())
     }
 
     fn links(&mut self, variant: &Variant) -> Result<()> {
+        let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
         for cable in &variant.links {
             let mut ends = Vec::with_capacity(2);
             for end in &cable.ends {
@@ -205,6 +219,9 @@ impl Draft {
                 match site.indexes.get(BRIDGE) {
                     Some(bridge) => {
                         site.requests.push(link::enslave(index, &end.interface, *bridge));
+                        for vids in vids.chunks(TRUNK) {
+                            site.requests.push(link::trunk(index, &end.interface, vids));
+                        }
                     }
                     None => site.requests.push(link::up(index, &end.interface)),
                 }
@@ -236,7 +253,9 @@ impl Draft {
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
             site.requests.push(link::up(eth0, VM_INTERFACE));
-            site.requests.push(address::address(eth0, VM_INTERFACE, vm.address));
+            for net in std::iter::once(vm.address).chain(vm.address6) {
+                site.requests.push(address::address(eth0, VM_INTERFACE, net));
+            }
             self.cables.push(Cable {
                 ends: [
                     (
@@ -256,7 +275,8 @@ impl Draft {
     /// Where an engine of ours serves a port through a packet socket, the host's stack must not
     /// see the same frames; where the kernel talks to such an engine, it must finish its packets.
     fn edges(&mut self, variant: &Variant) -> Result<()> {
-        let user = |datapath| datapath == Datapath::User;
+        // OpenSSH's interfaces are joined to the ports by the host's own bridges.
+        let user = |datapath| datapath == Datapath::User && variant.encap != Encap::Ssh;
         let mixed = variant.edges.iter().any(|edge| user(edge.datapath));
         for edge in &variant.edges {
             let site = self.site(variant, &edge.host)?;

@@ -15,11 +15,11 @@ mod nft;
 mod ping;
 mod privilege;
 pub mod probe;
-
 mod qdisc;
 mod ready;
 mod socket;
 pub mod sysctl;
+mod vlans;
 mod world;
 
 pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, route};

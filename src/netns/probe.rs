@@ -182,6 +182,15 @@ fn stp(netlink: &mut Netlink) -> Outcome {
     Ok(())
 }
 
+/// Whether this kernel's bridges tell VLANs apart.
+///
+/// # Errors
+/// No namespace to try it in can be made.
+pub(super) fn filters_vlans(world: &World) -> Result<bool> {
+    let namespaces = Namespaces::create(world, ["probe"])?;
+    namespaces.inside("probe", || Ok(vlan_filtering(&mut Netlink::open("probe")?).is_ok()))
+}
+
 fn vlan_filtering(netlink: &mut Netlink) -> Outcome {
     let bridge = LinkBridge::new("filtering").vlan_filtering(true).build();
     netlink.one(Request {

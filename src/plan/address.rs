@@ -1,12 +1,12 @@
 //! The underlay's addresses and MACs, kept apart from the tenants'.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::PlanError;
 use super::graph::Graph;
-use crate::lab::Lab;
+use crate::lab::{IpVersion, Lab, UNDERLAY_MAC};
 
 /// Where underlay ranges are taken from, best first: private (RFC 1918), benchmarking (RFC 2544)
 /// and shared (RFC 6598) addresses; each from its upper end, since tenants begin at the lower.
@@ -17,15 +17,21 @@ const POOLS: [(Ipv4Addr, u8); 4] = [
     (Ipv4Addr::new(100, 64, 0, 0), 10),
 ];
 
-/// First two bytes of every underlay MAC; a VM may not have such a one.
-pub(super) const UNDERLAY_MAC: [u8; 2] = [0x02, 0x00];
+/// The underlay's IPv6 ranges: unique local addresses (RFC 4193), which no tenant's IPv6 subnet
+/// meets, since tenants' addresses never enter the IPv6 underlay.
+const LINKS6: Ipv6Addr = Ipv6Addr::new(0xFD6F, 0x766C, 0, 1, 0, 0, 0, 0);
+const LOOPBACKS6: Ipv6Addr = Ipv6Addr::new(0xFD6F, 0x766C, 0, 2, 0, 0, 0, 0);
+/// Link-local addresses, which neighbour discovery asks from (RFC 4861 section 7.2.2).
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 0);
 
 /// First two bytes of every derived VM MAC.
 const VM_MAC: [u8; 2] = [0x06, 0x00];
 
 /// The underlay's two address ranges: no tenant's subnet overlaps them.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Ranges {
+    /// Whose addresses are given out.
+    version: IpVersion,
     /// A /30 per cable of an L3 fabric; all hosts' addresses of an L2 fabric. Usually 10.255.0.0/16.
     links: Ipv4Net,
     /// The loopback address of each host in an L3 fabric. Usually 10.254.0.0/16.
@@ -43,26 +49,76 @@ impl Ranges {
         let links = free(prefix((4 * graph.cables.len()).max(hosts + 2)), &taken)?;
         taken.push(links);
         let loopbacks = free(prefix(hosts + 2), &taken)?;
-        Ok(Ranges { links, loopbacks })
+        Ok(Ranges { version: IpVersion::Ipv4, links, loopbacks })
     }
 
-    /// The address of one end (0 or 1) of a cable between routers and hosts, in the cable's own
-    /// /30. (A /31 would do, RFC 3021, but tools that set a broadcast address would set the peer's.)
-    pub(super) fn link(&self, cable: usize, end: usize) -> Ipv4Addr {
-        nth(self.links, 4 * cable + 1 + end)
+    /// The same for an underlay of an IP version.
+    pub(super) fn of(self, version: IpVersion) -> Ranges {
+        Ranges { version, ..self }
+    }
+
+    /// The address of one end (0 or 1) of a cable between routers and hosts.
+    pub(super) fn link(&self, cable: usize, end: usize) -> IpAddr {
+        let n = 4 * cable + 1 + end;
+        match self.version {
+            IpVersion::Ipv4 => nth(self.links, n).into(),
+            IpVersion::Ipv6 => nth6(LINKS6, n).into(),
+        }
+    }
+
+    /// The addresses of that end's interface: in the cable's own /30 or /126 (a /31 would do, RFC
+    /// 3021, but tools that set a broadcast address would set the peer's), and a link-local one
+    /// for IPv6.
+    pub(super) fn link_nets(&self, cable: usize, end: usize) -> Vec<IpNet> {
+        let mut nets = net(self.link(cable, end), [30, 126]);
+        if self.version == IpVersion::Ipv6 {
+            nets.extend(net(nth6(LINK_LOCAL, 4 * cable + 1 + end).into(), [32, 64]));
+        }
+        nets
     }
 
     /// The loopback address of a host, counted from 0: where its tunnels start in an L3 fabric.
-    pub(super) fn loopback(&self, host: usize) -> Ipv4Addr {
-        nth(self.loopbacks, host + 1)
+    pub(super) fn loopback(&self, host: usize) -> IpAddr {
+        match self.version {
+            IpVersion::Ipv4 => nth(self.loopbacks, host + 1).into(),
+            IpVersion::Ipv6 => nth6(LOOPBACKS6, host + 1).into(),
+        }
     }
 
     /// The address of a host, counted from 0, in the one subnet of an L2 fabric.
-    pub(super) fn bridged(&self, host: usize) -> Ipv4Net {
-        let length = self.links.prefix_len();
-        // A prefix length taken from a network is valid, so this never falls back.
-        Ipv4Net::new(nth(self.links, host + 1), length).unwrap_or(self.links)
+    pub(super) fn bridged(&self, host: usize) -> IpAddr {
+        match self.version {
+            IpVersion::Ipv4 => nth(self.links, host + 1).into(),
+            IpVersion::Ipv6 => nth6(LINKS6, host + 1).into(),
+        }
     }
+
+    /// The addresses of that host's interface.
+    pub(super) fn bridged_nets(&self, host: usize) -> Vec<IpNet> {
+        let mut nets = net(self.bridged(host), [self.links.prefix_len(), 64]);
+        if self.version == IpVersion::Ipv6 {
+            nets.extend(net(nth6(LINK_LOCAL, host + 1).into(), [32, 64]));
+        }
+        nets
+    }
+}
+
+/// An address with the prefix length of its version: `[IPv4, IPv6]`.
+fn net(address: IpAddr, lengths: [u8; 2]) -> Vec<IpNet> {
+    let length = lengths[usize::from(address.is_ipv6())];
+    IpNet::new(address, length).into_iter().collect()
+}
+
+/// The address `n` after another.
+fn nth6(from: Ipv6Addr, n: usize) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(from).saturating_add(n as u128))
+}
+
+/// A VM's IPv6 address: the same host part as its IPv4 address has.
+pub(super) fn vm_address6(address: Ipv4Net, subnet6: Ipv6Net) -> Option<Ipv6Net> {
+    let host = u32::from(address.addr()) - u32::from(address.network());
+    let address = Ipv6Addr::from(u128::from(subnet6.network()) | u128::from(host));
+    Ipv6Net::new(address, subnet6.prefix_len()).ok()
 }
 
 /// The longest prefix (16 at most) that holds `count` addresses.
@@ -138,6 +194,24 @@ mod tests {
         assert_eq!(prefix(65_536), 16);
         assert_eq!(prefix(65_537), 15);
         assert_eq!(prefix(4 << 16), 14);
+    }
+
+    #[test]
+    fn ipv6_underlays_have_link_local_addresses_too() {
+        let range = Ipv4Net::default();
+        let ranges = Ranges { version: IpVersion::Ipv6, links: range, loopbacks: range };
+        let texts: Vec<_> = ranges.link_nets(1, 1).iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["fd6f:766c:0:1::6/126", "fe80::6/64"]);
+        assert_eq!(ranges.loopback(0).to_string(), "fd6f:766c:0:2::1");
+    }
+
+    #[test]
+    fn a_vm_has_the_same_host_part_in_both_subnets() {
+        let net = |host: &str, subnet: &str| {
+            vm_address6(host.parse().unwrap(), subnet.parse().unwrap()).unwrap().to_string()
+        };
+        assert_eq!(net("192.168.0.100/24", "fd00::/64"), "fd00::64/64");
+        assert_eq!(net("10.0.1.2/8", "2001:db8::/32"), "2001:db8::102/32");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric, Flow, Lab, Topology};
+use crate::lab::{Datapath, Fabric, Flow, IpVersion, Lab, Topology, has_ids};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub(super) struct Choice {
     pub fabric: Fabric,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
+    /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
+    pub underlay: IpVersion,
     /// Name of the plain variant it is compared with.
     pub baseline: Option<String>,
     /// Bytes per packet.
@@ -55,13 +57,18 @@ pub(super) fn cross(
                 let stem =
                     if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) };
                 let name = with_mtu(&stem, mtu, name_mtu);
-                let overhead = mtu::overhead(encap)?;
+                let overhead = mtu::overhead(encap, carrier)?;
                 if choices.iter().any(|c| c.name == name) {
                     continue;
                 }
                 if plain {
                     check_overlap(lab, placed)?;
                 }
+                if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
+                    return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
+                }
+                let tunnel = !plain && !encap.is_tag();
+                let underlay = if tunnel { carrier.underlay } else { IpVersion::Ipv4 };
                 let tenants = (0..lab.tenants.len()).collect();
                 let baseline = (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu));
                 choices.push(Choice {
@@ -70,6 +77,7 @@ pub(super) fn cross(
                     datapath,
                     fabric,
                     mtu,
+                    underlay,
                     baseline,
                     overhead,
                     tenants,
@@ -98,6 +106,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     datapath: Datapath::Kernel,
                     fabric: choice.fabric,
                     mtu: choice.mtu,
+                    underlay: IpVersion::Ipv4,
                     baseline: None,
                     overhead: 0,
                     tenants: baseline_tenant(lab),

@@ -75,7 +75,7 @@ pub enum PlanError {
         encap: Encap,
     },
     /// No arithmetic and no edge for it.
-    #[error("`{encap}` cannot be used in labs by this version; use `none`, `vlan` or `vxlan`")]
+    #[error("`{encap}` cannot be used in labs by this version; use e.g. `vxlan`")]
     NotCarried {
         /// The encapsulation.
         encap: Encap,
@@ -144,15 +144,45 @@ pub enum PlanError {
     },
     /// More tenants than ids.
     #[error(
-        "no {encap} id is left for tenant `{tenant}`: {max} is the largest; use an encapsulation with wider ids, or number the tenants from lower ids"
+        "no {encap} id is left for tenant `{tenant}`: all from {min} to {max} are taken; use an encapsulation with wider ids"
     )]
     IdsExhausted {
         /// Tenant name.
         tenant: String,
         /// The encapsulation.
         encap: Encap,
+        /// The smallest id.
+        min: u64,
         /// The largest id.
         max: u64,
+    },
+    /// Several tenants where packets do not say whose they are.
+    #[error(
+        "{encap} packets do not say which tenant they are of, so it carries one tenant, not {tenants}; `gre` has keys"
+    )]
+    NoIds {
+        /// The encapsulation.
+        encap: Encap,
+        /// How many tenants there are.
+        tenants: usize,
+    },
+    /// IPv4 tenants in an encapsulation for IPv6.
+    #[error("6in4 carries IPv6 only, and tenant `{tenant}` has no `subnet6`; add e.g. `fd00::/64`")]
+    NoSubnet6 {
+        /// Tenant name.
+        tenant: String,
+    },
+    /// One MAC of several customers under one service tag.
+    #[error(
+        "bridges between the hosts learn MACs per service tag, and all tenants of `qinq` share one: {mac} is {first} and {second}; give one of them another `mac`, or put both on one host"
+    )]
+    SharedServiceTag {
+        /// The MAC.
+        mac: String,
+        /// `tenant/vm on host`.
+        first: String,
+        /// `tenant/vm on host`, another host.
+        second: String,
     },
     /// The tenants leave no room for the underlay's own addresses.
     #[error(

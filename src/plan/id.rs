@@ -8,12 +8,13 @@ use crate::lab::Tenant;
 
 /// Ids of all tenants in an encapsulation, in their order; 0 where it has none. Tenants without
 /// an id of their own are numbered in order, from 101 for VLANs and from 5001 for the rest,
-/// around the ids that are written.
+/// around the ids that are written; past the
+/// largest counting goes on from the smallest.
 ///
 /// # Errors
 /// The same id written twice, or none left.
 pub(super) fn ids(encap: Encap, tenants: &[Tenant]) -> Result<Vec<u64>, PlanError> {
-    let Some((first, max)) = range(encap) else {
+    let Some((first, min, max)) = range(encap) else {
         return Ok(vec![0; tenants.len()]);
     };
     let mut taken = HashSet::new();
@@ -30,28 +31,29 @@ pub(super) fn ids(encap: Encap, tenants: &[Tenant]) -> Result<Vec<u64>, PlanErro
             });
         }
     }
-    let mut free = (first..=max).filter(|id| !taken.contains(id));
+    let mut free = (first..=max).chain(min..first).filter(|id| !taken.contains(id));
     tenants
         .iter()
         .map(|tenant| {
             written(encap, tenant).or_else(|| free.next()).ok_or_else(|| PlanError::IdsExhausted {
                 tenant: tenant.name.clone(),
                 encap,
+                min,
                 max,
             })
         })
         .collect()
 }
 
-/// The number that counting starts from, and the largest id.
-fn range(encap: Encap) -> Option<(u64, u64)> {
+/// The number that counting starts from, the smallest id and the largest.
+fn range(encap: Encap) -> Option<(u64, u64, u64)> {
     match encap {
         Encap::None | Encap::Ipip | Encap::SixInFour | Encap::Ssh => None,
-        Encap::Vlan | Encap::Qinq => Some((101, VlanId::MAX)),
-        Encap::Vxlan | Encap::Geneve => Some((5001, Vni::MAX)),
-        Encap::Nvgre => Some((5001, Vsid::MAX)),
-        Encap::Gre | Encap::Gretap => Some((5001, GreKey::MAX)),
-        Encap::Stt => Some((5001, ContextId::MAX)),
+        Encap::Vlan | Encap::Qinq => Some((101, VlanId::MIN, VlanId::MAX)),
+        Encap::Vxlan | Encap::Geneve => Some((5001, Vni::MIN, Vni::MAX)),
+        Encap::Nvgre => Some((5001, Vsid::MIN, Vsid::MAX)),
+        Encap::Gre | Encap::Gretap => Some((5001, GreKey::MIN, GreKey::MAX)),
+        Encap::Stt => Some((5001, ContextId::MIN, ContextId::MAX)),
     }
 }
 
@@ -90,9 +92,10 @@ mod tests {
             error.unwrap_err().to_string(),
             "tenants `a` and `b` both have vxlan id 7; give one another id"
         );
-        let many: Vec<_> = (0..3995).map(|n| tenant(&format!("t{n}"), "")).collect();
+        let many: Vec<_> = (0..4095).map(|n| tenant(&format!("t{n}"), "")).collect();
         assert!(ids(Encap::Vxlan, &many).is_ok());
-        assert!(ids(Encap::Vlan, &many[..3994]).is_ok());
-        assert!(ids(Encap::Vlan, &many).unwrap_err().to_string().contains("4094 is the largest"));
+        let all = ids(Encap::Vlan, &many[..4094]).unwrap();
+        assert_eq!((all[0], all[3993], all[3994], all[4093]), (101, 4094, 1, 100));
+        assert!(ids(Encap::Vlan, &many).unwrap_err().to_string().contains("from 1 to 4094"));
     }
 }

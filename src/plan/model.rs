@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Encap;
-use crate::lab::{Capture, Datapath, Expectation, Fabric, Flow, Learning, Measure};
+use crate::lab::{
+    Capture, Datapath, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning, Measure,
+    MtuMode,
+};
 
 /// A whole lab: its variants and what is done in each of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,19 @@ pub struct Variant {
     pub port: u16,
     /// Whether super-frames may cross the underlay whole.
     pub offloads: bool,
+    /// IP version of the underlay.
+    #[serde(default)]
+    pub underlay: IpVersion,
+    /// What becomes of tenants' packets above [`Variant::inner_mtu`].
+    #[serde(default)]
+    pub mtu_mode: MtuMode,
+    /// What the engines are told.
+    #[serde(default)]
+    pub engine: EngineSettings,
+    /// Point-to-point tunnels that have to be configured: one for each pair of hosts of each
+    /// tenant where the encapsulation has such tunnels, 0 where one endpoint per host is enough.
+    #[serde(default)]
+    pub tunnels: u64,
     /// The variant without encapsulation on the same fabric that this one is compared with; `None` in a baseline, or where the lab wants none.
     pub baseline: Option<String>,
     /// Largest IP packet on the underlay, in bytes.
@@ -156,8 +172,11 @@ pub struct VmPlan {
     pub node: String,
     /// Interface of its port in the host's namespace, at most 15 bytes.
     pub port: String,
-    /// Address with the subnet's prefix length.
+    /// Address with the subnet's prefix length: IPv6 in an encapsulation that carries nothing else.
     pub address: IpNet,
+    /// IPv6 address beside an IPv4 one, where the tenant has an IPv6 subnet.
+    #[serde(default)]
+    pub address6: Option<IpNet>,
     /// MAC of its `eth0`.
     pub mac: String,
     /// MTU of its `eth0`.
@@ -184,12 +203,15 @@ pub struct Edge {
 pub struct EdgeNetwork {
     /// Tenant name.
     pub tenant: String,
-    /// The id on the wire, as in [`TenantPlan::id`].
+    /// The id on the wire, as in [`TenantPlan::id`], or another where this host is to disagree.
     pub id: u64,
     /// Port interfaces of its VMs here.
     pub ports: Vec<String>,
     /// The other hosts' VTEPs that have VMs of this tenant: where BUM frames are replicated to.
     pub peers: Vec<IpAddr>,
+    /// The IP multicast group of the tenant's BUM frames, where they are not replicated here.
+    #[serde(default)]
+    pub group: Option<IpAddr>,
     /// MAC to VTEP, for static learning (empty otherwise).
     pub fdb: Vec<(String, IpAddr)>,
 }

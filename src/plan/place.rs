@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::PlanError;
-use super::address::{UNDERLAY_MAC, mac_text, parse_mac, vm_mac};
+use super::address::{mac_text, parse_mac, vm_mac};
 use super::graph::Graph;
 use super::name::Names;
-use crate::lab::{Lab, Tenant, Vm};
+use crate::lab::{Lab, Tenant, UNDERLAY_MAC, Vm};
 
 /// One VM, the same in all variants.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 //! routers share their paths, so that one search per such group serves all of them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::Ranges;
 use super::graph::Graph;
@@ -23,8 +23,8 @@ type Hop = (usize, usize);
 
 /// Routes of every node to every host in an L3 fabric.
 ///
-/// `destinations[node]` are the addresses that live at a host, each routed as a /32. Routers get one
-/// route for each; hosts a default route along the paths that most destinations share, and a /32
+/// `destinations[node]` are the addresses that live at a host, each with a route of its own. Routers
+/// get one for each; hosts a default route along the paths that most destinations share, and one
 /// for each of the rest.
 ///
 /// # Errors
@@ -32,18 +32,17 @@ type Hop = (usize, usize);
 pub(super) fn routed(
     graph: &Graph,
     ranges: &Ranges,
-    destinations: &[Vec<Ipv4Addr>],
+    destinations: &[Vec<IpAddr>],
 ) -> Result<Vec<Vec<Route>>, PlanError> {
     let groups = groups(graph);
     let via = |hops: &[Hop]| -> Vec<IpAddr> {
-        let address =
-            |&(cable, peer): &Hop| IpAddr::V4(ranges.link(cable, graph.cables[cable].end_at(peer)));
+        let address = |&(cable, peer): &Hop| ranges.link(cable, graph.cables[cable].end_at(peer));
         hops.iter().map(address).collect()
     };
     let to_host = |host: usize, hops: &[Hop]| {
         let via = via(hops);
         destinations[host].iter().map(move |&address| Route {
-            to: IpNet::V4(Ipv4Net::from(address)),
+            to: IpNet::from(address),
             via: via.clone(),
             device: None,
         })
@@ -55,7 +54,12 @@ pub(super) fn routed(
             host_routes(graph, &groups, node, |hops, host| match host {
                 Some(host) => routes.extend(to_host(host, hops)),
                 None => {
-                    routes.push(Route { to: IpNet::default(), via: via(hops), device: None });
+                    let via = via(hops);
+                    let to = match via.first() {
+                        Some(IpAddr::V6(_)) => IpNet::V6(Ipv6Net::default()),
+                        _ => IpNet::V4(Ipv4Net::default()),
+                    };
+                    routes.push(Route { to, via, device: None });
                 }
             })?;
             continue;

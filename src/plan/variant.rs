@@ -1,10 +1,11 @@
 //! One network put together.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::HashMap;
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::address::{Ranges, underlay_mac};
+use super::address::{Ranges, underlay_mac, vm_address6};
 use super::axes::Choice;
 use super::graph::Graph;
 use super::place::Placed;
@@ -13,7 +14,7 @@ use super::{
     route,
 };
 use crate::ids::Encap;
-use crate::lab::{Fabric, Lab, Switchable};
+use crate::lab::{Fabric, Lab, MtuMode, Switchable, Tenant, point_to_point};
 
 /// Spanning-tree priorities: the first switch becomes the root, the second takes over from it, and
 /// the rest keep the standard's default (IEEE 802.1D clause 17.14; multiples of 4096).
@@ -35,14 +36,17 @@ pub(super) fn build(
     placed: &[Vec<Placed>],
 ) -> Result<Variant, PlanError> {
     let routed = choice.fabric == Fabric::L3;
+    let ranges = &ranges.of(choice.underlay);
+    if choice.encap == Encap::Qinq {
+        check_service_tag(lab, choice, graph, placed)?;
+    }
     let links = links(graph, ranges, choice.mtu, routed);
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
     let ids = id::ids(choice.encap, &lab.tenants)?;
     let vteps: Vec<IpAddr> = (0..graph.hosts().count())
-        .map(|host| if routed { ranges.loopback(host) } else { ranges.bridged(host).addr() })
-        .map(IpAddr::V4)
+        .map(|host| if routed { ranges.loopback(host) } else { ranges.bridged(host) })
         .collect();
     let tenants = tenants(lab, choice, graph, placed, &ids, inner_mtu, underlay_mtu)?;
     let nodes = if routed {
@@ -51,6 +55,8 @@ pub(super) fn build(
         route::check_bridged(graph)?;
         switches_and_hosts(graph)
     };
+    let edges = edge::edges(lab, choice, graph, placed, &ids, &vteps);
+    let plain = choice.encap == Encap::None;
     Ok(Variant {
         name: choice.name.clone(),
         encap: choice.encap,
@@ -59,6 +65,10 @@ pub(super) fn build(
         learning: lab.carrier.learning,
         port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
         offloads: lab.carrier.offloads == Switchable::On,
+        underlay: choice.underlay,
+        mtu_mode: if plain { MtuMode::Lower } else { lab.carrier.mtu_mode },
+        engine: lab.carrier.engine.clone(),
+        tunnels: if point_to_point(choice.encap) { edge::tunnels(&edges) } else { 0 },
         baseline: choice.baseline.clone(),
         underlay_mtu,
         inner_mtu,
@@ -66,7 +76,7 @@ pub(super) fn build(
         nodes,
         links,
         tenants,
-        edges: edge::edges(lab, choice, graph, placed, &ids, &vteps),
+        edges,
     })
 }
 
@@ -88,6 +98,33 @@ fn check_mtu(choice: &Choice, underlay: u32) -> Result<u32, PlanError> {
     Err(PlanError::UnderlayMtu { variant: choice.name.clone(), mtu: underlay, inner })
 }
 
+/// Provider bridges learn by service tag (IEEE 802.1ad clause 8.8), and customers share one.
+fn check_service_tag(
+    lab: &Lab,
+    choice: &Choice,
+    graph: &Graph,
+    placed: &[Vec<Placed>],
+) -> Result<(), PlanError> {
+    let mut seen: HashMap<&str, (usize, &Placed)> = HashMap::new();
+    let name = |tenant: usize, vm: &Placed| {
+        let host = &graph.nodes[vm.host].name;
+        format!("{}/{} on {host}", lab.tenants[tenant].name, vm.name)
+    };
+    for &tenant in &choice.tenants {
+        for vm in &placed[tenant] {
+            let (owner, first) = *seen.entry(&vm.mac).or_insert((tenant, vm));
+            if first.host != vm.host {
+                return Err(PlanError::SharedServiceTag {
+                    mac: vm.mac.clone(),
+                    first: name(owner, first),
+                    second: name(tenant, vm),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
     let numbers = graph.host_numbers();
     let cables = graph.cables.iter().enumerate();
@@ -98,16 +135,18 @@ fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
                 let spot = &graph.nodes[node];
                 let first = spot.adjacent.first().is_some_and(|&(first, _)| first == number);
                 let addresses = if routed {
-                    Ipv4Net::new(ranges.link(number, end), 30).ok()
-                } else {
+                    ranges.link_nets(number, end)
+                } else if spot.host && first {
                     // The one address of a host in an L2 fabric is on its first NIC.
-                    (spot.host && first).then(|| ranges.bridged(numbers[node]))
+                    ranges.bridged_nets(numbers[node])
+                } else {
+                    Vec::new()
                 };
                 LinkEnd {
                     node: spot.name.clone(),
                     interface: cable.interfaces[end].clone(),
                     mac: underlay_mac(number, end),
-                    addresses: addresses.map(IpNet::V4).into_iter().collect(),
+                    addresses,
                 }
             };
             Link {
@@ -141,18 +180,18 @@ fn routers_and_hosts(
     ranges: &Ranges,
     placed: &[Vec<Placed>],
 ) -> Result<Vec<Node>, PlanError> {
-    let loopback: Vec<Option<Ipv4Addr>> = {
+    let loopback: Vec<Option<IpAddr>> = {
         let mut hosts = 0..;
         let next = |spot: &super::graph::Spot| if spot.host { hosts.next() } else { None };
         graph.nodes.iter().map(next).map(|number| number.map(|n| ranges.loopback(n))).collect()
     };
-    let mut at_host: Vec<Vec<Ipv4Addr>> =
+    let mut at_host: Vec<Vec<IpAddr>> =
         loopback.iter().map(|address| address.iter().copied().collect()).collect();
     let mut ports: Vec<Vec<Route>> = vec![Vec::new(); graph.nodes.len()];
     if choice.encap == Encap::None {
         // Without a tunnel the fabric itself must know where each VM is.
         for vm in choice.tenants.iter().flat_map(|&tenant| &placed[tenant]) {
-            at_host[vm.host].push(vm.address.addr());
+            at_host[vm.host].push(vm.address.addr().into());
             ports[vm.host].push(Route {
                 to: IpNet::V4(Ipv4Net::from(vm.address.addr())),
                 via: Vec::new(),
@@ -170,7 +209,7 @@ fn routers_and_hosts(
                 kind: if spot.host { NodeKind::Host } else { NodeKind::Router },
                 stp_priority: None,
                 routes,
-                loopback: loopback.map(|a| IpNet::V4(Ipv4Net::from(a))).into_iter().collect(),
+                loopback: loopback.map(IpNet::from).into_iter().collect(),
             }
         })
         .collect())
@@ -185,32 +224,52 @@ fn tenants(
     inner_mtu: u32,
     underlay_mtu: u32,
 ) -> Result<Vec<TenantPlan>, PlanError> {
-    let vm_plan = |tenant: &str, vm: &Placed| {
-        let mtu = vm.mtu.unwrap_or(inner_mtu);
-        if mtu > inner_mtu {
+    let lower = choice.encap == Encap::None || lab.carrier.mtu_mode == MtuMode::Lower;
+    let usual = if lower { inner_mtu } else { underlay_mtu };
+    let vm_plan = |tenant: &Tenant, vm: &Placed| {
+        let mtu = vm.mtu.unwrap_or(usual);
+        let address6 = tenant.subnet6.and_then(|net| vm_address6(vm.address, net)).map(IpNet::V6);
+        let (address, address6) = match (choice.encap, choice.fabric) {
+            (Encap::SixInFour, _) => {
+                let name = tenant.name.clone();
+                (address6.ok_or(PlanError::NoSubnet6 { tenant: name })?, None)
+            }
+            // What carries IPv4 only: IP in IP, and a fabric that routes to IPv4 addresses.
+            (Encap::Ipip, _) | (Encap::None, Fabric::L3) => (vm.address.into(), None),
+            _ => (vm.address.into(), address6),
+        };
+        let tenant = &tenant.name;
+        if mtu > inner_mtu && lower {
             return Err(PlanError::VmMtu {
                 vm: format!("{tenant}/{}", vm.name),
                 mtu,
                 variant: choice.name.clone(),
                 inner: inner_mtu,
-                arithmetic: mtu::arithmetic(choice.encap, underlay_mtu, inner_mtu),
+                arithmetic: mtu::arithmetic(
+                    choice.encap,
+                    choice.underlay,
+                    &lab.carrier.engine,
+                    underlay_mtu,
+                    inner_mtu,
+                ),
             });
         }
         Ok(VmPlan {
             name: vm.name.clone(),
-            tenant: tenant.to_owned(),
+            tenant: tenant.clone(),
             host: graph.nodes[vm.host].name.clone(),
             node: format!("{tenant}.{}", vm.name),
             port: vm.port.clone(),
-            address: IpNet::V4(vm.address),
+            address,
+            address6,
             mac: vm.mac.clone(),
             mtu,
         })
     };
     let plan = |&tenant: &usize| {
-        let name = &lab.tenants[tenant].name;
-        let vms = placed[tenant].iter().map(|vm| vm_plan(name, vm)).collect::<Result<_, _>>()?;
-        Ok(TenantPlan { name: name.clone(), id: ids[tenant], vms })
+        let of = &lab.tenants[tenant];
+        let vms = placed[tenant].iter().map(|vm| vm_plan(of, vm)).collect::<Result<_, _>>()?;
+        Ok(TenantPlan { name: of.name.clone(), id: ids[tenant], vms })
     };
     choice.tenants.iter().map(plan).collect()
 }

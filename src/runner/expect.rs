@@ -1,5 +1,7 @@
 //! Whether what had to hold did.
 
+use std::collections::BTreeMap;
+
 use crate::lab::{Expectation, Expected};
 use crate::measure::result::{RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
@@ -43,6 +45,11 @@ fn is_reference(plan: &Plan, variant: &Variant) -> bool {
 fn words(expected: &Expected) -> String {
     match expected {
         Expected::Reachable { within } => format!("every VM of {within} reaches every other"),
+        Expected::Unreachable { within } => format!("no VM of {within} reaches another"),
+        Expected::Drops(least) => {
+            let each = least.iter().map(|(reason, count)| format!("{count} {reason}"));
+            format!("engines drop at least {}", each.collect::<Vec<_>>().join(", "))
+        }
         Expected::Isolated(tenants) => format!("nothing leaks between {}", tenants.join(", ")),
         Expected::Overhead(bytes) => format!("each packet grows by {bytes} bytes"),
         Expected::Mtu(mtu) => format!("the largest inner packet is {mtu} bytes"),
@@ -55,6 +62,8 @@ fn words(expected: &Expected) -> String {
 fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
     let (held, detail) = match &expectation.what {
         Expected::Reachable { within } => reachable(within, found),
+        Expected::Unreachable { within } => unreachable(within, found),
+        Expected::Drops(least) => drops(least, found),
         Expected::Isolated(tenants) => isolated(tenants, found),
         Expected::Overhead(bytes) => overhead(*bytes, found),
         Expected::Mtu(mtu) => match found.mtu.probed {
@@ -82,6 +91,22 @@ fn reachable(tenant: &str, found: &VariantResult) -> (bool, String) {
         }
         None => (false, "the tenant is not carried here".into()),
     }
+}
+
+fn unreachable(tenant: &str, found: &VariantResult) -> (bool, String) {
+    match found.reachable.get(tenant) {
+        Some((reached, tried)) => {
+            (*reached == 0 && *tried > 0, format!("{reached} of {tried} pairs reached"))
+        }
+        None => (false, "the tenant is not carried here".into()),
+    }
+}
+
+fn drops(least: &BTreeMap<String, u64>, found: &VariantResult) -> (bool, String) {
+    let counted = |reason: &String| found.drops.get(reason).copied().unwrap_or_default();
+    let held = least.iter().all(|(reason, least)| counted(reason) >= *least);
+    let each = least.keys().map(|reason| format!("{reason} {}", counted(reason)));
+    (held, each.collect::<Vec<_>>().join(", "))
 }
 
 fn isolated(tenants: &[String], found: &VariantResult) -> (bool, String) {
@@ -144,6 +169,20 @@ mod tests {
         assert!(!overhead(50, &found).0);
         found.mtu.overhead_counted = None;
         assert!(!overhead(50, &found).0);
+    }
+
+    #[test]
+    fn drops_and_silence_are_told_from_nothing_tried() {
+        let least = BTreeMap::from([("unknown_network".to_owned(), 2)]);
+        let mut found = VariantResult::default();
+        assert!(!drops(&least, &found).0);
+        found.drops.insert("unknown_network".into(), 2);
+        assert!(drops(&least, &found).0);
+        assert!(!unreachable("red", &found).0);
+        found.reachable.insert("red".into(), (0, 2));
+        assert!(unreachable("red", &found).0);
+        found.reachable.insert("red".into(), (1, 2));
+        assert!(!unreachable("red", &found).0);
     }
 
     #[test]

@@ -4,15 +4,20 @@ use std::sync::Arc;
 
 use super::TestbedError;
 use crate::datapath::user::{EdgeConfig, Oversize, RouteConfig, Via};
-use crate::encap::{Engine, Geneve, Gre, IpInIp, Nvgre, Plain, Stt, Vlan, Vxlan};
+use crate::encap::{
+    DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, SentOptions, Sequence, Stt, Vlan, Vxlan,
+};
 use crate::ids::Encap;
-use crate::lab::Learning;
+use crate::lab::{EngineSettings, Learning, MtuMode};
 use crate::plan::{Edge, Variant};
 use crate::vswitch::{NetworkConfig, Peer};
 use crate::wire::ethernet::Mac;
+use crate::wire::geneve::GeneveOption;
 
 /// MAC addresses one tenant's table holds at one host.
 const MAC_LIMIT: usize = 65_536;
+/// Bytes of a Geneve option before its data (RFC 8926 section 3.5).
+const OPTION_HEADER: usize = 4;
 
 /// The engine's configuration for one edge of a variant.
 pub(super) fn config(
@@ -38,7 +43,7 @@ pub(super) fn config(
                     None => vec![Peer::Fabric],
                 },
                 fdb: fdb.collect::<Result<_, TestbedError>>()?,
-                learning: variant.learning == Learning::Flood,
+                learning: variant.learning != Learning::Static,
                 mac_limit: MAC_LIMIT,
             })
         })
@@ -51,7 +56,11 @@ pub(super) fn config(
         networks,
         ports: edge.networks.iter().flat_map(|n| n.ports.clone()).collect(),
         inner_mtu: variant.inner_mtu,
-        oversize: Oversize::default(),
+        oversize: match variant.mtu_mode {
+            MtuMode::Lower | MtuMode::Blackhole => Oversize::Drop,
+            MtuMode::Icmp => Oversize::Notify,
+            MtuMode::Fragment => Oversize::Fragment,
+        },
         routes: routes(variant, edge)?,
         offloads: variant.offloads,
         seed: seed ^ fnv(&edge.host),
@@ -75,26 +84,63 @@ fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedErr
                 (None, Some(vtep)) => Via::Peer(vtep),
                 (None, None) => continue,
             };
-            routes.push(RouteConfig { network: network.id, address: vm.address.addr(), via });
+            for net in std::iter::once(vm.address).chain(vm.address6) {
+                routes.push(RouteConfig { network: network.id, address: net.addr(), via });
+            }
         }
     }
     Ok(routes)
 }
 
 fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
+    let (port, settings) = (variant.port, &variant.engine);
+    // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
+    let gre = |ethernet| Gre {
+        ethernet,
+        keyed: true,
+        checksum: settings.csum,
+        sequence: settings.seq.then(Sequence::default),
+        strict: settings.strict.unwrap_or_default(),
+    };
     Ok(match variant.encap {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),
-        Encap::Vxlan => Arc::new(Vxlan { port: variant.port, ..Vxlan::default() }),
-        Encap::Geneve => Arc::new(Geneve { port: variant.port, ..Geneve::default() }),
-        // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
-        Encap::Gre => Arc::new(Gre { keyed: true, ..Gre::default() }),
-        Encap::Gretap => Arc::new(Gre { keyed: true, ethernet: true, ..Gre::default() }),
-        Encap::Nvgre => Arc::new(Nvgre::default()),
-        Encap::Stt => Arc::new(Stt { port: variant.port, ..Stt::default() }),
+        Encap::Vxlan => {
+            let usual = Vxlan::default();
+            let strict = settings.strict.unwrap_or(usual.strict);
+            Arc::new(Vxlan { port, strict, inner_tags: settings.inner_tags })
+        }
+        Encap::Geneve => Arc::new(geneve(port, settings).map_err(TestbedError::Options)?),
+        Encap::Gre => Arc::new(gre(false)),
+        Encap::Gretap => Arc::new(gre(true)),
+        Encap::Nvgre => {
+            let strict = settings.strict.unwrap_or(true);
+            Arc::new(Nvgre { small_keys: !strict })
+        }
+        Encap::Stt => {
+            Arc::new(Stt { port, strict: settings.strict.unwrap_or(Stt::default().strict) })
+        }
         Encap::Ipip => Arc::new(IpInIp::V4),
         Encap::SixInFour => Arc::new(IpInIp::V6),
         encap => return Err(TestbedError::NoEngine { encap }),
+    })
+}
+
+/// Geneve with the lab's options, which both ends know.
+fn geneve(port: u16, settings: &EngineSettings) -> Result<Geneve, DropReason> {
+    let mut bytes = Vec::new();
+    for option in &settings.options {
+        let data = option.bytes().ok_or(DropReason::BadLength)?;
+        let at = bytes.len();
+        bytes.resize(at + OPTION_HEADER + data.len(), 0);
+        let encoded = GeneveOption { class: option.class, kind: option.kind, data: &data };
+        encoded.emit(bytes.get_mut(at..).unwrap_or_default())?;
+    }
+    Ok(Geneve {
+        port,
+        options: SentOptions::new(bytes)?,
+        known: settings.options.iter().map(|option| (option.class, option.kind)).collect(),
+        strict: settings.strict.unwrap_or_default(),
     })
 }
 

@@ -18,12 +18,18 @@ pub enum TestbedError {
         /// What the system said, with the host and the socket.
         source: io::Error,
     },
+    /// SSH tunnels.
+    #[error(transparent)]
+    Ssh(#[from] crate::datapath::ssh::Error),
     /// An encapsulation without an engine.
     #[error("there is no engine for {encap} in the user datapath")]
     NoEngine {
         /// The encapsulation.
         encap: Encap,
     },
+    /// Geneve options that cannot be written.
+    #[error("the lab's Geneve options cannot be written: {0}")]
+    Options(crate::encap::DropReason),
     /// A MAC address of the plan that is none.
     #[error("{0}")]
     Mac(String),
@@ -39,8 +45,9 @@ impl TestbedError {
                 source.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
             ),
+            TestbedError::Ssh(error) => error.is_unsupported(),
             TestbedError::NoEngine { .. } => true,
-            TestbedError::Mac(_) => false,
+            TestbedError::Mac(_) | TestbedError::Options(_) => false,
         }
     }
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 pub use error::TestbedError;
 
-use crate::datapath::kernel;
 use crate::datapath::user::{Edge, UserDatapath};
+use crate::datapath::{kernel, ssh};
+use crate::ids::Encap;
 use crate::lab::Datapath;
 use crate::measure::Place;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
@@ -29,6 +30,8 @@ const READY: Duration = Duration::from_secs(30);
 pub struct Testbed {
     /// Engines by variant name. Dropped before the namespaces their sockets live in.
     engines: BTreeMap<String, UserDatapath>,
+    /// SSH tunnels by variant name, likewise: their processes live in the namespaces.
+    tunnels: BTreeMap<String, ssh::Tunnels>,
     underlay: Underlay,
     namespaces: usize,
     built_in: Duration,
@@ -44,9 +47,15 @@ impl Testbed {
         let variants: Vec<&Variant> = plan.variants.iter().collect();
         let underlay = netns::build(world, &variants)?;
         let mut engines = BTreeMap::new();
+        let mut tunnels = BTreeMap::new();
         for variant in variants {
             for edge in variant.edges.iter().filter(|e| e.datapath == Datapath::Kernel) {
                 kernel::attach(underlay.namespaces(), variant, edge)?;
+            }
+            if variant.encap == Encap::Ssh {
+                let joined = ssh::attach(underlay.namespaces(), variant)?;
+                tunnels.insert(variant.name.clone(), joined);
+                continue;
             }
             let edges = open_edges(&underlay, variant, plan.seed)?;
             if !edges.is_empty() {
@@ -58,7 +67,7 @@ impl Testbed {
             }
         }
         let namespaces = underlay.namespaces().len();
-        Ok(Testbed { engines, underlay, namespaces, built_in: begun.elapsed() })
+        Ok(Testbed { engines, tunnels, underlay, namespaces, built_in: begun.elapsed() })
     }
 
     /// Namespaces built.
@@ -85,13 +94,18 @@ impl Testbed {
     /// What is not ready after 30 seconds.
     pub fn ready(&self, variant: &Variant) -> Result<(), TestbedError> {
         self.underlay.ready(variant, READY)?;
+        if let Some(tunnels) = self.tunnels.get(&variant.name) {
+            tunnels.ready(self.underlay.namespaces(), READY)?;
+        }
         Ok(())
     }
 
-    /// CPU time the engines of a variant have used so far; zero where it has none.
+    /// CPU time the engines of a variant, or OpenSSH, have used so far; zero where it has none.
     #[must_use]
     pub fn engine_cpu(&self, variant: &Variant) -> Duration {
-        self.engines.get(&variant.name).map_or(Duration::ZERO, UserDatapath::cpu)
+        let engines = self.engines.get(&variant.name).map(UserDatapath::cpu);
+        let tunnels = self.tunnels.get(&variant.name).map(ssh::Tunnels::cpu);
+        engines.or(tunnels).unwrap_or_default()
     }
 
     /// Frames the engines of a variant dropped so far, by reason.
@@ -153,6 +167,7 @@ impl Testbed {
     pub fn close(self) -> Result<Duration, TestbedError> {
         let begun = Instant::now();
         drop(self.engines);
+        drop(self.tunnels);
         self.underlay.close()?;
         Ok(begun.elapsed())
     }

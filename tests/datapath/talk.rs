@@ -22,7 +22,7 @@ const NAME: &str = "t";
 
 /// Two hosts (on a routed fabric, but for tags), two tenants with the same addresses.
 pub fn plan(encap: Encap, datapaths: [Datapath; 2]) -> Variant {
-    let overhead = overlab::lab::overhead(encap).unwrap_or(72);
+    let overhead = overlab::lab::overhead(encap, &overlab::lab::Carrier::default()).unwrap_or(72);
     let base =
         if encap.is_tag() { two_hosts_on_a_switch(NAME, encap) } else { leaf_spine(NAME, encap) };
     let mtu = if encap.is_tag() { 1500 } else { 1500 - overhead };

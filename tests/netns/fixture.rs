@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, Fabric, Learning};
+use overlab::lab::{Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::netns::{World, enter};
 use overlab::plan::{
@@ -58,6 +58,7 @@ pub fn vm(name: &str, tenant: &str, host: &str, address: &str, mtu: u32) -> VmPl
         node: format!("{tenant}.{name}"),
         port: format!("{tenant}-{name}"),
         address: address.parse().unwrap(),
+        address6: None,
         mac: format!("02:aa:00:00:00:{:02x}", last.parse::<u8>().unwrap()),
         mtu,
     }
@@ -72,6 +73,10 @@ pub fn variant(name: &str, encap: Encap, fabric: Fabric) -> Variant {
         learning: Learning::Flood,
         port: 4789,
         offloads: true,
+        underlay: IpVersion::default(),
+        mtu_mode: MtuMode::default(),
+        engine: EngineSettings::default(),
+        tunnels: 0,
         baseline: None,
         underlay_mtu: 1500,
         inner_mtu: 1450,
@@ -152,6 +157,7 @@ pub fn with_tenants(mut variant: Variant, vteps: [Option<&str>; 2], mtu: u32) ->
                 id: tenant.id,
                 ports: vec![tenant.vms[at].port.clone()],
                 peers: vteps[1 - at].iter().map(|vtep| ip(vtep)).collect(),
+                group: None,
                 fdb: vec![],
             })
             .collect();

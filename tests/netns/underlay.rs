@@ -18,6 +18,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("underlay::several_variants_share_a_process", several_variants_share_a_process),
     ("underlay::unready_networks_are_described", unready_networks_are_described),
     ("underlay::contradictory_plans_are_refused", contradictory_plans_are_refused),
+    ("underlay::equal_macs_in_vlans_need_a_table_each", equal_macs_in_vlans_need_a_table_each),
     ("underlay::engines_ports_are_hidden_from_the_host", engines_ports_are_hidden_from_the_host),
 ];
 
@@ -141,6 +142,33 @@ fn contradictory_plans_are_refused() {
             Err(Error::Plan(text)) => assert!(text.contains(word), "{text}"),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// Where the kernel's bridges tell VLANs apart this is built and forwards; where not it is refused,
+/// unless the MAC is on one host.
+fn equal_macs_in_vlans_need_a_table_each() {
+    let world = world();
+    let mut plan = with_tenants(two_hosts_on_a_switch("v", Encap::Vlan), [None, None], 1500);
+    let [red, blue] = [0, 1].map(|at| plan.tenants[at].vms[0].mac.clone());
+    assert_eq!(red, blue, "one MAC in two tenants");
+    build(&world, &[&plan]).unwrap();
+    plan.tenants[1].vms[0].host = "h2".into();
+    let edge = &mut plan.edges;
+    let port = edge[0].networks[1].ports.pop().unwrap();
+    edge[1].networks[1].ports.push(port);
+    let findings = overlab::netns::probe::all(&world).unwrap();
+    let filters = findings.iter().any(|f| f.name == "vlan-filtering" && f.works);
+    match build(&world, &[&plan]) {
+        Ok(underlay) if filters => drop(underlay.ready(&plan, LIMIT).unwrap()),
+        Err(error) if !filters => {
+            assert!(error.is_unsupported());
+            let text = error.to_string();
+            for part in ["red/vm1 on h1", "blue/vm1 on h2", &red, "CONFIG_BRIDGE_VLAN_FILTERING"] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+        other => panic!("{other:?}"),
     }
 }
 

@@ -213,7 +213,7 @@ fn what_cannot_be_built_is_refused() {
         plan(&lab, &named_topology("two-racks")).unwrap_err().to_string()
     };
     assert!(fault("carrier: { encap: vlan, fabric: l3 }").contains("cannot cross routers"));
-    assert!(fault("carrier: { encap: stt }").contains("cannot be used in labs"));
+    assert!(fault("carrier: { encap: qinq }").contains("cannot be used in labs"));
     assert!(fault("compare: { mtu: [100] }").contains("leaves 50 bytes to an inner packet"));
     let mut big = lab(TWO_TENANTS);
     big.tenants[0].vms[0].mtu = Some(1500);

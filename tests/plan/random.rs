@@ -1,6 +1,8 @@
 //! Plans of random topologies and tenants: connected ones always come out whole, and nonsense is
 //! refused without a panic.
 
+use std::collections::BTreeMap;
+
 use crate::support::{check, lab};
 use overlab::ids::Encap;
 use overlab::lab::{
@@ -95,6 +97,8 @@ fn tenants(hosts: Vec<String>) -> impl Strategy<Value = Vec<Tenant>> {
             key: None,
             context: None,
             subnet: subnet.parse().unwrap(),
+            subnet6: None,
+            id_on: BTreeMap::new(),
             vms: hosts
                 .into_iter()
                 .enumerate()

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use nix::sched::{CloneFlags, setns, unshare};
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, Fabric, Learning};
+use overlab::lab::{Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::plan::{Link, LinkEnd, Node, NodeKind, TenantPlan, Variant, VmPlan};
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
@@ -251,6 +251,7 @@ fn vm_plan(vm: &Vm, mtu: u32) -> VmPlan {
         node: format!("{}.{}", vm.tenant, vm.name),
         port: format!("{}-{}", vm.tenant, vm.name),
         address: format!("192.168.0.{}/24", vm.number).parse().unwrap(),
+        address6: None,
         mac: format!("02:00:00:00:00:{:02x}", vm.number),
         mtu,
     }
@@ -278,6 +279,10 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         learning: Learning::Flood,
         port: 4789,
         offloads: true,
+        underlay: IpVersion::default(),
+        mtu_mode: MtuMode::default(),
+        engine: EngineSettings::default(),
+        tunnels: 0,
         baseline: None,
         underlay_mtu: 1500,
         inner_mtu: 1500 - overhead,

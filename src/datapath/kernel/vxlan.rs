@@ -12,15 +12,21 @@ const UNKNOWN: [u8; 6] = [0; 6];
 
 pub(super) fn attach(host: &mut Host, variant: &Variant, edge: &Edge) -> Result<()> {
     let vtep = edge.vtep.ok_or_else(|| Error::Plan(format!("{} has no VTEP", edge.host)))?;
-    let learning = variant.learning == Learning::Flood;
+    let learning = variant.learning != Learning::Static;
+    let nic = host.index(&edge.nic)?;
     for network in &edge.networks {
         let vni = Vni::try_from(network.id).map_err(|e| Error::Plan(e.to_string()))?.value();
         let name = format!("vxlan{vni}");
-        let device = link::vxlan(&name, vni, vtep, variant.port, variant.inner_mtu, learning);
+        let (port, mtu) = (variant.port, variant.inner_mtu);
+        let device = match network.group {
+            Some(group) => link::vxlan_in_group(&name, vni, (vtep, group, nic), port, mtu),
+            None => link::vxlan(&name, vni, vtep, port, mtu, learning),
+        };
         let index = host.make(device, &name)?;
         let bridge = host.bridge(&format!("br{vni}"), network)?;
         let mut requests = vec![link::enslave(index, &name, bridge)];
-        requests.extend(network.peers.iter().map(|peer| fdb_remote(index, &name, UNKNOWN, *peer)));
+        let replicated = network.peers.iter().filter(|_| network.group.is_none());
+        requests.extend(replicated.map(|peer| fdb_remote(index, &name, UNKNOWN, *peer)));
         if !learning {
             requests.push(link::port_known_only(index, &name));
             requests.extend(known(index, &name, network)?);

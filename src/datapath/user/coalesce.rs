@@ -548,7 +548,7 @@ mod tests {
                 match change {
                     0 if frames.len() > 1 => { frames.remove(at); }
                     1 => { let last = frames.len() - 1; frames.swap(at, last); }
-                    2 => { let middle = frames[at].len() / 2; frames[at][middle.max(54)  - 1] ^= 0x10; }
+                    2 => { let last = frames[at].len() - 1; frames[at][last] ^= 0x10; }
                     _ => {}
                 }
             }

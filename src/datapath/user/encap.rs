@@ -185,16 +185,25 @@ impl Way<'_> {
 
     /// As a router: answers for addresses it has routes to, forwards what is sent to it.
     fn route(&mut self, routes: &Routes, frame: &mut Frame) -> Result<(), DropReason> {
-        let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
-        if frame.meta.dst != routes.mac {
+        let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
+        // A port leads to one VM, so whatever MAC a packet is sent to, this router is meant.
+        let ip = matches!(frame.meta.ethertype, ethertype::IPV4 | ethertype::IPV6);
+        let asks = frame.meta.dst.is_group() || !ip;
+        // Neighbours known already are asked for by unicast.
+        if asks || frame.meta.ethertype == ethertype::IPV6 {
             let mut answer = [0; routes::MAX_ANSWER];
-            let len = routes.answer(frame.network, self.port, bytes, &mut answer)?;
-            if len > 0 {
-                self.room(1)?;
-                self.reply(answer.get(..len).unwrap_or_default());
+            match routes.answer(frame.network, self.port, bytes, &mut answer) {
+                Err(DropReason::UnknownProtocol) if !asks => {}
+                Err(reason) => return Err(reason),
+                Ok(0) => return Ok(()),
+                Ok(len) => {
+                    self.room(1)?;
+                    self.reply(answer.get(..len).unwrap_or_default());
+                    return Ok(());
+                }
             }
-            return Ok(());
         }
+        let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
         let kind = frame.meta.ethertype;
         let packet = bytes.get_mut(ethernet::LEN..).ok_or(DropReason::Truncated)?;
         let (_, destination) = routes::addresses(kind, packet)?;
@@ -259,11 +268,11 @@ impl Way<'_> {
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
     fn joins(&self, frame: &Frame) -> u16 {
-        let fragments = frame.vnet.is_gso()
-            && self.edge.oversize == Oversize::Fragment
-            && usize::from(frame.vnet.gso_size) + frame.meta.payload - frame.meta.l3
-                > self.edge.inner_mtu;
-        if fragments { 1 } else { self.edge.outlet.segments() }
+        let bytes = self.rx.bytes(frame.span).unwrap_or_default();
+        if packet_len(bytes, frame.vnet, &frame.meta) > self.edge.inner_mtu {
+            return 1;
+        }
+        self.edge.outlet.segments()
     }
 
     /// As one frame, whole, with the engine's bytes behind the MAC addresses.

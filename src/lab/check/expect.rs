@@ -7,14 +7,20 @@ use super::carrier::tightest;
 use super::flows::find_tenant;
 use crate::ids::Encap;
 use crate::lab::carriers::overhead;
-use crate::lab::model::{Expectation, Expected, Flow};
+use crate::lab::model::{Datapath, Expectation, Expected, Flow, MtuMode};
 
 pub(super) fn check(whole: &Whole<'_>) {
     for (n, expectation) in whole.lab.expect.iter().enumerate() {
         let path = format!("expect[{n}]");
         variant_is_run(whole, expectation, &path);
         match &expectation.what {
-            Expected::Reachable { within } => reachable(whole, within, &path),
+            Expected::Reachable { within } => {
+                reachable(whole, within, &format!("{path}.reachable.within"));
+            }
+            Expected::Unreachable { within } => {
+                reachable(whole, within, &format!("{path}.unreachable.within"));
+            }
+            Expected::Drops(_) => drops(whole, &format!("{path}.drops")),
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
             Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation.only, &path),
             Expected::Mtu(bytes) => passes(whole, *bytes, expectation.only, &path),
@@ -40,14 +46,20 @@ fn variant_is_run(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
 }
 
 fn reachable(whole: &Whole<'_>, within: &str, path: &str) {
-    let path = format!("{path}.reachable.within");
-    if let Some(tenant) = find_tenant(whole, within, &path)
+    if let Some(tenant) = find_tenant(whole, within, path)
         && tenant.vms.len() == 1
     {
         whole.sink.rule(
-            &path,
+            path,
             format!("`{within}` has only one VM, which has nobody to reach; give it a second one"),
         );
+    }
+}
+
+fn drops(whole: &Whole<'_>, path: &str) {
+    if whole.lab.datapaths().iter().all(|d| *d == Datapath::Kernel) {
+        let message = "Linux's devices do not say why they drop; write `datapath: user`";
+        whole.sink.rule(path, message);
     }
 }
 
@@ -104,7 +116,7 @@ fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
     let wrong = encaps
         .iter()
         .filter(|e| only.is_none_or(|only| only == **e))
-        .find_map(|e| Some((*e, overhead(*e).filter(|o| *o != bytes)?)));
+        .find_map(|e| Some((*e, overhead(*e, &whole.lab.carrier).filter(|o| *o != bytes)?)));
     if let Some((encap, really)) = wrong {
         let several = only.is_none() && encaps.len() > 1;
         let hint = if several { "; with several encapsulations add `in: ..`" } else { "" };
@@ -124,6 +136,7 @@ fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
         );
     }
     if let Some((inner, encap, underlay)) = tightest(whole, only)
+        && whole.lab.carrier.mtu_mode == MtuMode::Lower
         && bytes > inner
     {
         let why = format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes");

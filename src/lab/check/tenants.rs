@@ -79,6 +79,11 @@ fn hosts(whole: &Whole<'_>) {
             whole.sink.rule(&path, message(&vm.host));
         }
     }
+    for (n, tenant) in whole.lab.tenants.iter().enumerate() {
+        for host in tenant.id_on.keys().filter(|host| unknown(host)) {
+            whole.sink.rule(&format!("tenants[{n}].id_on.{host}"), message(host));
+        }
+    }
     for host in whole.lab.carrier.datapath_on.keys().filter(|host| unknown(host)) {
         whole.sink.rule(&format!("carrier.datapath_on.{host}"), message(host));
     }

@@ -2,22 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use super::At;
 use super::names::suggestion;
+use super::{At, engine};
 use crate::ids::Encap;
 use crate::lab::carriers::CARRIED;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
-use crate::lab::model::{Carrier, Compare, Datapath, Fabric, Learning, Switchable};
+use crate::lab::model::{
+    Carrier, Compare, Datapath, Fabric, IpVersion, Learning, MtuMode, Switchable,
+};
 
 const DATAPATHS: [(&str, Datapath); 3] =
     [("user", Datapath::User), ("kernel", Datapath::Kernel), ("auto", Datapath::Auto)];
 const FABRICS: [(&str, Fabric); 3] =
     [("l2", Fabric::L2), ("l3", Fabric::L3), ("auto", Fabric::Auto)];
-const LEARNINGS: [(&str, Learning); 2] = [("flood", Learning::Flood), ("static", Learning::Static)];
+const LEARNINGS: [(&str, Learning); 3] =
+    [("flood", Learning::Flood), ("static", Learning::Static), ("multicast", Learning::Multicast)];
+const UNDERLAYS: [(&str, IpVersion); 2] = [("ipv4", IpVersion::Ipv4), ("ipv6", IpVersion::Ipv6)];
+const MTU_MODES: [(&str, MtuMode); 4] = [
+    ("lower", MtuMode::Lower),
+    ("icmp", MtuMode::Icmp),
+    ("fragment", MtuMode::Fragment),
+    ("blackhole", MtuMode::Blackhole),
+];
 const SWITCHES: [(&str, Switchable); 2] = [("on", Switchable::On), ("off", Switchable::Off)];
 
 pub(super) fn carrier(at: &At<'_>) -> Carrier {
-    let keys = ["encap", "datapath", "fabric", "learning", "port", "offloads", "datapath_on"];
+    let keys = [
+        "encap",
+        "datapath",
+        "fabric",
+        "learning",
+        "port",
+        "offloads",
+        "underlay",
+        "mtu_mode",
+        "engine",
+        "datapath_on",
+    ];
     let usual = Carrier::default();
     let Some(fields) = at.fields("a map, e.g. `{ encap: vxlan }`", &keys) else { return usual };
     let datapath = |at: &At<'_>| at.choice("datapath", &DATAPATHS);
@@ -40,6 +61,15 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
             .get("offloads")
             .and_then(|at| at.choice("setting of offloads", &SWITCHES))
             .unwrap_or(usual.offloads),
+        underlay: fields
+            .get("underlay")
+            .and_then(|at| at.choice("underlay", &UNDERLAYS))
+            .unwrap_or(usual.underlay),
+        mtu_mode: fields
+            .get("mtu_mode")
+            .and_then(|at| at.choice("way with large packets", &MTU_MODES))
+            .unwrap_or(usual.mtu_mode),
+        engine: fields.get("engine").map(|at| engine::settings(&at)).unwrap_or_default(),
         datapath_on: fields
             .get("datapath_on")
             .and_then(|at| at.entries("a map from hosts to datapaths, e.g. `{ h1: kernel }`"))

@@ -3,11 +3,24 @@
 use super::At;
 use super::at::Fields;
 use super::carrier;
+use super::names::suggestion;
+use crate::encap::DropReason;
 use crate::lab::limits::{CLAIMS, OVERHEAD, VM_MTU};
 use crate::lab::model::{Expectation, Expected};
 
-const KINDS: [&str; 5] = ["reachable", "isolated", "overhead", "mtu", "throughput"];
-const KEYS: [&str; 7] = ["reachable", "isolated", "overhead", "mtu", "throughput", "in", "claim"];
+const KINDS: [&str; 7] =
+    ["reachable", "unreachable", "isolated", "overhead", "mtu", "throughput", "drops"];
+const KEYS: [&str; 9] = [
+    "reachable",
+    "unreachable",
+    "isolated",
+    "overhead",
+    "mtu",
+    "throughput",
+    "drops",
+    "in",
+    "claim",
+];
 
 pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
     let Some(items) = at.list("a list of what must hold") else { return Vec::new() };
@@ -50,11 +63,28 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
     let at = fields.get(kind)?;
     match kind {
-        "reachable" => {
+        "drops" => {
+            let wanted = "a map from reasons to counts, e.g. `{ unknown_network: 1 }`";
+            let count = |(reason, at): (String, At<'_>)| {
+                let Some(reason) = DropReason::ALL.iter().find(|r| r.name() == reason) else {
+                    let near = suggestion(&reason, DropReason::ALL.iter().map(|r| r.name()));
+                    at.wrong(format!("`{reason}` is no reason to drop{near}"));
+                    return None;
+                };
+                let least = at.number("number of frames", &(1..=u32::MAX))?;
+                Some((reason.name().to_owned(), u64::from(least)))
+            };
+            Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
+        }
+        "reachable" | "unreachable" => {
             let wanted = "a tenant's name";
             let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
             let within = fields.need("within", wanted)?.text(wanted)?;
-            Some(Expected::Reachable { within })
+            Some(if kind == "reachable" {
+                Expected::Reachable { within }
+            } else {
+                Expected::Unreachable { within }
+            })
         }
         "isolated" => {
             let items = at.list("a list of tenants, e.g. `[red, blue]`")?;

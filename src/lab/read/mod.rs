@@ -7,6 +7,7 @@
 
 mod at;
 mod carrier;
+mod engine;
 mod expect;
 mod lab;
 mod names;

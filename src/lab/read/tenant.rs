@@ -1,17 +1,15 @@
 //! `tenants`: ids, subnets and VMs.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::At;
 use super::names::{TENANTS, VMS};
 use super::tree::Kind;
-use crate::lab::limits::{PREFIX, VM_MTU};
+use crate::lab::limits::{PREFIX, PREFIX6, UNDERLAY_MAC, VM_MTU};
 use crate::lab::model::{Tenant, Vm};
-
-/// How MACs of the underlay's own interfaces begin.
-const UNDERLAY: [u8; 2] = [0x02, 0x00];
 
 pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
     let Some(items) = at.list("a list of tenants") else { return Vec::new() };
@@ -22,7 +20,8 @@ pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
 }
 
 fn tenant(at: &At<'_>) -> Tenant {
-    let keys = ["name", "vid", "vni", "vsid", "key", "context", "subnet", "vms"];
+    let keys =
+        ["name", "vid", "vni", "vsid", "key", "context", "subnet", "subnet6", "id_on", "vms"];
     let example = "`{ name: red, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }`";
     let fields = at.fields(&format!("a tenant, e.g. {example}"), &keys);
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
@@ -39,6 +38,8 @@ fn tenant(at: &At<'_>) -> Tenant {
         subnet: need("subnet", "the tenant's IPv4 subnet, e.g. `192.168.0.0/24`")
             .and_then(|at| subnet(&at))
             .unwrap_or_default(),
+        subnet6: get("subnet6").and_then(|at| subnet6(&at)),
+        id_on: get("id_on").map(|at| id_on(&at)).unwrap_or_default(),
         vms: need("vms", "its VMs and the host of each, e.g. `{ vm1: h1, vm2: h2 }`")
             .map(|at| vms(&at))
             .unwrap_or_default(),
@@ -73,6 +74,44 @@ fn subnet(at: &At<'_>) -> Option<Ipv4Net> {
     };
     at.wrong(objection);
     None
+}
+
+/// An IPv6 subnet in which VMs can have addresses.
+fn subnet6(at: &At<'_>) -> Option<Ipv6Net> {
+    let text = at.text("an IPv6 subnet, e.g. `fd00::/64`")?;
+    let objection = match text.parse::<Ipv6Net>() {
+        Err(_) => {
+            format!("`{text}` is no IPv6 subnet; write address and length, e.g. `fd00::/64`")
+        }
+        Ok(net) if net.network() != net.addr() => {
+            format!("`{text}` has bits beyond its length set; the subnet is `{}`", net.trunc())
+        }
+        Ok(net) if !PREFIX6.contains(&net.prefix_len()) => format!(
+            "an IPv6 subnet of a tenant is between /{} and /{} long, not /{}",
+            PREFIX6.start(),
+            PREFIX6.end(),
+            net.prefix_len()
+        ),
+        Ok(net) if net.addr().is_multicast() || net.addr().is_unicast_link_local() => {
+            format!("hosts have no addresses of their own in `{text}`; take e.g. `fd00::/64`")
+        }
+        Ok(net) => return Some(net),
+    };
+    at.wrong(objection);
+    None
+}
+
+fn id_on(at: &At<'_>) -> BTreeMap<String, u64> {
+    let wanted = "a map from hosts to ids, e.g. `{ h2: 9999 }`";
+    let id = |at: &At<'_>| match at.node.kind {
+        Kind::Int(value, _) if u64::try_from(value).is_ok() => u64::try_from(value).ok(),
+        _ => {
+            at.wrong("an id is a whole number, e.g. `9999`");
+            None
+        }
+    };
+    let entries = at.entries(wanted).unwrap_or_default();
+    entries.into_iter().filter_map(|(host, at)| Some((host, id(&at)?))).collect()
 }
 
 /// Whether addresses like this one can be given to hosts (RFC 6890: not 0/8, 127/8, 224/4, 240/4).
@@ -146,7 +185,7 @@ fn mac(at: &At<'_>) -> Option<String> {
         at.wrong(format!("`{text}` is nobody's MAC; write e.g. `06:00:00:00:00:01`"));
         return None;
     }
-    if bytes.starts_with(&UNDERLAY) {
+    if bytes.starts_with(&UNDERLAY_MAC) {
         at.wrong(format!(
             "`{text}` is kept for the underlay, whose MACs begin with 02:00; take e.g. `06:00{}`",
             text.get(5..).unwrap_or_default()

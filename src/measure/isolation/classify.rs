@@ -2,7 +2,7 @@
 //! encapsulation writes its id.
 
 use crate::ids::Encap;
-use crate::measure::headers::{Layer, layers};
+use crate::measure::headers::{Layer, be16, layers};
 use crate::plan::Variant;
 
 /// The id ([`crate::plan::TenantPlan::id`]) that the outermost tag or tunnel of an Ethernet frame
@@ -11,7 +11,8 @@ use crate::plan::Variant;
 pub fn network(variant: &Variant, packet: &[u8]) -> Option<u64> {
     let found = layers(packet, None, Some(variant.port));
     match variant.encap {
-        Encap::None | Encap::Ssh | Encap::Stt | Encap::Ipip | Encap::SixInFour => None,
+        Encap::None | Encap::Ssh | Encap::Ipip | Encap::SixInFour => None,
+        Encap::Stt => context(packet, &found, variant.port),
         Encap::Vlan => tags(&found).next(),
         // The C-tag tells the tenant; it is the second.
         Encap::Qinq => tags(&found).nth(1),
@@ -38,4 +39,37 @@ fn key(found: &[Layer]) -> Option<u64> {
         Layer::Gre(key) => key.map(u64::from),
         _ => None,
     })
+}
+
+/// The context id of a frame that begins in this segment (draft-davie-stt-08 section 3.1): behind
+/// the TCP-like header, whose sequence number has the segment's offset in its lower half.
+fn context(packet: &[u8], found: &[Layer], port: u16) -> Option<u64> {
+    const TCP: u8 = 6;
+    const TCP_LEN: usize = 20;
+    let Some(&Layer::L4(at, TCP)) = found.last() else { return None };
+    let (to, offset) = (be16(packet, at + 2)?, be16(packet, at + 6)?);
+    let id = packet.get(at + TCP_LEN + 8..)?.first_chunk::<8>()?;
+    (to == port && offset == 0).then(|| u64::from_be_bytes(*id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_id_is_in_a_frames_first_segment_only() {
+        let mut packet = vec![0; 12];
+        packet.extend([0x08, 0x00]);
+        packet.extend([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        packet.extend([0xC0, 0x00, 0x1D, 0x2F, 0x01, 0x00, 0, 0]); // to 7471, 256 bytes, offset 0
+        packet.extend([0; 12]);
+        packet.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0]);
+        let of = |packet: &[u8]| context(packet, &layers(packet, None, Some(7471)), 7471);
+        assert_eq!(of(&packet), Some(0x1_0000_0001));
+        for length in 0..packet.len() - 2 {
+            assert_eq!(of(&packet[..length]), None);
+        }
+        packet[41] = 8;
+        assert_eq!(of(&packet), None, "a later segment");
+    }
 }

@@ -1,0 +1,9 @@
+//! arp: whatever is read is written back the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use overlab::wire::arp;
+
+fuzz_target!(|data: &[u8]| {
+    overlab_fuzz::round_trip(data, arp::Message::parse, arp::Message::emit);
+});

@@ -1,0 +1,9 @@
+//! ethernet: whatever is read is written back the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use overlab::wire::ethernet;
+
+fuzz_target!(|data: &[u8]| {
+    overlab_fuzz::round_trip(data, ethernet::Header::parse, ethernet::Header::emit);
+});

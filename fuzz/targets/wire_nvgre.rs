@@ -1,0 +1,9 @@
+//! nvgre: whatever is read is written back the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use overlab::wire::nvgre;
+
+fuzz_target!(|data: &[u8]| {
+    overlab_fuzz::round_trip(data, nvgre::Header::parse, nvgre::Header::emit);
+});

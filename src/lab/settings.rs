@@ -1,0 +1,145 @@
+//! What an encapsulation can be told beyond its name: where standards leave a choice, or real
+//! implementations differ.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::encap::Extras;
+use crate::ids::{Encap, VlanId};
+
+/// IP version of the underlay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IpVersion {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What becomes of tenants' packets that do not fit the underlay with their headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MtuMode {
+    /// VMs get an MTU that is smaller by the overhead, and never send any.
+    #[default]
+    Lower,
+    /// VMs keep the underlay's MTU; the edge drops and tells them by ICMP (RFC 1191, RFC 8201).
+    Icmp,
+    /// VMs keep the underlay's MTU; outer packets are fragmented and put together again.
+    Fragment,
+    /// VMs keep the underlay's MTU; the edge drops and nobody is told.
+    Blackhole,
+}
+
+impl MtuMode {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            MtuMode::Lower => "lower",
+            MtuMode::Icmp => "icmp",
+            MtuMode::Fragment => "fragment",
+            MtuMode::Blackhole => "blackhole",
+        }
+    }
+}
+
+/// One Geneve option, sent with every packet (RFC 8926 section 3.5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GeneveOption {
+    /// Option class, 16 bits.
+    pub class: u16,
+    /// Type, 8 bits; 128 and above are critical.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Data in hexadecimal digits, up to 124 bytes, a multiple of 4.
+    #[serde(default)]
+    pub data: String,
+}
+
+impl GeneveOption {
+    /// Bytes of the option's own header.
+    const HEADER: u32 = 4;
+
+    /// The data; `None` where it is no even number of hexadecimal digits.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let digits = self.data.as_bytes();
+        if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let pair = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.chunks_exact(2).map(pair).collect()
+    }
+
+    /// Bytes on the wire.
+    #[must_use]
+    pub fn wire_len(&self) -> u32 {
+        Self::HEADER + u32::try_from(self.data.len() / 2).unwrap_or(u32::MAX / 2)
+    }
+}
+
+/// Settings of the engines. Absent ones are as the standard or, where that leaves it open, as Linux.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Whether receivers drop what Linux drops and the standard ignores (reserved bits and the like).
+    pub strict: Option<bool>,
+    /// Whether GRE packets carry a checksum (`gre`, `gretap`).
+    pub csum: bool,
+    /// Whether GRE packets carry sequence numbers, enforced by the receiver (`gre`, `gretap`).
+    pub seq: bool,
+    /// Whether VMs may send frames with VLAN tags through the tunnel (`vxlan`).
+    pub inner_tags: bool,
+    /// Options on every packet (`geneve`).
+    pub options: Vec<GeneveOption>,
+    /// Service VID, the outer tag (`qinq`); 100 where absent.
+    pub service: Option<VlanId>,
+}
+
+impl EngineSettings {
+    /// What these settings add to each packet. Tenants of one pair of hosts are told apart by
+    /// their GRE keys (RFC 2890), so that GRE always has one.
+    #[must_use]
+    pub fn extras(&self) -> Extras {
+        Extras {
+            key: true,
+            checksum: self.csum,
+            sequence: self.seq,
+            geneve_options: self.options.iter().map(GeneveOption::wire_len).sum(),
+            ..Extras::default()
+        }
+    }
+
+    /// The keys that say something other than nothing, each with the encapsulations it is for.
+    pub(super) fn used(&self) -> Vec<(&'static str, &'static [Encap])> {
+        const GRE: &[Encap] = &[Encap::Gre, Encap::Gretap];
+        const STRICT: &[Encap] =
+            &[Encap::Gre, Encap::Gretap, Encap::Vxlan, Encap::Nvgre, Encap::Stt, Encap::Geneve];
+        let used = [
+            ("strict", self.strict.is_some(), STRICT),
+            ("csum", self.csum, GRE),
+            ("seq", self.seq, GRE),
+            ("inner_tags", self.inner_tags, &[Encap::Vxlan]),
+            ("options", !self.options.is_empty(), &[Encap::Geneve]),
+            ("service", self.service.is_some(), &[Encap::Qinq]),
+        ];
+        used.into_iter().filter(|(_, used, _)| *used).map(|(key, _, of)| (key, of)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_data_is_read_from_hexadecimal_digits() {
+        let option = |data: &str| GeneveOption { class: 1, kind: 2, data: data.to_owned() };
+        assert_eq!(option("00ffA5").bytes(), Some(vec![0, 255, 0xA5]));
+        assert_eq!((option("abc").bytes(), option("0g").bytes()), (None, None));
+        assert_eq!(option("00112233").wire_len(), 8);
+    }
+}

@@ -1,0 +1,380 @@
+//! Whole runs of small labs, as root and as an ordinary user: what they find, what they write, how
+//! they end, and that they leave nothing else.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Output, Stdio};
+use std::sync::LazyLock;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{Home, Role, finish, json, open_directory, repository, roles, text};
+
+/// Two tenants with the same addresses over VXLAN; takes about a second.
+const SMALL: &str = "\
+title: Small
+topology: single-switch
+carrier: { encap: vxlan }
+tenants:
+  - { name: red, vni: 864, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }
+  - { name: blue, vni: 865, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }
+traffic:
+  - tcp: { from: red/a, to: red/b, for: 100ms }
+measure: { rounds: 1 }
+expect:
+  - reachable: { within: red }
+  - isolated: [red, blue]
+";
+
+/// The schema of result documents, as published.
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let text = std::fs::read_to_string(repository("docs/schema/result.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+});
+
+fn assert_fits_the_schema(result: &Value) {
+    let errors: Vec<_> = SCHEMA.iter_errors(result).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    assert_eq!(result["schema"], "overlab-result/1");
+}
+
+/// For each role that can run labs here: a home in which it does.
+fn homes() -> impl Iterator<Item = Home> {
+    roles().iter().map(|role| Home::new(*role)).filter(Home::can_run)
+}
+
+fn variant<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let variants = result["variants"].as_array().unwrap();
+    variants.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("no variant {name}"))
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn assert_held(output: &Output) {
+    let said = format!("{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn hello_holds_what_it_promises() {
+    for home in homes() {
+        let lab = std::fs::read_to_string(repository("labs/hello.yaml")).unwrap();
+        home.write("hello.yaml", &lab.replace("500ms", "100ms"));
+        let output = home.output(&["run", "hello.yaml", "--json", "-", "--out", "hello"]);
+        assert_held(&output);
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        assert_eq!(result["complete"], true);
+        assert_eq!(result["lab"], "hello.yaml");
+        let verdicts = result["expectations"].as_array().unwrap();
+        assert_eq!(verdicts.len(), 3);
+        assert!(verdicts.iter().all(|v| v["held"] == true), "{verdicts:?}");
+
+        let vxlan = variant(&result, "vxlan");
+        assert_eq!(vxlan["baseline"], "plain-l3");
+        assert_eq!(vxlan["mtu"]["probed"], 1450);
+        assert!((number(&vxlan["mtu"]["overhead_counted"]) - 50.0).abs() < 0.5);
+        let flow = &vxlan["flows"][0];
+        assert_eq!(flow["rounds"].as_array().unwrap().len(), 3);
+        assert!(flow["rounds"].as_array().unwrap().iter().all(|r| r["error"].is_null()), "{flow}");
+        assert!(number(&flow["rate"]["median"]) > 0.0);
+        assert!(number(&flow["ratio"]["median"]) > 0.0);
+        assert!(number(&flow["engine_cpu_per_gb"]["median"]) > 0.0);
+        assert!(number(&variant(&result, "plain-l3")["flows"][0]["rate"]["median"]) > 0.0);
+        // The document printed is the document written.
+        let written = std::fs::read(home.path().join("hello/result.json")).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), result);
+    }
+}
+
+#[test]
+fn vlan_and_vxlan_stand_side_by_side() {
+    for home in homes() {
+        let lab = std::fs::read_to_string(repository("labs/vlan-vs-vxlan.yaml")).unwrap();
+        let short = lab.replace("400ms", "100ms").replace("rounds: 3", "rounds: 1");
+        assert_ne!(lab, short);
+        home.write("short.yaml", &short);
+        let output = home.output(&["run", "short.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        for (name, baseline, overhead, inner) in
+            [("vlan", "plain-l2", 4.0, 1500), ("vxlan", "plain-l3", 50.0, 1450)]
+        {
+            let found = variant(&result, name);
+            assert_eq!(found["baseline"], baseline);
+            assert!(variant(&result, baseline)["baseline"].is_null());
+            assert!((number(&found["mtu"]["overhead_counted"]) - overhead).abs() < 0.5, "{name}");
+            assert_eq!(found["mtu"]["probed"], inner, "{name}");
+            assert!(number(&found["mtu"]["goodput_felt"]) > 0.0, "{name}");
+            assert!(number(&found["mtu"]["goodput_ceiling"]) < 1.0, "{name}");
+            for flow in found["flows"].as_array().unwrap() {
+                let label = &flow["label"];
+                assert!(flow["rounds"][0]["error"].is_null(), "{name}: {flow}");
+                assert!(number(&flow["rate"]["median"]) > 0.0, "{name}: {label}");
+                assert!(number(&flow["ratio"]["median"]) > 0.0, "{name}: {label}");
+            }
+            let latency = &found["flows"][4]["latency"];
+            let percentiles = ["p50", "p90", "p99", "max"].map(|p| number(&latency[p]));
+            assert!(percentiles.is_sorted() && percentiles[0] > 0.0, "{name}: {latency}");
+            assert_isolated(name, &found["isolation"]);
+            for tenant in ["red", "blue"] {
+                assert_eq!(found["reachable"][tenant], serde_json::json!([12, 12]), "{name}");
+            }
+        }
+        // The bridged fabric has a loop, which spanning tree cuts; the routed one uses all links.
+        let blocked = |name: &str| {
+            let links = variant(&result, name)["links"].as_array().unwrap();
+            links.iter().filter(|link| link["blocked"] == true).count()
+        };
+        assert_eq!((blocked("vlan"), blocked("vxlan")), (1, 0));
+        assert_one_report(&home, "short", &["tiny"]);
+    }
+}
+
+/// Leaks were tried in every way, none was seen, and the network was alive meanwhile.
+fn assert_isolated(name: &str, isolation: &Value) {
+    let count = |key: &str| isolation[key].as_u64().unwrap();
+    assert!(count("probes") > 0, "{name}");
+    assert_eq!(count("leaks"), 0, "{name}: {isolation}");
+    assert!(count("expected_own") > 0, "{name}");
+    assert_eq!(count("delivered_own"), count("expected_own"), "{name}");
+    let pairs = isolation["pairs"].as_array().unwrap();
+    for (from, to) in [("red", "blue"), ("blue", "red")] {
+        for kind in ["unicast", "broadcast", "multicast", "arp"] {
+            let tried = |p: &&Value| p["from"] == from && p["to"] == to && p["kind"] == kind;
+            let pair = pairs.iter().find(tried);
+            let pair = pair.unwrap_or_else(|| panic!("{name}: no {kind} from {from} to {to}"));
+            assert!(pair["probes"].as_u64().unwrap() > 0, "{name}: {pair}");
+        }
+    }
+}
+
+/// `reports/` holds one whole report named after the lab and the time, and nothing else is new.
+fn assert_one_report(home: &Home, stem: &str, others: &[&str]) {
+    let entries = std::fs::read_dir(home.path().join("reports")).unwrap();
+    let names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let time = names[0].strip_prefix(&format!("{stem}-")).unwrap();
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "00000000-000000", "{time}");
+    let report = home.path().join("reports").join(&names[0]);
+    assert_whole(&report);
+    let found = home.files();
+    let rest: Vec<_> = found
+        .iter()
+        .filter(|name| !name.starts_with("reports") && !name.ends_with(".yaml"))
+        .filter(|name| !others.iter().any(|other| name.starts_with(other)))
+        .collect();
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+fn assert_whole(report: &std::path::Path) {
+    let entries = std::fs::read_dir(report).unwrap();
+    let mut files: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["report.html", "report.md", "result.csv", "result.json"]);
+    let result = std::fs::read_to_string(report.join("result.json")).unwrap();
+    assert_fits_the_schema(&serde_json::from_str(&result).unwrap());
+    let html = std::fs::read_to_string(report.join("report.html")).unwrap();
+    assert!(html.trim_end().ends_with("</html>"));
+}
+
+#[test]
+fn the_table_is_printed_and_progress_stays_out_of_it() {
+    for home in homes() {
+        home.write("small.yaml", SMALL);
+        let output = home.output(&["run", "small.yaml"]);
+        assert_held(&output);
+        let (table, progress) = (text(&output.stdout), text(&output.stderr));
+        for part in ["Small", "All 2 expectations held", "0 of 48 leaked", "reports/small-"] {
+            assert!(table.contains(part), "no `{part}` in\n{table}");
+        }
+        assert!(!table.contains('\x1b'), "colours where there is no terminal");
+        assert!(progress.contains("building namespaces") && progress.contains("removing"));
+        assert_one_report(&home, "small", &["tiny"]);
+    }
+}
+
+#[test]
+fn three_runs_at_the_same_time_do_not_meet() {
+    for home in homes() {
+        home.write("small.yaml", SMALL);
+        let run = || {
+            let mut command = home.command(&["run", "small.yaml", "--json", "-"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let children = [run(), run(), run()];
+        for child in children {
+            let output = finish(child);
+            assert_held(&output);
+            assert_isolated("vxlan", &variant(&json(&output), "vxlan")["isolation"]);
+        }
+        let entries = std::fs::read_dir(home.path().join("reports")).unwrap();
+        let reports: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(reports.len(), 3, "{reports:?}");
+        for report in &reports {
+            assert_whole(report);
+        }
+    }
+}
+
+#[test]
+fn an_expectation_that_fails_is_exit_status_1() {
+    for home in homes() {
+        home.write("fails.yaml", &format!("{SMALL}  - throughput: {{ at-least: 1000 }}\n"));
+        let output = home.output(&["run", "fails.yaml", "--out", "found"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let table = text(&output.stdout);
+        assert!(table.contains("✗ vxlan: TCP reaches at least 1000"), "{table}");
+        // The report is there all the same.
+        assert_whole(&home.path().join("found"));
+    }
+}
+
+/// Starts a run and returns when it says that it is in a stage, with what is still to be read.
+fn started(home: &Home, lab: &str, stage: &str) -> (Child, BufReader<impl Read + use<>>) {
+    let mut command = home.command(&["run", lab, "--json", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.lines().last().unwrap_or_default().contains(stage) {
+        assert!(progress.read_line(&mut said).unwrap() > 0, "it ended before `{stage}`: {said}");
+    }
+    (child, progress)
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+}
+
+const LONG: &str = "measure: { rounds: 1000 }";
+
+#[test]
+fn an_interrupted_run_reports_what_it_has() {
+    for home in homes() {
+        home.write("long.yaml", &SMALL.replace("measure: { rounds: 1 }", LONG));
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let (child, mut progress) = started(&home, "long.yaml", "traffic, round 2");
+            send(&child, signal);
+            let mut said = String::new();
+            progress.read_to_string(&mut said).unwrap();
+            let output = finish(child);
+            assert_eq!(output.status.code(), Some(130), "{said}");
+            assert!(said.contains("interrupted"), "{said}");
+            let result = json(&output);
+            assert_fits_the_schema(&result);
+            assert_eq!(result["complete"], false);
+            let rounds = result["variants"][0]["flows"][0]["rounds"].as_array().unwrap().len();
+            assert!((1..1000).contains(&rounds), "{rounds} rounds");
+            assert_one_report(&home, "long", &["tiny"]);
+            std::fs::remove_dir_all(home.path().join("reports")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_interrupted_before_it_began_says_so() {
+    for home in homes() {
+        home.write("long.yaml", SMALL);
+        let (child, mut progress) = started(&home, "long.yaml", "namespaces stand");
+        send(&child, Signal::SIGINT);
+        let mut said = String::new();
+        progress.read_to_string(&mut said).unwrap();
+        let output = finish(child);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        assert_eq!(json(&output)["complete"], false);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    for home in homes() {
+        let lab = SMALL.replace("measure: { rounds: 1 }", LONG).replace("100ms", "60s");
+        home.write("long.yaml", &lab);
+        let (child, mut progress) = started(&home, "long.yaml", "traffic, round 1");
+        send(&child, Signal::SIGINT);
+        // The second must not come before the first was taken, or both are one.
+        let mut said = String::new();
+        while !said.contains("interrupted") {
+            assert!(progress.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        let second = std::time::Instant::now();
+        send(&child, Signal::SIGINT);
+        let output = finish(child);
+        assert_eq!(output.status.code(), Some(130));
+        assert!(second.elapsed().as_secs() < 30, "it finished its flow of a minute");
+        assert!(output.stdout.is_empty());
+        // What it had begun to write goes with the next command.
+        home.output(&["clean"]);
+        let reports = home.files().into_iter().filter(|name| name.starts_with("reports/")).count();
+        assert_eq!(reports, 0, "{:?}", home.files());
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_is_built() {
+    for role in roles() {
+        let home = Home::new(*role);
+        home.write("small.yaml", SMALL);
+        home.write("file", "");
+        let refused = |arguments: &[&str], place: &str| {
+            let output = home.output(&[&["run", "small.yaml"], arguments].concat());
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(said.contains(place) && said.contains("nothing was built"), "{said}");
+            assert!(!said.contains("building"), "{said}");
+            assert!(output.stdout.is_empty());
+        };
+        refused(&["--out", "/proc/reports"], "/proc/reports");
+        refused(&["--out", "file/reports"], "file/reports");
+        refused(&["--out", "file"], "file");
+        refused(&["--json", "nowhere/result.json"], "nowhere/result.json");
+        refused(&["--json", "tmp"], "tmp");
+        assert_eq!(home.files(), ["file", "small.yaml"]);
+    }
+}
+
+#[test]
+fn out_may_be_a_directory_that_has_other_files() {
+    for home in homes() {
+        home.write("small.yaml", SMALL);
+        let out = home.path().join("out");
+        open_directory(&out);
+        std::fs::write(out.join("mine.txt"), "kept").unwrap();
+        for _ in 0..2 {
+            let output = home.output(&["run", "small.yaml", "--out", "out", "--json", "r.json"]);
+            assert_held(&output);
+        }
+        assert_eq!(std::fs::read_to_string(out.join("mine.txt")).unwrap(), "kept");
+        std::fs::remove_file(out.join("mine.txt")).unwrap();
+        assert_whole(&out);
+        let [a, b] = ["out/result.json", "r.json"].map(|f| std::fs::read(home.path().join(f)));
+        assert_eq!(
+            serde_json::from_slice::<Value>(&a.unwrap()).unwrap(),
+            serde_json::from_slice::<Value>(&b.unwrap()).unwrap()
+        );
+        assert!(!home.path().join("reports").exists());
+    }
+}
+
+#[test]
+fn a_closed_pipe_does_not_undo_a_run() {
+    let home = Home::new(Role::Myself);
+    if !home.can_run() {
+        return;
+    }
+    home.write("small.yaml", SMALL);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = home.command(&["run", "small.yaml"]);
+    let output = finish(command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_one_report(&home, "small", &["tiny"]);
+}
