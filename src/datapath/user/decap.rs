@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
-use super::rx::{Received, RxBatch, Span};
+use super::rx::{Received, RxBatch, Span, Tag};
 use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
@@ -17,7 +17,7 @@ use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
-use crate::wire::{ipv4, ipv6};
+use crate::wire::{ipv4, ipv6, vlan};
 
 /// Packets that the batch must have room for at any time: what a coalescer holds, and one more.
 const ROOM: usize = 640;
@@ -52,6 +52,24 @@ pub fn from_underlay(
 
 /// A tag has no outer header.
 const OUTER_FABRIC: Outer = Outer { source: IpAddr::V4(Ipv4Addr::UNSPECIFIED), tos: 0 };
+
+/// Gives `read` what stood behind the addresses of a frame before the kernel took `tag` out: the
+/// tag, and as much of the rest as a second tag and an `EtherType` need.
+fn behind_macs<T>(
+    frame: &[u8],
+    tag: Tag,
+    read: impl FnOnce(&[u8]) -> Result<T, DropReason>,
+) -> Result<T, DropReason> {
+    const MORE: usize = vlan::LEN + 2;
+    let rest = frame.get(vlan::OFFSET..).ok_or(DropReason::Truncated)?;
+    let rest = rest.get(..MORE).unwrap_or(rest);
+    let mut tail = [0; vlan::LEN + MORE];
+    tail[..2].copy_from_slice(&tag.tpid.to_be_bytes());
+    tail[2..vlan::LEN].copy_from_slice(&tag.tci.to_be_bytes());
+    let len = vlan::LEN + rest.len();
+    tail[vlan::LEN..len].copy_from_slice(rest);
+    read(&tail[..len])
+}
 
 /// One worker's buffers at work for one edge.
 struct Way<'a> {
@@ -212,30 +230,32 @@ impl Way<'_> {
         let edge = self.edge;
         let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
         let meta = flow::frame(bytes, edge.seed)?;
-        let network = if edge.engine.header_len() == 0 {
+        let (network, inner_tags) = if edge.engine.header_len() == 0 {
             // The plain path: everything untagged belongs to the one network.
             if received.tag.is_some() {
                 return Err(DropReason::UnknownNetwork);
             }
-            0
+            (0, 0)
         } else {
             let Some(tag) = received.tag else {
                 // Spanning tree and the host's own traffic: not for tenants.
                 return Ok(());
             };
-            let [a, b] = tag.tpid.to_be_bytes();
-            let [c, d] = tag.tci.to_be_bytes();
-            let [e, f] = meta.ethertype.to_be_bytes();
-            edge.engine.decap(&[a, b, c, d, e, f], &OUTER_FABRIC)?.network
+            let decap = behind_macs(bytes, tag, |tail| edge.engine.decap(tail, &OUTER_FABRIC))?;
+            // The kernel took the outer tag out; a second one is still in the frame.
+            (decap.network, decap.offset.saturating_sub(vlan::LEN))
         };
         let network = edge.switch.network(network).ok_or(DropReason::UnknownNetwork)?;
         let peer = edge.switch.peer_of(Peer::Fabric).ok_or(DropReason::UnknownPeer)?;
         let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
         let packets = received.vnet.packets(span.len.saturating_sub(meta.payload));
+        let cut = u16::try_from(inner_tags).map_err(|_| DropReason::BadLength)?;
+        let vnet = received.vnet.without(cut);
         self.deliver(verdict, network, packets, span, |way, port| {
             let space = way.tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
-            space.copy_from_slice(&received.vnet.to_bytes());
-            way.tx.push_frame(port, vnet::LEN, [span]);
+            space.copy_from_slice(&vnet.to_bytes());
+            let (macs, rest) = (span.take(vlan::OFFSET), span.skip(vlan::OFFSET + inner_tags));
+            way.tx.push_frame(port, vnet::LEN, [macs, rest]);
             Ok(())
         })
     }
