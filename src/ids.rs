@@ -48,7 +48,11 @@ macro_rules! id {
         impl TryFrom<u64> for $name {
             type Error = IdError;
             // `$min` may be 0 and `$max` the whole width of u64.
-            #[allow(unused_comparisons, clippy::absurd_extreme_comparisons)]
+            #[allow(
+                unused_comparisons,
+                clippy::absurd_extreme_comparisons,
+                clippy::manual_range_contains
+            )]
             fn try_from(value: u64) -> Result<Self, IdError> {
                 if value < Self::MIN || value > Self::MAX {
                     return Err(IdError { value, what: $what, min: $min, max: $max, because: $because });

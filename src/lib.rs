@@ -9,6 +9,7 @@ pub mod cli;
 pub mod datapath;
 pub mod dissect;
 pub mod encap;
+pub mod endpoint;
 pub mod ids;
 pub mod lab;
 pub mod measure;

@@ -8,8 +8,18 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use support::{Home, Role, finish, json, repository, roles, text};
 
-const COMMANDS: &[&str] =
-    &["run", "plan", "check", "list", "doctor", "clean", "schema", "completions"];
+const COMMANDS: &[&str] = &[
+    "run",
+    "plan",
+    "check",
+    "list",
+    "doctor",
+    "clean",
+    "dissect",
+    "explain",
+    "schema",
+    "completions",
+];
 
 #[test]
 fn help_is_an_interface() {

@@ -142,7 +142,11 @@ fn tshark(file: &Path) -> Vec<Packet> {
 fn assert_sound(packets: &[Packet]) {
     for (layer, least) in [("ip", 500), ("udp", 50), ("tcp", 100)] {
         let field = format!("{layer}.checksum.status");
-        let wrong = packets.iter().find(|packet| packet.all(&field).any(|s| s == WRONG));
+        // A VM's kernel quotes in ICMP errors what it received from its virtual interface, where
+        // checksums of UDP and TCP are left unfinished.
+        let quotes = |packet: &Packet| layer != "ip" && packet.has("icmp");
+        let mut checked = packets.iter().filter(|packet| !quotes(packet));
+        let wrong = checked.find(|packet| packet.all(&field).any(|status| status == WRONG));
         assert!(wrong.is_none(), "a wrong checksum of {layer}: {wrong:?}");
         let right = packets.iter().flat_map(|p| p.all(&field)).filter(|s| *s == RIGHT).count();
         assert!(right >= least, "only {right} right checksums of {layer}");

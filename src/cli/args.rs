@@ -75,6 +75,8 @@ pub enum Command {
     },
     /// Take a capture apart: every frame layer by layer, and what a receiver makes of it.
     Dissect(super::dissect::Options),
+    /// Be one end of a tunnel, outside any lab: a TAP or TUN device on this machine.
+    Endpoint(Box<super::endpoint::Options>),
     /// Explain an encapsulation: header, fields, overhead, limits, traps; without a name, list all.
     Explain {
         /// The encapsulation, e.g. vxlan.

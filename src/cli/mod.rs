@@ -5,6 +5,7 @@ pub mod check;
 pub mod clean;
 pub mod dissect;
 pub mod doctor;
+pub mod endpoint;
 pub mod explain;
 pub mod list;
 mod output;
@@ -85,6 +86,13 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             Err(error) => {
                 eprintln!("overlab: {error}");
                 Ok(WRONG)
+            }
+        },
+        Command::Endpoint(options) => match endpoint::run(&options, &mut out) {
+            Ok(()) => Ok(0),
+            Err(error) => {
+                eprintln!("overlab: {error}");
+                Ok(if error.is_wrong_request() { WRONG } else { CANNOT })
             }
         },
         Command::Explain { protocol } => {

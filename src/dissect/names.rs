@@ -32,7 +32,7 @@ pub const fn ethertype(number: u64) -> Option<&'static str> {
         0x8909 => "Cisco MetaData",
         0x9000 => "loopback test",
         0x9100 => "stacked tag of old equipment",
-        0..0x0600 => "length of an 802.3 frame",
+        1..0x0600 => "length of an 802.3 frame",
         _ => return None,
     })
 }

@@ -127,6 +127,7 @@ impl Tap {
         let mut control = Control([0; 256]);
         // SAFETY: all-zero is a valid sockaddr_ll and msghdr.
         let mut from: libc::sockaddr_ll = unsafe { zeroed() };
+        // SAFETY: as above.
         let mut message: libc::msghdr = unsafe { zeroed() };
         message.msg_name = (&raw mut from).cast();
         message.msg_namelen = length_of::<libc::sockaddr_ll>();

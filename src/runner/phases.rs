@@ -13,7 +13,7 @@ use crate::traffic;
 /// Datagrams that the bytes per packet are counted over.
 const COUNTED: u64 = 2000;
 /// How long a stream runs on the shaped link.
-const FELT: Duration = Duration::from_millis(1000);
+const FELT: Duration = Duration::from_secs(1);
 /// Port of that stream's receiver, below those of the rounds.
 const FELT_PORT: u16 = 19_999;
 

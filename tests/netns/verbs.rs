@@ -127,11 +127,13 @@ fn a_dropped_port_is_silent_but_seen() {
                 let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
                 // Opened without a protocol and bound, as the datapath does.
                 let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None).unwrap();
+                // SAFETY: all-zero is a valid sockaddr_ll.
                 let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
                 to.sll_family = libc::AF_PACKET as u16;
                 to.sll_protocol = all;
                 to.sll_ifindex = index.cast_signed();
                 let length = size_of::<libc::sockaddr_ll>() as u32;
+                // SAFETY: the pointer and length describe `to`, which outlives the call.
                 let done =
                     unsafe { libc::bind(socket.as_raw_fd(), (&raw const to).cast(), length) };
                 assert_eq!(done, 0);
@@ -204,6 +206,7 @@ fn tbf_holds_its_rate() {
     sender.connect("10.0.0.2:9").unwrap();
     // One send of ten segments of 1,400 bytes: 14,420 bytes and more, larger than the bucket.
     let segment: libc::c_int = 1400;
+    // SAFETY: the pointer and length describe `segment`, which outlives the call.
     let done = unsafe {
         libc::setsockopt(
             sender.as_fd().as_raw_fd(),
@@ -246,6 +249,7 @@ fn offloads_go_off() {
     let mut other = spaces.netlink("b").unwrap();
     let segment: libc::c_int = 1000;
     let socket = sender.as_fd().as_raw_fd();
+    // SAFETY: the pointer and length describe `segment`, which outlives the call.
     let done = unsafe {
         libc::setsockopt(socket, libc::SOL_UDP, libc::UDP_SEGMENT, (&raw const segment).cast(), 4)
     };

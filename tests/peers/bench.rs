@@ -126,6 +126,18 @@ impl Bench {
         }
     }
 
+    /// Joins interfaces by a bridge without spanning tree, which needs no time before it forwards.
+    pub fn bridge(&self, namespace: &str, ports: &[&str]) {
+        const INDEX: u32 = 1000;
+        let mut netlink = self.netlink(namespace);
+        netlink.one(link::bridge("bridge", INDEX, None, 300)).expect("make a bridge");
+        netlink.one(link::up(INDEX, "bridge")).expect("bring it up");
+        for port in ports {
+            let found = link::find(&mut netlink, port).expect("the port");
+            netlink.one(link::enslave(found.index, port, INDEX)).expect("make it a port");
+        }
+    }
+
     fn netlink(&self, namespace: &str) -> Netlink {
         self.namespaces.netlink(namespace).expect("a netlink socket")
     }

@@ -2,6 +2,7 @@
 //! sizes around the MTU and bulk TCP, begun from either side, with the packets on the underlay
 //! read by tshark.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use overlab::encap::{
@@ -153,7 +154,11 @@ fn meet(row: &Row) {
     // Whoever it is, `far` is a console with the overlay's other address.
     let (_switch, mut far) = match row.far {
         Far::Linux(line) => {
-            let mut guest = uml::boot(&bench.namespaces, folder.path(), &underlay, cable);
+            let mut guest = uml::boot(&bench, folder.path(), cable, tag);
+            if !row.overlay6 {
+                // Router solicitations would be one more protocol in the tunnel.
+                guest.ask("sh echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+            }
             let line = line.replace("{us}", &underlay.us.to_string());
             let line = line.replace("{peer}", &underlay.peer.to_string());
             guest.ask(&format!("sh ip link add {line}"));
@@ -190,12 +195,19 @@ fn meet(row: &Row) {
     drop(bench);
     let summary = capture.stop().expect("complete the capture");
     assert_eq!(summary.omitted, 0);
-    look(row, &file, tag);
+    let looked = std::panic::catch_unwind(|| look(row, &file, tag));
+    if let Err(why) = looked {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(row.name.replace("::", "-"));
+        let kept = kept.with_extension("pcapng");
+        std::fs::copy(&file, &kept).expect("keep the capture");
+        println!("the capture is kept as {}", kept.display());
+        std::panic::resume_unwind(why);
+    }
     println!("{}; dropped {drops}; {} packets", rates.join(", "), summary.packets);
 }
 
 /// What tshark says of the packets on the underlay.
-fn look(row: &Row, file: &std::path::Path, tag: bool) {
+fn look(row: &Row, file: &Path, tag: bool) {
     let own: Vec<&str> = row.fields.iter().map(|(field, _)| *field).collect();
     let common = [
         "frame.number",

@@ -35,7 +35,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 pub use edge::{Edge, EdgeConfig};
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
-pub use tap::Tap;
+pub use tap::{Tap, mtu};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};

@@ -207,6 +207,18 @@ pub(super) fn write(device: RawFd, pieces: &[libc::iovec], bare: bool) -> io::Re
     write(device, &pieces, false)
 }
 
+/// The MTU of an interface of the socket's namespace.
+///
+/// # Errors
+/// What the system says.
+pub fn mtu(socket: &impl AsRawFd, name: &str) -> io::Result<u32> {
+    let mut settings = request(name)?;
+    call(socket, libc::SIOCGIFMTU as _, &mut settings)?;
+    // SAFETY: the kernel has just filled in this member.
+    let mtu = unsafe { settings.ifr_ifru.ifru_mtu };
+    u32::try_from(mtu).map_err(io::Error::other)
+}
+
 /// A request about an interface.
 fn request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: all-zero bytes are a valid request.
