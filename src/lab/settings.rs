@@ -87,6 +87,7 @@ impl GeneveOption {
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     /// Whether receivers drop what Linux drops and the standard ignores (reserved bits and the like).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
     /// Whether GRE packets carry a checksum (`gre`, `gretap`).
     pub csum: bool,
@@ -97,6 +98,7 @@ pub struct EngineSettings {
     /// Options on every packet (`geneve`).
     pub options: Vec<GeneveOption>,
     /// Service VID, the outer tag (`qinq`); 100 where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<VlanId>,
 }
 

@@ -89,7 +89,7 @@ fn arp(frame: &mut Vec<u8>, from: &Station, to: &Station) {
 /// A UDP datagram to the discard port (RFC 863), without UDP checksum (RFC 768 allows 0).
 fn udp(frame: &mut Vec<u8>, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8]) {
     let length = u16::try_from(payload.len() + 28).unwrap_or(u16::MAX);
-    let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 1, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     header[2..4].copy_from_slice(&length.to_be_bytes());
     header[12..16].copy_from_slice(&from.octets());
     header[16..20].copy_from_slice(&to.octets());
