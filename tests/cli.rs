@@ -16,6 +16,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "clean",
     "dissect",
+    "endpoint",
     "explain",
     "schema",
     "completions",
