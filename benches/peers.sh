@@ -55,8 +55,7 @@ overhead() {
         plain) echo 0 ;;
         ipip | 6in4) echo 20 ;;
         gre) echo 28 ;;
-        ovs-gre) echo 38 ;;
-        gretap | nvgre) echo 42 ;;
+        gretap | nvgre | ovs-gre) echo 42 ;;
         stt) echo 72 ;;
         *) echo 50 ;;
     esac
@@ -189,7 +188,7 @@ table() {
 }
 if [ -n "${OUT:-}" ]; then table | tee "$OUT"; else table; fi
 # What our edges dropped: a rate that cost frames is another rate.
-for hold in "${holds[@]}"; do exec {hold}>&-; done
+for hold in "${holds[@]}"; do echo end >&"$hold"; done
 for p in "${peers[@]}"; do
     [ -z "${from[$p]:-}" ] || { read -rt 20 line <&"${from[$p]}" && echo "$p: $line" >&2; }
 done

@@ -258,7 +258,46 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("- mtu: 1450", "- mtu: 1451", "expect[3].mtu", "leaves 1450 bytes"),
     ("at-least: 0.3", "at-least: 0", "expect[4].throughput.at-least", "above 0"),
     ("in: vxlan", "in: vlan", "expect[4].in", "never runs vlan"),
-    ("in: vxlan", "in: geneve", "expect[4].in", "this version carries no geneve"),
+    ("in: vxlan", "in: qinq", "expect[4].in", "this version carries no qinq"),
+    ("encap: vxlan }", "encap: vxlan, learning: multicast }", "carrier.learning", "`flood` suits"),
+    ("encap: vxlan }", "encap: vxlan, mtu_mode: icpm }", "carrier.mtu_mode", "mean `icmp`?"),
+    ("encap: vxlan }", "encap: vxlan, underlay: ipv5 }", "carrier.underlay", "did you mean"),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, engine: { csum: true } }",
+        "carrier.engine.csum",
+        "a setting of gre, gretap",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, engine: { options: [{ class: 1, type: 2, data: abc }] } }",
+        "carrier.engine.options[0].data",
+        "in hexadecimal digits",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, engine: { seqq: true } }",
+        "carrier.engine.seqq",
+        "mean `seq`?",
+    ),
+    (
+        "- { name: blue,",
+        "- { name: blue, subnet6: 'fe80::/64',",
+        "tenants[1].subnet6",
+        "of their own",
+    ),
+    (
+        "- { name: blue,",
+        "- { name: blue, id_on: { h77: 1 },",
+        "tenants[1].id_on.h77",
+        "no host `h77`",
+    ),
+    (
+        "- mtu: 1450",
+        "- drops: { unknown_netwrk: 1 }",
+        "expect[3].drops.unknown_netwrk",
+        "did you mean `unknown_network`?",
+    ),
     ("in: vxlan", "mtu: 1400", "expect[4]", "one thing, not mtu and throughput"),
 ];
 

@@ -2,11 +2,11 @@
 //!
 //! `edge ENCAP INNER_MTU EDGE…`, each edge as
 //! `namespace,nic,vtep,port,peer,network[,address,mac,peer-address]`; the last three make the routes of an
-//! encapsulation without Ethernet. Says `ready` once all serve, ends when its standard input does,
-//! and then says what was dropped.
+//! encapsulation without Ethernet. Says `ready` once all serve, ends with a line on its standard input
+//! or the end of it, and then says what was dropped.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let datapath = UserDatapath::start(edges)?;
     println!("ready");
     std::io::stdout().flush()?;
-    std::io::stdin().read_to_end(&mut Vec::new())?;
+    std::io::stdin().read_line(&mut String::new())?;
     let drops: Vec<String> =
         datapath.drops().iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     println!("cpu {:.3} s; dropped: {}", datapath.cpu().as_secs_f64(), drops.join(", "));

@@ -8,12 +8,11 @@ use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::ids::Encap;
-use crate::lab::Datapath;
+use crate::lab::{CARRIED, Datapath};
 use crate::netns::probe::{self, Finding};
 use crate::netns::{self, Privileges};
 
-/// Encapsulations that have an engine of ours, and those the kernel's devices carry here.
-const USER: &[Encap] = &[Encap::Vlan, Encap::Vxlan];
+/// Encapsulations that the kernel's devices carry here, and what each needs.
 const KERNEL: &[(Encap, &[&str])] = &[
     (Encap::None, &["bridge"]),
     (Encap::Vlan, &["bridge", "8021q"]),
@@ -114,7 +113,7 @@ fn carriers(doctor: &Doctor) -> Vec<Carriage> {
     let mut carriers = Vec::new();
     for encap in Encap::ALL {
         let kernel = KERNEL.iter().find(|(known, _)| *known == encap).map(|(_, needs)| *needs);
-        let user = USER.contains(&encap).then_some(ENGINES);
+        let user = CARRIED.contains(&encap).then_some(ENGINES);
         for (datapath, needs) in [(Datapath::User, user), (Datapath::Kernel, kernel)] {
             // The plain path is the kernel's own; it has nothing for an engine to do.
             if encap == Encap::None && datapath == Datapath::User {
@@ -235,7 +234,8 @@ mod tests {
         assert!(of(Encap::Vlan, Datapath::User).works && of(Encap::Vxlan, Datapath::Kernel).works);
         let vlan = of(Encap::Vlan, Datapath::Kernel);
         assert_eq!((vlan.reason.as_str(), vlan.remedy.as_str()), ("8021q: gone", "fetch it"));
-        assert_eq!(of(Encap::Stt, Datapath::User).reason, "not in this version");
+        assert!(of(Encap::Stt, Datapath::User).works);
+        assert_eq!(of(Encap::Qinq, Datapath::User).reason, "not in this version");
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Settings {
                 self.protocol = Some(found.1);
             }
             "local" => {
-                config.local.push(parse::<IpAddr>(value).ok_or_else(|| wrong("no address"))?)
+                config.local.push(parse::<IpAddr>(value).ok_or_else(|| wrong("no address"))?);
             }
             "peer" | "remote" => {
                 config.peers.push(parse::<IpAddr>(value).ok_or_else(|| wrong("no address"))?);

@@ -16,6 +16,7 @@ pub const CARRIED: &[Encap] = &[
     Encap::Nvgre,
     Encap::Stt,
     Encap::Geneve,
+    Encap::Ssh,
 ];
 
 /// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.

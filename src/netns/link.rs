@@ -260,6 +260,8 @@ pub struct LinkState {
     pub up: bool,
     /// The other end is up too.
     pub carrier: bool,
+    /// The kernel has taken note of the carrier and sends: before, it drops what it is given.
+    pub operational: bool,
     /// Index of the bridge it is a port of.
     pub bridge: Option<u32>,
     /// Spanning-tree state, where it is a bridge port.
@@ -330,6 +332,9 @@ fn state(message: LinkMessage) -> LinkState {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Address(mac) => link.mac = mac,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::OperState(state) => {
+                link.operational = state == rtnetlink::packet_route::link::State::Up
+            }
             LinkAttribute::Controller(bridge) => link.bridge = Some(bridge),
             LinkAttribute::Stats64(stats) => {
                 link.counters = LinkCounters {

@@ -3,7 +3,7 @@
 //!
 //! Each case runs in a process of its own, because a process leaves the machine's namespaces once
 //! and while it has one thread; so this file is its own runner. A case whose peer is not
-//! installed is skipped aloud, and fails where `OVERLAB_CI=1`. `.ci/peers` installs the peers.
+//! installed is skipped aloud, and fails where `OVERLAB_CI=1`. `.ci/run` installs the peers.
 
 // Sizes and numbers of tests are small.
 #![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]

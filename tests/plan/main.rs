@@ -264,3 +264,71 @@ fn the_printed_plan_shows_the_arithmetic() {
     assert!(text.contains("10.254.0.1/32"), "{text}");
     assert!(text.contains("Expected time: about"), "{text}");
 }
+
+#[test]
+fn an_ipv6_fabric_is_routed_as_an_ipv4_one_is() {
+    let both = |more: &str| {
+        variant(&two_tenants(&format!("carrier: {{ encap: vxlan{more} }}")), "vxlan").clone()
+    };
+    let (old, new) = (both(""), both(", underlay: ipv6"));
+    assert_eq!((old.inner_mtu, new.inner_mtu), (1450, 1430));
+    assert!(new.edges.iter().all(|edge| edge.vtep.unwrap().is_ipv6()));
+    for (old, new) in old.nodes.iter().zip(&new.nodes) {
+        assert_eq!(old.routes.len(), new.routes.len(), "{}", old.name);
+        assert!(new.routes.iter().all(|route| route.to.addr().is_ipv6()));
+    }
+}
+
+#[test]
+fn point_to_point_tunnels_are_counted() {
+    let tunnels = |encap: &str| {
+        let plan = two_tenants(&format!("carrier: {{ encap: {encap} }}"));
+        variant(&plan, encap).tunnels
+    };
+    // red is on three hosts, blue on two.
+    assert_eq!((tunnels("gretap"), tunnels("gre"), tunnels("vxlan")), (3 + 1, 3 + 1, 0));
+}
+
+#[test]
+fn vms_keep_the_underlays_mtu_where_the_edge_acts_on_what_is_too_large() {
+    for mode in ["icmp", "fragment", "blackhole"] {
+        let plan = two_tenants(&format!("carrier: {{ encap: nvgre, mtu_mode: {mode} }}"));
+        assert!(plan.variants.iter().flat_map(Variant::vms).all(|vm| vm.mtu == 1500), "{mode}");
+        assert_eq!(variant(&plan, "nvgre").inner_mtu, 1458);
+    }
+}
+
+#[test]
+fn a_host_can_disagree_about_an_id() {
+    let yaml = TWO_TENANTS.replace("vni: 864,", "vni: 864, id_on: { h2: 99 },");
+    let plan = plan(&lab(&yaml), &named_topology("two-racks")).unwrap();
+    let edges = &variant(&plan, "vxlan").edges;
+    assert_eq!(edges.iter().map(|e| e.networks[0].id).collect::<Vec<_>>()[..3], [864, 99, 864]);
+}
+
+#[test]
+fn what_names_no_tenant_carries_one_and_6in4_its_ipv6() {
+    let with = |tenants: &str, encap: &str| {
+        let yaml = format!(
+            "{{ title: t, topology: t, carrier: {{ encap: {encap} }}, tenants: [{tenants}] }}"
+        );
+        plan(&lab(&yaml), &named_topology("two-racks")).map_err(|e| e.to_string())
+    };
+    let red = "{ name: red, subnet: 10.0.0.0/24, subnet6: 'fd00::/64', vms: { a: h1, b: h3 } }";
+    let blue = "{ name: blue, subnet: 10.0.1.0/24, vms: { a: h1, b: h3 } }";
+    let of = |plan: &Plan, name: &str| {
+        let vm = variant(plan, name).vms().next().unwrap().clone();
+        (vm.address.to_string(), vm.address6.map(|net| net.to_string()))
+    };
+    let plan = with(red, "6in4").unwrap();
+    check(&plan);
+    assert_eq!(of(&plan, "6in4"), ("fd00::1/64".into(), None));
+    assert_eq!(of(&plan, "plain-l3"), ("10.0.0.1/24".into(), None));
+    let plan = with(red, "gre").unwrap();
+    assert_eq!(of(&plan, "gre"), ("10.0.0.1/24".into(), Some("fd00::1/64".into())));
+    assert_eq!(of(&with(red, "ipip").unwrap(), "ipip"), ("10.0.0.1/24".into(), None));
+    assert!(with(blue, "6in4").unwrap_err().contains("has no `subnet6`"));
+    assert!(
+        with(&format!("{red}, {blue}"), "ipip").unwrap_err().contains("do not say which tenant")
+    );
+}

@@ -138,7 +138,8 @@ impl Tunnels {
             if let Some(error) = self.keeper.failure() {
                 return Err(error);
             }
-            if link::find(&mut netlink, &interface)?.carrier {
+            let state = link::find(&mut netlink, &interface)?;
+            if state.carrier && state.operational {
                 return Ok(());
             }
             if begun.elapsed() >= limit {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
-use super::rx::{Received, RxBatch, Span};
+use super::rx::{Received, RxBatch, Span, Tag};
 use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
@@ -17,7 +17,7 @@ use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
-use crate::wire::{ipv4, ipv6};
+use crate::wire::{ipv4, ipv6, vlan};
 
 /// Packets that the batch must have room for at any time: what a coalescer holds, and one more.
 const ROOM: usize = 640;
@@ -210,8 +210,7 @@ impl Way<'_> {
     /// A frame of the L2 fabric: its tag names the network; it goes on as it came, super-frames whole.
     fn tagged(&mut self, received: &Received, span: Span) -> Result<(), DropReason> {
         let edge = self.edge;
-        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
-        let meta = flow::frame(bytes, edge.seed)?;
+        let (mut span, mut vnet) = (span, received.vnet);
         let network = if edge.engine.header_len() == 0 {
             // The plain path: everything untagged belongs to the one network.
             if received.tag.is_some() {
@@ -223,21 +222,42 @@ impl Way<'_> {
                 // Spanning tree and the host's own traffic: not for tenants.
                 return Ok(());
             };
-            let [a, b] = tag.tpid.to_be_bytes();
-            let [c, d] = tag.tci.to_be_bytes();
-            let [e, f] = meta.ethertype.to_be_bytes();
-            edge.engine.decap(&[a, b, c, d, e, f], &OUTER_FABRIC)?.network
+            let decap = edge.engine.decap(&self.tags(tag, span)?, &OUTER_FABRIC)?;
+            // The kernel took out one tag; the others are still in the frame.
+            let inside = decap.offset.saturating_sub(vlan::LEN);
+            if inside > 0 {
+                let bytes = self.rx.bytes_mut(span).ok_or(DropReason::Truncated)?;
+                bytes.copy_within(..vlan::OFFSET, inside);
+                span = span.skip(inside);
+                vnet = vnet.without(u16::try_from(inside).unwrap_or(0));
+            }
+            decap.network
         };
+        let meta = flow::frame(self.rx.bytes(span).ok_or(DropReason::Truncated)?, edge.seed)?;
         let network = edge.switch.network(network).ok_or(DropReason::UnknownNetwork)?;
         let peer = edge.switch.peer_of(Peer::Fabric).ok_or(DropReason::UnknownPeer)?;
         let verdict = edge.switch.from_peer(network, peer, meta.dst, meta.src, self.now);
-        let packets = received.vnet.packets(span.len.saturating_sub(meta.payload));
+        let packets = vnet.packets(span.len.saturating_sub(meta.payload));
         self.deliver(verdict, network, packets, span, |way, port| {
             let space = way.tx.header_space(vnet::LEN).ok_or(DropReason::PortFull)?;
-            space.copy_from_slice(&received.vnet.to_bytes());
+            space.copy_from_slice(&vnet.to_bytes());
             way.tx.push_frame(port, vnet::LEN, [span]);
             Ok(())
         })
+    }
+
+    /// What stood behind the MAC addresses: the tag that the kernel took out, and what follows it,
+    /// up to the `EtherType` behind a second tag.
+    fn tags(&self, tag: Tag, span: Span) -> Result<[u8; 2 * vlan::LEN + 2], DropReason> {
+        let frame = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
+        let [a, b] = tag.tpid.to_be_bytes();
+        let [c, d] = tag.tci.to_be_bytes();
+        let mut all = [a, b, c, d, 0, 0, 0, 0, 0, 0];
+        let behind = frame.get(vlan::OFFSET..).unwrap_or_default();
+        for (to, from) in all[vlan::LEN..].iter_mut().zip(behind) {
+            *to = *from;
+        }
+        Ok(all)
     }
 
     /// Sends to the ports that a verdict names; one that fails keeps none from the others.
