@@ -21,8 +21,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("vswitch", &["encap", "ids", "wire"]),
     // What an encapsulation adds decides whether an MTU of the lab can fit.
     ("lab", &["encap", "ids"]),
-    // Reads captures and explains headers; knows formats, and nothing of labs.
-    ("dissect", &["encap", "ids", "wire"]),
     ("plan", &["encap", "ids", "lab"]),
     // Where to measure is said by the plan: namespaces, ports, addresses.
     ("measure", &["ids", "lab", "plan", "wire"]),
@@ -36,8 +34,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["datapath", "encap", "ids", "lab", "measure", "netns", "plan", "vswitch", "wire"],
     ),
     // The engines' datapath under a device of the machine's own; it knows no labs.
-    ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
-    // One VTEP of ours on the machine itself, towards a peer that is not ours.
     ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
     ("traffic", &["ids", "lab", "measure", "plan"]),
     ("report", &["ids", "measure"]),
