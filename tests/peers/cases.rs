@@ -192,8 +192,8 @@ fn meet(row: &Row) {
     }
     drop((near, far));
     let drops = bench.drops();
-    drop(bench);
     let summary = capture.stop().expect("complete the capture");
+    drop(bench);
     assert_eq!(summary.omitted, 0);
     let looked = std::panic::catch_unwind(|| look(row, &file, tag));
     if let Err(why) = looked {

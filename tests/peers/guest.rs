@@ -6,6 +6,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -146,7 +147,7 @@ fn tcp(to: SocketAddr, len: usize) -> io::Result<String> {
     Ok(format!("{rate:.0} Mbit/s both ways together"))
 }
 
-/// The console, from outside. Its process is killed when this is dropped.
+/// The console, from outside. Its process and what that started are killed when this is dropped.
 pub struct Console {
     child: Child,
     input: ChildStdin,
@@ -158,7 +159,8 @@ impl Console {
     /// Starts a program whose standard input and output are the console, and waits until it is ready.
     pub fn start(mut command: Command) -> Console {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("start the console");
+        // User-mode Linux starts helpers that outlive it; a group of its own ends as one.
+        let mut child = command.process_group(0).spawn().expect("start the console");
         let input = child.stdin.take().expect("a pipe");
         let output = io::BufReader::new(child.stdout.take().expect("a pipe"));
         let (send, lines) = channel();
@@ -201,8 +203,9 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.child.kill();
+        // These fail only where it has ended already.
+        let group = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
