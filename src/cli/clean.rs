@@ -2,8 +2,8 @@
 //!
 //! Namespaces, links and mounts vanish with the process that made them. What can be left is a
 //! directory of an unfinished report; and, should a system share mounts against our will, a
-//! mount. A directory is ours only if its name starts with `.run-` and it holds the marker that
-//! [`mark`] writes; it is left alone while the process named there still runs.
+//! mount. Such a directory is called after its process ([`unfinished_name`]), and left alone while
+//! that still runs.
 
 use std::fmt;
 use std::fs;
@@ -15,9 +15,7 @@ use serde::Serialize;
 use crate::netns::{MOUNT_SOURCE, RUN_NETNS};
 
 /// How the names of unfinished reports' directories start.
-pub const UNFINISHED: &str = ".run-";
-/// The file that makes such a directory ours: process id and start time of its run.
-const MARKER: &str = ".overlab";
+const UNFINISHED: &str = ".run-";
 
 /// What was found and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -30,23 +28,16 @@ pub struct Cleaned {
     pub left: Vec<(PathBuf, String)>,
 }
 
-/// Marks the directory of an unfinished report as this process's own.
+/// The name of this process's unfinished report: `.run-PID-START`, by which it is known for ours
+/// and for over once no such process runs. Process ids are used again, so its start time counts too.
 ///
 /// # Errors
-/// The marker cannot be written.
-pub fn mark(directory: &Path) -> io::Result<()> {
+/// `/proc/self/stat` cannot be read.
+pub fn unfinished_name() -> io::Result<String> {
     let pid = std::process::id();
     let started =
         start_time(pid).ok_or_else(|| io::Error::other("/proc/self/stat is unreadable"))?;
-    fs::write(directory.join(MARKER), format!("{pid} {started}\n"))
-}
-
-/// Takes the mark away from a directory whose report is finished.
-///
-/// # Errors
-/// The marker cannot be removed.
-pub fn unmark(directory: &Path) -> io::Result<()> {
-    fs::remove_file(directory.join(MARKER))
+    Ok(format!("{UNFINISHED}{pid}-{started}"))
 }
 
 /// Looks for leftovers under `reports` and in the mount table, and removes them.
@@ -57,37 +48,39 @@ pub fn clean(reports: &Path) -> Cleaned {
         fs::read_dir(reports).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).collect();
     entries.sort();
     for path in entries {
-        let ours = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(UNFINISHED));
-        if ours {
-            directory(&mut cleaned, path);
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            if let Some(process) = name.strip_prefix(UNFINISHED) {
+                let running = alive(process);
+                directory(&mut cleaned, path, running);
+            }
         }
     }
     mounts(&mut cleaned);
     cleaned
 }
 
-fn directory(cleaned: &mut Cleaned, path: PathBuf) {
+/// One `.run-…` directory; `running` is `None` where its name is not one of ours.
+fn directory(cleaned: &mut Cleaned, path: PathBuf, running: Option<bool>) {
     // A link could lead anywhere.
     if !fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
         cleaned.left.push((path, "is no directory".into()));
         return;
     }
-    match fs::read_to_string(path.join(MARKER)) {
-        Err(_) => cleaned.left.push((path, format!("has no {MARKER} file, so it is not ours"))),
-        Ok(marker) if alive(&marker) => cleaned.running.push(path),
-        Ok(_) => match fs::remove_dir_all(&path) {
+    match running {
+        None => cleaned.left.push((path, "is not called as ours are".into())),
+        Some(true) => cleaned.running.push(path),
+        Some(false) => match fs::remove_dir_all(&path) {
             Ok(()) => cleaned.removed.push(path),
             Err(error) => cleaned.left.push((path, error.to_string())),
         },
     }
 }
 
-/// Whether the process that wrote a marker still runs. Process ids are used again, so its start
-/// time counts too.
-fn alive(marker: &str) -> bool {
-    let mut words = marker.split_whitespace().map(str::parse::<u64>);
-    let (Some(Ok(pid)), Some(Ok(started))) = (words.next(), words.next()) else { return false };
-    u32::try_from(pid).ok().and_then(start_time) == Some(started)
+/// Whether the process of `PID-START` still runs; `None` where that is not what the text is.
+fn alive(process: &str) -> Option<bool> {
+    let (pid, started) = process.split_once('-')?;
+    let (pid, started): (u32, u64) = (pid.parse().ok()?, started.parse().ok()?);
+    Some(start_time(pid) == Some(started))
 }
 
 /// Start of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted from
@@ -147,28 +140,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_finished_marked_directories_go() {
+    fn only_directories_of_dead_runs_go() {
         let reports = tempfile::tempdir().unwrap();
-        let make = |name: &str, marker: Option<&str>| {
+        let make = |name: &str| {
             let path = reports.path().join(name);
             fs::create_dir(&path).unwrap();
-            if let Some(marker) = marker {
-                fs::write(path.join(MARKER), marker).unwrap();
-            }
             fs::write(path.join("report.md"), "x").unwrap();
             path
         };
-        let dead = make(".run-dead", Some("1 18446744073709551615\n"));
-        let foreign = make(".run-foreign", None);
-        let report = make("vlan-vs-vxlan", Some("1 1\n"));
-        let mine = make(".run-mine", None);
-        mark(&mine).unwrap();
-        let link = reports.path().join(".run-link");
+        let dead = make(".run-1-18446744073709551615");
+        let foreign = make(".run-foreign");
+        let report = make("vlan-vs-vxlan");
+        let mine = make(&unfinished_name().unwrap());
+        let link = reports.path().join(".run-1-18446744073709551614");
         std::os::unix::fs::symlink(&dead, &link).unwrap();
         let cleaned = clean(reports.path());
         assert_eq!(cleaned.removed, std::slice::from_ref(&dead));
         assert_eq!(cleaned.running, std::slice::from_ref(&mine));
-        assert_eq!(cleaned.left.iter().map(|(p, _)| p).collect::<Vec<_>>(), [&foreign, &link]);
+        let left: Vec<_> = cleaned.left.iter().map(|(p, _)| p).collect();
+        assert_eq!(left, [&link, &foreign]);
         assert!(!dead.exists() && foreign.exists() && report.exists() && mine.exists());
         assert_eq!(clean(Path::new("/nonexistent")), Cleaned::default());
     }

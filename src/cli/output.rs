@@ -1,6 +1,6 @@
 //! Where a run's files go.
 //!
-//! A run writes into a directory `.run-PID` that carries our mark, so that what a killed run
+//! A run writes into a directory that is called after its process, so that what a killed run
 //! leaves is known for ours, and moves its files into place when all of them are whole.
 
 use std::fs;
@@ -47,7 +47,7 @@ impl Output {
         for removed in clean::clean(base).removed {
             tracing::info!("removed {}, left by a killed run", removed.display());
         }
-        let unfinished = base.join(format!("{}{}", clean::UNFINISHED, std::process::id()));
+        let unfinished = base.join(clean::unfinished_name()?);
         fs::create_dir(&unfinished).with_context(cannot)?;
         let place = match &options.out {
             Some(dir) => Place::Given(dir.clone()),
@@ -58,7 +58,6 @@ impl Output {
             }
         };
         let output = Output { unfinished, place, made };
-        clean::mark(&output.unfinished).with_context(cannot)?;
         Ok(output)
     }
 
@@ -81,10 +80,7 @@ impl Output {
                 }
                 dir.clone()
             }
-            Place::Named(name) => {
-                clean::unmark(&self.unfinished)?;
-                self.take_name(name)?
-            }
+            Place::Named(name) => self.take_name(name)?,
         };
         self.made = None;
         Ok(files.moved(&dir))
