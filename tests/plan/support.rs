@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use overlab::ids::Encap;
-use overlab::lab::{Fabric, Lab, Topology, TopologyRef};
+use overlab::lab::{Fabric, Lab, MtuMode, Topology, TopologyRef};
 use overlab::plan::{Node, Plan, Variant};
 use serde_yaml::{Mapping, Value};
 
@@ -78,7 +78,7 @@ pub fn check(plan: &Plan) {
         check_peers(variant);
         check_paths(variant);
         for vm in variant.vms() {
-            assert!(vm.mtu <= variant.inner_mtu);
+            assert!(vm.mtu <= variant.inner_mtu || variant.mtu_mode != MtuMode::Lower);
         }
     }
     let labels: BTreeSet<_> = plan.flows.iter().map(|f| &f.label).collect();
