@@ -46,7 +46,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.iter().any(|argument| argument == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+        for (name, _) in TESTS {
+            println!("{name}: test");
+        }
         return ExitCode::SUCCESS;
     }
     if std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_err() {
@@ -174,7 +176,7 @@ fn talk(spaces: &Namespaces, to: IpAddr, from: IpAddr) {
     }
     let listener = spaces.within("b", || TcpListener::bind((to, 8)).unwrap()).unwrap();
     let mut stream = spaces.within("a", || TcpStream::connect((to, 8)).unwrap()).unwrap();
-    let data: Vec<u8> = (0..BULK).map(|at| (at * 31 >> 7).to_le_bytes()[0]).collect();
+    let data: Vec<u8> = (0..BULK).map(|at| ((at * 31) >> 7).to_le_bytes()[0]).collect();
     let (mut taken, _) = listener.accept().unwrap();
     taken.set_read_timeout(Some(LIMIT)).unwrap();
     std::thread::scope(|scope| {

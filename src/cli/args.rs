@@ -22,7 +22,7 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more about what is done: -v steps, -vv every kernel request (also by OVERLAB_LOG=debug).
+    /// Say more about what is done: -v steps, -vv every kernel request (also by `OVERLAB_LOG=debug`).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

@@ -48,11 +48,10 @@ pub fn clean(reports: &Path) -> Cleaned {
         fs::read_dir(reports).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).collect();
     entries.sort();
     for path in entries {
-        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-            if let Some(process) = name.strip_prefix(UNFINISHED) {
-                let running = alive(process);
-                directory(&mut cleaned, path, running);
-            }
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(process) = name.and_then(|name| name.strip_prefix(UNFINISHED)) {
+            let running = alive(process);
+            directory(&mut cleaned, path, running);
         }
     }
     mounts(&mut cleaned);

@@ -333,7 +333,7 @@ fn state(message: LinkMessage) -> LinkState {
             LinkAttribute::Address(mac) => link.mac = mac,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::OperState(state) => {
-                link.operational = state == rtnetlink::packet_route::link::State::Up
+                link.operational = state == rtnetlink::packet_route::link::State::Up;
             }
             LinkAttribute::Controller(bridge) => link.bridge = Some(bridge),
             LinkAttribute::Stats64(stats) => {

@@ -204,7 +204,7 @@ impl Console {
 impl Drop for Console {
     fn drop(&mut self) {
         // These fail only where it has ended already.
-        let group = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let group = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
         let _ = self.child.wait();
     }

@@ -130,7 +130,28 @@ impl Drop for UserDatapath {
                 tracing::error!("a worker panicked");
             }
         }
+        if let Some(edges) = Arc::into_inner(std::mem::take(&mut self.edges)) {
+            close_at_once(edges);
+        }
     }
+}
+
+/// Closes the sockets of all edges from several threads: the kernel waits for every packet socket
+/// until no processor can still be handing it a frame (about 10 ms), and such waits overlap.
+fn close_at_once(edges: Vec<Edge>) {
+    const THREADS: usize = 32;
+    let mut sockets: Vec<Box<dyn Send>> = Vec::new();
+    for edge in edges {
+        sockets.push(Box::new(edge.underlay));
+        sockets.extend(edge.ports.into_iter().map(|port| Box::new(port) as Box<dyn Send>));
+    }
+    let share = sockets.len().div_ceil(THREADS).max(1);
+    std::thread::scope(|scope| {
+        while !sockets.is_empty() {
+            let some = sockets.split_off(sockets.len().saturating_sub(share));
+            scope.spawn(move || drop(some));
+        }
+    });
 }
 
 /// CPU time of another thread of this process.

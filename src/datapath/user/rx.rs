@@ -204,9 +204,8 @@ impl RxBatch {
                 Ok(Some((vnet, len))) => {
                     self.received.push(Received { vnet, len, ..Received::default() });
                 }
-                Ok(None) => break,
                 Err(error) if i == 0 => return Err(error),
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             }
         }
         Ok(self.received.len())

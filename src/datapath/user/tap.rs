@@ -16,8 +16,8 @@ use crate::wire::ethernet::{self, Mac, ethertype};
 /// TCP over both IPs, and UDP (Linux 6.2).
 const OFFLOADS: [libc::c_uint; 4] = [0x01 | 0x02 | 0x04 | 0x20 | 0x40, 0x01 | 0x02 | 0x04, 0x01, 0];
 /// `TUNSETIFF` and `TUNSETOFFLOAD`: `_IOW('T', 202, int)` and `_IOW('T', 208, unsigned int)`.
-const SET_INTERFACE: u32 = 0x4004_54CA;
-const SET_OFFLOAD: u32 = 0x4004_54D0;
+const SET_INTERFACE: libc::Ioctl = 0x4004_54CA;
+const SET_OFFLOAD: libc::Ioctl = 0x4004_54D0;
 /// Fails where a device of that name exists.
 const EXCLUSIVE: libc::c_int = 0x8000;
 
@@ -79,7 +79,7 @@ impl Tap {
         let flags = flags as libc::c_short;
         request.ifr_ifru.ifru_flags = flags;
         // SAFETY: the request is a valid `ifreq` that outlives the call.
-        if unsafe { libc::ioctl(fd.as_raw_fd(), SET_INTERFACE as _, &raw mut request) } < 0 {
+        if unsafe { libc::ioctl(fd.as_raw_fd(), SET_INTERFACE, &raw mut request) } < 0 {
             let error = io::Error::last_os_error();
             return Err(match error.raw_os_error() {
                 Some(libc::EBUSY | libc::EEXIST) => {
@@ -91,7 +91,7 @@ impl Tap {
         }
         let takes = |offloads: &&libc::c_uint| {
             // SAFETY: the argument is a plain number.
-            let done = unsafe { libc::ioctl(fd.as_raw_fd(), SET_OFFLOAD as _, **offloads) };
+            let done = unsafe { libc::ioctl(fd.as_raw_fd(), SET_OFFLOAD, **offloads) };
             done >= 0
         };
         let taken = OFFLOADS.iter().find(takes);
@@ -113,16 +113,15 @@ impl Tap {
             .map_err(step("open a socket for its settings".into()))?;
         let mut settings = request(&self.name)?;
         settings.ifr_ifru.ifru_mtu = i32::try_from(mtu).unwrap_or(i32::MAX);
-        call(&socket, libc::SIOCSIFMTU as _, &mut settings)
+        call(&socket, libc::SIOCSIFMTU, &mut settings)
             .map_err(step(format!("set its MTU to {mtu}")))?;
-        call(&socket, libc::SIOCGIFFLAGS as _, &mut settings)
-            .map_err(step("read its flags".into()))?;
+        call(&socket, libc::SIOCGIFFLAGS, &mut settings).map_err(step("read its flags".into()))?;
         // SAFETY: the kernel has just filled in this member.
         let flags = unsafe { settings.ifr_ifru.ifru_flags };
         #[allow(clippy::cast_possible_truncation)] // 16 bits of flags
         let up = libc::IFF_UP as libc::c_short;
         settings.ifr_ifru.ifru_flags = flags | up;
-        call(&socket, libc::SIOCSIFFLAGS as _, &mut settings).map_err(step("take it up".into()))
+        call(&socket, libc::SIOCSIFFLAGS, &mut settings).map_err(step("take it up".into()))
     }
 
     /// Its name.
@@ -213,7 +212,7 @@ pub(super) fn write(device: RawFd, pieces: &[libc::iovec], bare: bool) -> io::Re
 /// What the system says.
 pub fn mtu(socket: &impl AsRawFd, name: &str) -> io::Result<u32> {
     let mut settings = request(name)?;
-    call(socket, libc::SIOCGIFMTU as _, &mut settings)?;
+    call(socket, libc::SIOCGIFMTU, &mut settings)?;
     // SAFETY: the kernel has just filled in this member.
     let mtu = unsafe { settings.ifr_ifru.ifru_mtu };
     u32::try_from(mtu).map_err(io::Error::other)
@@ -236,8 +235,8 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
     Ok(request)
 }
 
-fn call(socket: &impl AsRawFd, what: u32, request: &mut libc::ifreq) -> io::Result<()> {
+fn call(socket: &impl AsRawFd, what: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     // SAFETY: the request is a valid `ifreq` that outlives the call.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), what as _, std::ptr::from_mut(request)) };
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), what, std::ptr::from_mut(request)) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

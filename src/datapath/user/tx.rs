@@ -139,6 +139,12 @@ impl From<std::net::SocketAddr> for Address {
     }
 }
 
+impl Default for TxBatch {
+    fn default() -> Self {
+        TxBatch::new()
+    }
+}
+
 impl TxBatch {
     /// An empty batch.
     #[must_use]
@@ -405,6 +411,7 @@ fn wait_writable(socket: RawFd) {
 #[cfg(test)]
 impl TxBatch {
     /// What would be sent: socket and bytes of each message.
+    #[allow(clippy::missing_panics_doc, clippy::must_use_candidate)] // for tests only
     pub fn messages(&self, rx: &RxBatch) -> Vec<(RawFd, Vec<u8>)> {
         let bytes = |piece: &Piece| match piece {
             Piece::Header(span) => self.arena[span.start..span.start + span.len].to_vec(),
