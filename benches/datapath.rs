@@ -55,7 +55,7 @@ fn segmenting(c: &mut Criterion) {
         b.iter(|| {
             cut(black_box(&frame), &meta, |headers, payload| {
                 black_box((headers, payload));
-            })
+            });
         });
     });
     let mut rx = RxBatch::new(RxKind::Inet, 1);

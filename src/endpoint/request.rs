@@ -95,8 +95,12 @@ impl Request {
         let checksum = self.csum;
         let extras =
             Extras { key: self.key.is_some(), checksum, sequence: self.seq, ..Extras::default() };
-        // The IP packets of a tagged frame are as large as those of the interface.
-        let cost = if encap.is_tag() { 0 } else { overhead(encap, v6, &extras) };
+        let cost = match encap {
+            // Linux's ports take one tag beyond their MTU, so a second one is the inner packet's loss.
+            Encap::Vlan => 0,
+            Encap::Qinq => 4,
+            _ => overhead(encap, v6, &extras),
+        };
         let fits = below.mtu.saturating_sub(cost);
         let mtu = self.mtu.unwrap_or(fits);
         if !(68..=65_535).contains(&mtu) {

@@ -188,7 +188,8 @@ fn tunnel_checksums(packet: &mut [u8], walk: &[Layer], l4: usize) {
 fn finish(packet: &mut [u8], start: usize, offset: usize) {
     let Some(body) = packet.get(start..) else { return };
     let value = !fold(sum(body, 0));
-    put16(packet, start + offset, if value == 0 { 0xFFFF } else { value });
+    // Only UDP, whose field lies at 6, has a 0 that means "none" (RFC 768).
+    put16(packet, start + offset, if value == 0 && offset == 6 { 0xFFFF } else { value });
 }
 
 /// Adds 16-bit words in network order (RFC 1071).
