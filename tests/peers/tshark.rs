@@ -31,6 +31,16 @@ pub fn packets(file: &Path, filter: &str, more: &[&str], fields: &[&str]) -> Vec
     for field in fields {
         arguments.extend(["-e", field]);
     }
+    // A tunnel's source port may be any number, and tshark would read the packet as whatever is
+    // known by it (67: DHCP); so the tunnels are all it may know over UDP.
+    let decodes = run("tshark", &["-G", "decodes"]);
+    let over_udp = decodes.lines().filter_map(|line| {
+        let mut words = line.split('\t');
+        (words.next() == Some("udp.port")).then(|| words.nth(1)).flatten()
+    });
+    for protocol in over_udp.filter(|name| !name.starts_with("vxlan") && *name != "geneve") {
+        arguments.extend(["--disable-protocol", protocol]);
+    }
     let lines = run("tshark", &arguments);
     let values = |text: &str| match text {
         "" => Vec::new(),
