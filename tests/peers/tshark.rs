@@ -38,7 +38,7 @@ pub fn packets(file: &Path, filter: &str, more: &[&str], fields: &[&str]) -> Vec
         let mut words = line.split('\t');
         (words.next() == Some("udp.port")).then(|| words.nth(1)).flatten()
     });
-    for protocol in over_udp.filter(|name| !name.starts_with("vxlan") && *name != "geneve") {
+    for protocol in over_udp.filter(|n| !n.starts_with("vxlan") && !["geneve", "gre"].contains(n)) {
         arguments.extend(["--disable-protocol", protocol]);
     }
     let lines = run("tshark", &arguments);
