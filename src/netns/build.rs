@@ -200,10 +200,11 @@ impl Draft {
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
-            site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
-            if filters && !vlans::vids(variant).is_empty() {
-                site.requests.push(link::filter_vlans(index, BRIDGE));
-            }
+            site.requests.push(if filters && !vlans::vids(variant).is_empty() {
+                link::vlan_bridge(BRIDGE, index, tree, AGEING)
+            } else {
+                link::bridge(BRIDGE, index, Some(tree), AGEING)
+            });
             site.requests.push(link::up(index, BRIDGE));
         }
         Ok(())
