@@ -21,6 +21,7 @@ use crate::ids::Encap;
 use crate::lab::{Datapath, Fabric};
 use crate::measure::Place;
 use crate::plan::{Node, NodeKind, Variant};
+use crate::system;
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -255,6 +256,10 @@ impl Draft {
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
             site.requests.push(link::up(eth0, VM_INTERFACE));
+            // The engine's packet socket would lose them.
+            if !system::describes_udp_super_frames() {
+                site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
+            }
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 site.requests.push(address::address(eth0, VM_INTERFACE, net));
             }

@@ -121,6 +121,7 @@ fn measure(
     stop: &AtomicBool,
 ) -> Result<Found, RunError> {
     let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
+    testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
         if !stop.load(Relaxed) {
@@ -129,6 +130,8 @@ fn measure(
         }
         found.variants.push(result);
     }
+    // From here on nobody looks at packets but a capture.
+    testbed.watched(plan.capture.is_some());
     let before = snapshots(testbed, plan)?;
     let mut rounds = Rounds::new(plan);
     found.complete = rounds.run(testbed, plan, progress, stop);
