@@ -366,6 +366,7 @@ mod arbitrary {
                 links,
                 drops: [(name.clone(), n)].into(),
                 tables: [(name, n)].into(),
+                ..VariantResult::default()
             })
     }
 

@@ -18,6 +18,31 @@ pub enum IpVersion {
     Ipv6,
 }
 
+/// What routers choose among equal-cost paths by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ecmp {
+    /// Outer addresses.
+    Addresses,
+    /// Outer addresses and, where the packet has some, TCP or UDP ports.
+    #[default]
+    Ports,
+    /// Also the addresses and ports inside GRE and IP in IP, where the kernel looks there (Linux 5.12).
+    Inner,
+}
+
+impl Ecmp {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ecmp::Addresses => "addresses",
+            Ecmp::Ports => "ports",
+            Ecmp::Inner => "inner",
+        }
+    }
+}
+
 /// What becomes of tenants' packets that do not fit the underlay with their headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -100,6 +125,12 @@ pub struct EngineSettings {
     /// Service VID, the outer tag (`qinq`); 100 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<VlanId>,
+    /// Addresses of each endpoint, 1 where absent: flows are spread over the pairs (`nvgre`, RFC 7637 section 4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nve_addresses: Option<u32>,
+    /// UDP source ports of each VTEP, 16 where absent: flows are spread over them (`vxlan`, `geneve`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_ports: Option<u32>,
 }
 
 impl EngineSettings {
@@ -128,6 +159,8 @@ impl EngineSettings {
             ("inner_tags", self.inner_tags, &[Encap::Vxlan]),
             ("options", !self.options.is_empty(), &[Encap::Geneve]),
             ("service", self.service.is_some(), &[Encap::Qinq]),
+            ("nve_addresses", self.nve_addresses.is_some(), &[Encap::Nvgre]),
+            ("source_ports", self.source_ports.is_some(), &[Encap::Vxlan, Encap::Geneve]),
         ];
         used.into_iter().filter(|(_, used, _)| *used).map(|(key, _, of)| (key, of)).collect()
     }

@@ -1,9 +1,12 @@
 //! From a planned edge to the configuration of an engine.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::TestbedError;
-use crate::datapath::user::{EdgeConfig, Oversize, RouteConfig, Via};
+use crate::datapath::user::{EdgeConfig, Extras, Oversize, RouteConfig, Via};
 use crate::encap::{
     DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, SentOptions, Sequence, Stt, Vlan, Vxlan,
 };
@@ -67,6 +70,32 @@ pub(super) fn config(
     })
 }
 
+/// What only some edges have.
+pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedError> {
+    let groups = edge.networks.iter().filter_map(|n| n.group.map(|group| (n.id, group)));
+    let others = variant.edges.iter().filter(|other| other.host != edge.host);
+    let peers = others.filter_map(|other| Some((other.vtep?, other.more_addresses.clone())));
+    let mut neighbours = Vec::new();
+    if variant.learning == Learning::Static && variant.encap.carries_ethernet() {
+        for network in edge.networks.iter().filter(|network| !network.fdb.is_empty()) {
+            let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
+            for vm in tenant.flat_map(|t| &t.vms).filter(|vm| vm.host != edge.host) {
+                let mac: Mac = vm.mac.parse().map_err(TestbedError::Mac)?;
+                let addresses = std::iter::once(vm.address).chain(vm.address6);
+                neighbours.extend(addresses.map(|net| (network.id, net.addr(), mac)));
+            }
+        }
+    }
+    let usual = Extras::default();
+    Ok(Extras {
+        groups: groups.collect(),
+        own_addresses: edge.more_addresses.clone(),
+        peer_addresses: peers.filter(|(_, more)| !more.is_empty()).collect(),
+        source_ports: variant.engine.source_ports.map_or(usual.source_ports, |n| n as usize),
+        neighbours,
+    })
+}
+
 /// The ways from an edge to all VMs of its tenants, for encapsulations that carry IP packets.
 fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedError> {
     if variant.encap.carries_ethernet() {
@@ -86,6 +115,18 @@ fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedErr
             };
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 routes.push(RouteConfig { network: network.id, address: net.addr(), via });
+                // GRE passes on whatever a router would broadcast (RFC 2784); IP in IP is for
+                // packets to one address.
+                if let (Encap::Gre, IpNet::V4(net)) = (variant.encap, net) {
+                    for address in [net.broadcast(), Ipv4Addr::BROADCAST] {
+                        let address = address.into();
+                        routes.push(RouteConfig {
+                            network: network.id,
+                            address,
+                            via: Via::Everyone,
+                        });
+                    }
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! From the underlay to VMs' ports.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -30,18 +30,13 @@ const HEADERS: usize = 256;
 /// What the underlay's socket says.
 pub fn from_underlay(
     edge: &Edge,
+    socket: BorrowedFd<'_>,
     rx: &mut RxBatch,
     tx: &mut TxBatch,
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let socket = match &edge.underlay {
-        Underlay::Frame { nic } => nic,
-        Underlay::Udp { receiver, .. } => receiver,
-        Underlay::Ip { socket } => socket,
-        Underlay::Stt(link) => &link.nic,
-    };
-    let count = rx.receive(socket.as_fd())?;
+    let count = rx.receive(socket)?;
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
@@ -143,7 +138,7 @@ impl Way<'_> {
     ) -> Result<(), DropReason> {
         let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
         let incoming = stt::incoming(bytes)?;
-        if incoming.destination != link.local {
+        if !link.takes(incoming.destination) {
             return Err(DropReason::NotForUs);
         }
         let source = IpAddr::V4(incoming.source);
@@ -162,7 +157,7 @@ impl Way<'_> {
         let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = waiting.lost();
         let now = Duration::from_millis(self.now);
-        let ends = (source, link.local.into());
+        let ends = (source, incoming.destination.into());
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
@@ -348,6 +343,14 @@ impl Way<'_> {
         let from = routes.hop(decap.network, source).ok_or(DropReason::BadSource)?;
         if from.location != Location::Peer(peer) {
             return Err(DropReason::BadSource);
+        }
+        if let Some(mac) = routes.to_all(decap.network, destination) {
+            let network = self.edge.switch.network(decap.network);
+            for port in &network.ok_or(DropReason::UnknownNetwork)?.ports {
+                let done = self.to_routed(*port, mac, kind, tos, inner);
+                self.count_failure(done);
+            }
+            return Ok(());
         }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };

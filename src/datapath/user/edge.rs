@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::extras::Extras;
+use super::groups;
+use super::neighbours::Neighbours;
 use super::oversize::Oversize;
 use super::routes::{RouteConfig, Routes};
 use super::sockets;
@@ -12,11 +15,8 @@ use super::stt::SttLink;
 use super::tap::{Port, Tap};
 use super::tx::{Address, Outlet};
 use crate::encap::{Engine, Transport};
-use crate::vswitch::{NetworkConfig, Peer, PortId, Switch};
-
-/// UDP sockets to send from, each with a source port of its own: the flows of all tenants spread
-/// over them, and so over the equal-cost paths of the underlay.
-const SOURCE_PORTS: usize = 16;
+use crate::vswitch::{Location, NetworkConfig, Peer, PortId, Switch};
+use crate::wire::ethernet::Mac;
 
 /// One host's edge as it is to be.
 #[derive(Debug, Clone)]
@@ -54,6 +54,12 @@ pub struct Edge {
     pub(super) ports: Vec<Port>,
     pub(super) underlay: Underlay,
     pub(super) outlet: Outlet,
+    /// Sockets that take what is sent to groups.
+    pub(super) groups: Vec<OwnedFd>,
+    /// Addresses of each peer in the outlet.
+    pub(super) far_addresses: usize,
+    /// Answers for what is known.
+    pub(super) neighbours: Neighbours,
     /// Where the engine carries no Ethernet, and the edge is a router.
     pub(super) routes: Option<Routes>,
     pub(super) inner_mtu: usize,
@@ -79,8 +85,8 @@ pub(super) enum Underlay {
     },
     /// IP packets of the tunnel's protocol.
     Ip {
-        /// Raw socket.
-        socket: OwnedFd,
+        /// Raw sockets, one for each address of ours.
+        sockets: Vec<OwnedFd>,
     },
     /// Super-frames that look like TCP.
     Stt(Box<SttLink>),
@@ -92,10 +98,18 @@ impl Edge {
     /// # Errors
     /// The socket that could not be opened, why, and at which host.
     pub fn open(config: &EdgeConfig) -> io::Result<Self> {
+        Self::open_with(config, &Extras::default())
+    }
+
+    /// As [`Edge::open`], with what only some edges have.
+    ///
+    /// # Errors
+    /// As [`Edge::open`].
+    pub fn open_with(config: &EdgeConfig, extras: &Extras) -> io::Result<Self> {
         let port = |name: &String| sockets::packet(name).map(Port::Packet);
         let ports = config.ports.iter().map(port).collect::<io::Result<_>>();
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
-        Self::with_ports(config, ports.map_err(at_host)?)
+        Self::with_ports(config, ports.map_err(at_host)?, extras)
     }
 
     /// As [`Edge::open`], with a device of the host itself as the only port instead of those that
@@ -104,24 +118,34 @@ impl Edge {
     /// # Errors
     /// As [`Edge::open`].
     pub fn with_tap(config: &EdgeConfig, tap: Tap) -> io::Result<Self> {
-        Self::with_ports(config, vec![Port::Tap(tap)])
+        Self::with_ports(config, vec![Port::Tap(tap)], &Extras::default())
     }
 
-    fn with_ports(config: &EdgeConfig, ports: Vec<Port>) -> io::Result<Self> {
+    fn with_ports(config: &EdgeConfig, ports: Vec<Port>, extras: &Extras) -> io::Result<Self> {
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
-        let switch = Switch::new(&config.networks);
-        let (underlay, port) = underlay(config, switch.peers()).map_err(at_host)?;
-        let address = |peer: &Peer| match peer {
-            Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
-            Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
-        };
+        let mut switch = Switch::new(&config.networks);
+        for (network, group) in &extras.groups {
+            switch.flood_to(*network, *group);
+        }
+        for (of, more) in &extras.peer_addresses {
+            for address in more {
+                switch.also_known_as(*of, *address);
+            }
+        }
+        let (mut underlay, port) = underlay(config, switch.peers(), extras).map_err(at_host)?;
+        let groups = groups::join(config, extras, &mut underlay, port).map_err(at_host)?;
+        let far_addresses = 1 + extras.own_addresses.len();
+        let addresses = switch.peers().iter().flat_map(|peer| {
+            let all = extras.addresses_of(*peer, far_addresses);
+            all.into_iter().map(|ip| Address::from(SocketAddr::new(ip, port)))
+        });
+        let addresses: Vec<Address> = addresses.collect();
         let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
         let taps = ports.iter().filter_map(|port| match port {
             Port::Tap(tap) => Some((port.as_raw_fd(), tap.is_bare())),
             Port::Packet(_) => None,
         });
-        let outlet =
-            Outlet::new(switch.peers().iter().map(address).collect(), joins).with_taps(taps);
+        let outlet = Outlet::new(addresses, joins).with_taps(taps);
         let routes = (!config.engine.encap().carries_ethernet()).then(|| {
             Routes::new(&config.routes, config.seed, |vtep| switch.peer_of(Peer::Vtep(vtep)))
         });
@@ -132,6 +156,9 @@ impl Edge {
             switch,
             underlay,
             outlet,
+            groups,
+            far_addresses,
+            neighbours: Neighbours::new(&extras.neighbours),
             routes,
             inner_mtu: config.inner_mtu as usize,
             oversize: config.oversize,
@@ -154,19 +181,48 @@ impl Edge {
         }
     }
 
-    /// The socket that receives from the fabric.
-    pub(super) fn underlay_socket(&self) -> RawFd {
+    /// How many sockets receive from the fabric. STT's packet socket sees what is for groups by
+    /// itself, and the members' own sockets stay empty.
+    pub(super) fn receivers(&self) -> usize {
         match &self.underlay {
-            Underlay::Frame { nic } => nic.as_raw_fd(),
-            Underlay::Udp { receiver, .. } => receiver.as_raw_fd(),
-            Underlay::Ip { socket } => socket.as_raw_fd(),
-            Underlay::Stt(link) => link.socket(),
+            Underlay::Stt(_) => 1,
+            _ => self.own_receivers().len() + self.groups.len(),
+        }
+    }
+
+    /// One of them.
+    pub(super) fn receiver(&self, index: usize) -> Option<BorrowedFd<'_>> {
+        self.own_receivers().iter().chain(&self.groups).map(AsFd::as_fd).nth(index)
+    }
+
+    fn own_receivers(&self) -> &[OwnedFd] {
+        match &self.underlay {
+            Underlay::Frame { nic } => std::slice::from_ref(nic),
+            Underlay::Udp { receiver, .. } => std::slice::from_ref(receiver),
+            Underlay::Ip { sockets } => sockets,
+            Underlay::Stt(link) => std::slice::from_ref(&link.nic),
+        }
+    }
+
+    /// How many peers a network has, and to how many places its BUM frames are sent.
+    #[must_use]
+    pub fn remotes(&self, network: u64) -> Option<(usize, usize)> {
+        let network = self.switch.network(network)?;
+        Some((network.peers.len(), network.flood.len()))
+    }
+
+    /// Where the MAC of a VM of a network lives, as a VTEP's address, if it was learned.
+    #[must_use]
+    pub fn learned(&self, network: u64, mac: Mac, now: u64) -> Option<IpAddr> {
+        match self.switch.locate(network, mac, now)? {
+            Location::Peer(peer) => self.switch.peers().get(peer.0)?.address(),
+            Location::Port(_) => None,
         }
     }
 }
 
 /// The sockets towards the fabric, and the port that tunnels go to.
-fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> {
+fn underlay(config: &EdgeConfig, peers: &[Peer], extras: &Extras) -> io::Result<(Underlay, u16)> {
     let needs = || io::Error::new(io::ErrorKind::InvalidInput, "a tunnel needs an address");
     let vtep = config.vtep.ok_or_else(needs);
     let fragment = config.oversize == Oversize::Fragment;
@@ -175,18 +231,16 @@ fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> 
         Transport::Udp { port } => {
             let vtep = vtep?;
             let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
-            let senders = sockets::udp_senders(vtep, SOURCE_PORTS, config.seed, fragment)?;
+            let senders = sockets::udp_senders(vtep, extras.source_ports, config.seed, fragment)?;
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
-            Ok((Underlay::Ip { socket: sockets::raw(vtep?, protocol, fragment)? }, 0))
+            let all = std::iter::once(vtep?).chain(extras.own_addresses.iter().copied());
+            let sockets = all.map(|address| sockets::raw(address, protocol, fragment));
+            Ok((Underlay::Ip { sockets: sockets.collect::<io::Result<_>>()? }, 0))
         }
         Transport::Stt { port } => {
-            let address = |peer: &Peer| match peer {
-                Peer::Vtep(address) => Some(*address),
-                Peer::Fabric => None,
-            };
-            let peers: Vec<_> = peers.iter().map(address).collect();
+            let peers: Vec<_> = peers.iter().map(Peer::address).collect();
             let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
             Ok((Underlay::Stt(Box::new(link)), 0))
         }

@@ -129,6 +129,14 @@ impl Way<'_> {
         if let Some(routes) = &edge.routes {
             return self.route(routes, &mut frame);
         }
+        if meta.dst.is_group() && edge.neighbours.has(network.id) {
+            let mut answer = [0; routes::MAX_ANSWER];
+            if let Some(len) = edge.neighbours.answer(network.id, bytes, &mut answer) {
+                self.room(1)?;
+                self.reply(answer.get(..len).unwrap_or_default());
+                return Ok(());
+            }
+        }
         match edge.switch.from_port(self.port, meta.dst, meta.src, self.now) {
             Verdict::Drop(reason) => Err(reason),
             Verdict::To(Location::Port(to)) => self.to_port(&frame, to),
@@ -141,10 +149,10 @@ impl Way<'_> {
                     self.count_failure(done);
                 }
                 // What goes to ports refers to the same bytes, which `complete` finishes.
-                if !network.peers.is_empty() && !frame.vnet.is_gso() && frame.vnet.needs_csum() {
+                if !network.flood.is_empty() && !frame.vnet.is_gso() && frame.vnet.needs_csum() {
                     self.flush();
                 }
-                for peer in &network.peers {
+                for peer in &network.flood {
                     let done = self.to_peer(&mut frame, *peer);
                     self.count_failure(done);
                 }
@@ -194,6 +202,7 @@ impl Way<'_> {
             let mut answer = [0; routes::MAX_ANSWER];
             match routes.answer(frame.network, self.port, bytes, &mut answer) {
                 Err(DropReason::UnknownProtocol) if !asks => {}
+                Err(DropReason::UnknownProtocol) if ip => return self.to_everyone(routes, frame),
                 Err(reason) => return Err(reason),
                 Ok(0) => return Ok(()),
                 Ok(len) => {
@@ -219,8 +228,40 @@ impl Way<'_> {
         }
     }
 
+    /// A broadcast or multicast packet, to all VMs of the network where it passes them on. It is
+    /// one hop like any other packet.
+    fn to_everyone(&mut self, routes: &Routes, frame: &mut Frame) -> Result<(), DropReason> {
+        let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+        let kind = frame.meta.ethertype;
+        let packet = bytes.get_mut(ethernet::LEN..).ok_or(DropReason::Truncated)?;
+        let (_, destination) = routes::addresses(kind, packet)?;
+        let dst = routes.to_all(frame.network, destination).ok_or(DropReason::UnknownProtocol)?;
+        routes::decrement(kind, packet)?;
+        ethernet::Header { dst, src: routes.mac, ethertype: kind }.emit(bytes)?;
+        let (network, from) = (self.edge.switch.network_of(self.port), self.port);
+        for to in network.ports.iter().filter(|port| **port != from) {
+            let done = self.to_port(frame, *to);
+            self.count_failure(done);
+        }
+        if !frame.vnet.is_gso() && frame.vnet.needs_csum() {
+            self.flush();
+        }
+        self.strip(frame)?;
+        for peer in &network.flood {
+            let done = self.to_peer(frame, *peer);
+            self.count_failure(done);
+        }
+        Ok(())
+    }
+
     /// The packet of a frame, without its Ethernet header.
     fn tunnel(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
+        self.strip(frame)?;
+        self.to_peer(frame, peer)
+    }
+
+    /// Takes the Ethernet header off.
+    fn strip(&self, frame: &mut Frame) -> Result<(), DropReason> {
         frame.kind = match frame.meta.ethertype {
             ethertype::IPV4 => InnerKind::Ipv4,
             ethertype::IPV6 => InnerKind::Ipv6,
@@ -230,7 +271,7 @@ impl Way<'_> {
         let packet = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         frame.meta = flow::packet(packet, self.edge.seed)?;
         frame.vnet = frame.vnet.without(ethernet::LEN as u16);
-        self.to_peer(frame, peer)
+        Ok(())
     }
 
     /// To another VM of this host, as it came.
@@ -256,14 +297,29 @@ impl Way<'_> {
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
-            Underlay::Ip { socket } => (socket, 1),
+            Underlay::Ip { sockets } => (&sockets[self.near(flow, sockets.len(), peer)], 1),
             Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
         };
-        let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
-            return Err(DropReason::UnknownDestination);
+        let segments = match self.edge.switch.peers()[peer.0] {
+            Peer::Fabric => return Err(DropReason::UnknownDestination),
+            Peer::Vtep(_) => segments,
+            // Linux's routers forward nothing to groups that they would have to cut.
+            Peer::Group(_) => 1,
         };
         let socket = socket.as_raw_fd();
-        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, segments })
+        // A flow stays on one pair of addresses (RFC 7637 section 4.3).
+        let far = self.edge.far_addresses;
+        let address = Some(peer.0 * far + flow / far % far);
+        self.to_vtep(frame, Target { socket, address, tos, segments })
+    }
+
+    /// Which of our addresses a flow leaves from; what is for a group always from the first, where
+    /// its distribution tree starts.
+    fn near(&self, flow: usize, addresses: usize, peer: PeerId) -> usize {
+        match self.edge.switch.peers()[peer.0] {
+            Peer::Group(_) => 0,
+            _ => flow % addresses.max(1),
+        }
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
@@ -304,9 +360,8 @@ impl Way<'_> {
         tos: u8,
     ) -> Result<(), DropReason> {
         self.room(1)?;
-        let Peer::Vtep(address) = self.edge.switch.peers()[peer.0] else {
-            return Err(DropReason::UnknownDestination);
-        };
+        let address =
+            self.edge.switch.peers()[peer.0].address().ok_or(DropReason::UnknownDestination)?;
         let offload = frame.offload();
         if offload.is_none() {
             if frame.vnet.is_gso() {

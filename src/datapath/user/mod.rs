@@ -9,6 +9,9 @@ pub mod coalesce;
 mod decap;
 mod edge;
 mod encap;
+mod extras;
+mod groups;
+mod neighbours;
 mod nexthop;
 mod oversize;
 mod routes;
@@ -33,6 +36,7 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use extras::Extras;
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
 pub use tap::{Tap, mtu};
@@ -61,7 +65,9 @@ impl UserDatapath {
         for (index, edge) in edges.iter().enumerate() {
             let share = &mut shares[2 * index % count];
             share.extend((0..edge.ports.len()).map(|p| Source::Port(index, PortId(p))));
-            shares[(2 * index + 1) % count].push(Source::Underlay(index));
+            let sockets = 0..edge.receivers();
+            let share = &mut shares[(2 * index + 1) % count];
+            share.extend(sockets.map(|s| Source::Underlay(index, s)));
         }
         let edges = Arc::new(edges);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
@@ -74,6 +80,12 @@ impl UserDatapath {
             datapath.workers.push(thread.spawn(move || worker.run())?);
         }
         Ok(datapath)
+    }
+
+    /// The edge of a host, by the name it was configured with.
+    #[must_use]
+    pub fn edge(&self, host: &str) -> Option<&Edge> {
+        self.edges.iter().find(|edge| edge.host == host)
     }
 
     /// CPU time the workers have used so far.
@@ -143,6 +155,7 @@ fn close_at_once(edges: Vec<Edge>) {
     let mut sockets: Vec<Box<dyn Send>> = Vec::new();
     for edge in edges {
         sockets.push(Box::new(edge.underlay));
+        sockets.push(Box::new(edge.groups));
         sockets.extend(edge.ports.into_iter().map(|port| Box::new(port) as Box<dyn Send>));
     }
     let share = sockets.len().div_ceil(THREADS).max(1);

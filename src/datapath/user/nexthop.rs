@@ -16,6 +16,7 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage}
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr as NetlinkAddress, protocols::NETLINK_ROUTE};
 
+use super::routes::group_mac;
 use crate::wire::ethernet::Mac;
 
 /// How long an answer is used, in milliseconds.
@@ -74,6 +75,9 @@ impl NextHops {
     /// The MAC that leads to a peer at `now` (milliseconds of a steady clock).
     pub fn mac(&self, peer: usize, now: u64) -> Option<Mac> {
         let entry = self.peers.get(peer)?;
+        if entry.address.is_multicast() {
+            return Some(group_mac(entry.address.into()));
+        }
         if now >= entry.due.load(Relaxed) {
             self.ask(entry, now);
         }

@@ -187,6 +187,66 @@ fn filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> {
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
 }
 
+/// Largest number of routers between a packet to a group and a member: as to one address.
+const GROUP_TTL: libc::c_int = 64;
+
+/// Lets a socket send to groups through the interface of this index, without taking its own
+/// copies back.
+///
+/// # Errors
+/// What the system says.
+pub fn send_to_groups(fd: &OwnedFd, interface: u32) -> io::Result<()> {
+    let index = libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if socket::getsockname::<SockaddrStorage>(fd.as_raw_fd())?.as_sockaddr_in6().is_some() {
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, index)?;
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, GROUP_TTL)?;
+        return set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0);
+    }
+    let none = libc::in_addr { s_addr: 0 };
+    let member = libc::ip_mreqn { imr_multiaddr: none, imr_address: none, imr_ifindex: index };
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, member)?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, GROUP_TTL)?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0)
+}
+
+/// Joins a group on the interface of this index, until the socket is closed.
+///
+/// # Errors
+/// What the system says, with the group named.
+pub fn join(fd: &OwnedFd, group: IpAddr, interface: u32) -> io::Result<()> {
+    let joined = match group {
+        IpAddr::V4(group) => {
+            let index =
+                libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let member = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr { s_addr: u32::from(group).to_be() },
+                imr_address: libc::in_addr { s_addr: 0 },
+                imr_ifindex: index,
+            };
+            set(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, member)
+        }
+        IpAddr::V6(group) => {
+            let member = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+                ipv6mr_interface: interface,
+            };
+            set(fd, libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, member)
+        }
+    };
+    joined.map_err(|e| io::Error::new(e.kind(), format!("join the group {group}: {e}")))
+}
+
+/// A UDP socket that receives nothing.
+///
+/// # Errors
+/// What the system says.
+pub fn silent_udp(of: IpAddr) -> io::Result<OwnedFd> {
+    let local = SocketAddr::new(of, 0);
+    let fd = inet(local, SockType::Datagram, 0, false)?;
+    filter(&fd, &[instruction(libc::BPF_RET, 0, 0, 0)])?;
+    Ok(fd)
+}
+
 fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {
     let (level, option) = match local {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),

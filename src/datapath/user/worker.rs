@@ -6,7 +6,7 @@
 //! hosts are placed.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,8 +29,8 @@ const BATCH: usize = 64;
 pub(super) enum Source {
     /// A VM's port.
     Port(usize, PortId),
-    /// An edge's underlay.
-    Underlay(usize),
+    /// One of an edge's sockets towards the underlay.
+    Underlay(usize, usize),
 }
 
 /// One worker's share.
@@ -58,10 +58,10 @@ impl Worker {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
             match *source {
                 Source::Port(edge, port) => epoll.add(&edges[edge].ports[port.0], event)?,
-                Source::Underlay(edge) => {
-                    // SAFETY: the edges live as long as the worker.
-                    let fd = unsafe { BorrowedFd::borrow_raw(edges[edge].underlay_socket()) };
-                    epoll.add(fd, event)?;
+                Source::Underlay(edge, socket) => {
+                    if let Some(fd) = edges[edge].receiver(socket) {
+                        epoll.add(fd, event)?;
+                    }
                 }
             }
         }
@@ -100,13 +100,14 @@ impl Worker {
                     Source::Port(edge, port) => {
                         encap::from_port(&self.edges[edge], port, &mut packets, &mut tx, now)
                     }
-                    Source::Underlay(edge) => {
+                    Source::Underlay(edge, socket) => {
                         let edge = &self.edges[edge];
+                        let Some(socket) = edge.receiver(socket) else { continue };
                         let rx = match edge.engine.transport() {
                             Transport::Frame | Transport::Stt { .. } => &mut packets,
                             Transport::Udp { .. } | Transport::Ip { .. } => &mut datagrams,
                         };
-                        decap::from_underlay(edge, rx, &mut tx, &mut coalescer, now)
+                        decap::from_underlay(edge, socket, rx, &mut tx, &mut coalescer, now)
                     }
                 };
                 if let Err(error) = done {

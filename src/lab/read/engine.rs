@@ -1,11 +1,20 @@
 //! `carrier.engine`: what the engines are told beyond the encapsulation's name.
 
 use super::At;
-use crate::lab::limits::{OPTION_DATA, OPTIONS};
+use crate::lab::limits::{NVE_ADDRESSES, OPTION_DATA, OPTIONS, SOURCE_PORTS};
 use crate::lab::model::{EngineSettings, GeneveOption};
 
 pub(super) fn settings(at: &At<'_>) -> EngineSettings {
-    let keys = ["strict", "csum", "seq", "inner_tags", "options", "service"];
+    let keys = [
+        "strict",
+        "csum",
+        "seq",
+        "inner_tags",
+        "options",
+        "service",
+        "nve_addresses",
+        "source_ports",
+    ];
     let Some(fields) = at.fields("a map, e.g. `{ strict: true }`", &keys) else {
         return EngineSettings::default();
     };
@@ -17,7 +26,19 @@ pub(super) fn settings(at: &At<'_>) -> EngineSettings {
         inner_tags: truth("inner_tags").unwrap_or_default(),
         options: fields.get("options").map(|at| options(&at)).unwrap_or_default(),
         service: fields.get("service").and_then(|at| at.id("VLAN id")),
+        nve_addresses: fields.get("nve_addresses").and_then(|at| nve_addresses(&at)),
+        source_ports: fields.get("source_ports").and_then(|at| source_ports(&at)),
     }
+}
+
+/// Addresses of one NVGRE endpoint.
+pub(super) fn nve_addresses(at: &At<'_>) -> Option<u32> {
+    at.number("number of addresses", &NVE_ADDRESSES)
+}
+
+/// UDP source ports of one VTEP.
+pub(super) fn source_ports(at: &At<'_>) -> Option<u32> {
+    at.number("number of source ports", &SOURCE_PORTS)
 }
 
 fn options(at: &At<'_>) -> Vec<GeneveOption> {
