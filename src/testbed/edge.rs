@@ -75,14 +75,20 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
     let groups = edge.networks.iter().filter_map(|n| n.group.map(|group| (n.id, group)));
     let others = variant.edges.iter().filter(|other| other.host != edge.host);
     let peers = others.filter_map(|other| Some((other.vtep?, other.more_addresses.clone())));
-    let mut neighbours = Vec::new();
+    let (mut neighbours, mut attached) = (Vec::new(), Vec::new());
     if variant.learning == Learning::Static && variant.encap.carries_ethernet() {
-        for network in edge.networks.iter().filter(|network| !network.fdb.is_empty()) {
+        let ports: Vec<&String> = edge.networks.iter().flat_map(|n| &n.ports).collect();
+        for network in edge.networks.iter().filter(|_| edge.vtep.is_some()) {
             let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
-            for vm in tenant.flat_map(|t| &t.vms).filter(|vm| vm.host != edge.host) {
+            for vm in tenant.flat_map(|t| &t.vms) {
                 let mac: Mac = vm.mac.parse().map_err(TestbedError::Mac)?;
-                let addresses = std::iter::once(vm.address).chain(vm.address6);
-                neighbours.extend(addresses.map(|net| (network.id, net.addr(), mac)));
+                if vm.host == edge.host {
+                    let port = ports.iter().position(|port| **port == vm.port);
+                    attached.extend(port.map(|port| (port, mac)));
+                } else {
+                    let addresses = std::iter::once(vm.address).chain(vm.address6);
+                    neighbours.extend(addresses.map(|net| (network.id, net.addr(), mac)));
+                }
             }
         }
     }
@@ -92,6 +98,7 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
         own_addresses: edge.more_addresses.clone(),
         peer_addresses: peers.filter(|(_, more)| !more.is_empty()).collect(),
         source_ports: variant.engine.source_ports.map_or(usual.source_ports, |n| n as usize),
+        attached,
         neighbours,
     })
 }

@@ -133,6 +133,13 @@ impl Switch {
         }
     }
 
+    /// Says for good which MAC address is behind a port.
+    pub fn attach(&mut self, port: PortId, mac: Mac) {
+        if let Some(index) = self.port_network.get(port.0) {
+            self.networks[*index].fdb.insert_static(mac, Location::Port(port));
+        }
+    }
+
     /// Takes packets from `address` as if they came from the VTEP `of`.
     pub fn also_known_as(&mut self, of: IpAddr, address: IpAddr) {
         if let Some(id) = self.peer_of(Peer::Vtep(of)) {
@@ -388,5 +395,18 @@ mod tests {
         let network = switch.network(1).unwrap();
         let _ = switch.from_peer(network, PeerId(0), BROADCAST, mac(6), 0);
         assert_eq!(switch.fdb_entries(), 2, "static learning takes nothing from the overlay");
+    }
+
+    #[test]
+    fn who_has_sent_nothing_is_reached_where_it_is_attached() {
+        let mut fixed = config(1, 1, &[vtep(2)]);
+        fixed.learning = false;
+        let mut switch = Switch::new(&[fixed]);
+        switch.attach(PortId(0), mac(1));
+        let network = switch.network(1).unwrap();
+        assert_eq!(
+            switch.from_peer(network, PeerId(0), mac(1), mac(5), 0),
+            Verdict::To(Location::Port(PortId(0)))
+        );
     }
 }

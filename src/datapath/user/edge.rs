@@ -127,6 +127,9 @@ impl Edge {
         for (network, group) in &extras.groups {
             switch.flood_to(*network, *group);
         }
+        for (port, mac) in &extras.attached {
+            switch.attach(PortId(*port), *mac);
+        }
         for (of, more) in &extras.peer_addresses {
             for address in more {
                 switch.also_known_as(*of, *address);

@@ -20,6 +20,8 @@ pub struct Extras {
     pub peer_addresses: Vec<(IpAddr, Vec<IpAddr>)>,
     /// UDP sockets to send from, each with a source port of its own.
     pub source_ports: usize,
+    /// MACs behind ports (counted over all networks) that are known before they send anything.
+    pub attached: Vec<(usize, Mac)>,
     /// By network id the addresses of VMs elsewhere: the edge answers who asks for their MACs.
     pub neighbours: Vec<(u64, IpAddr, Mac)>,
 }
@@ -31,6 +33,7 @@ impl Default for Extras {
             own_addresses: Vec::new(),
             peer_addresses: Vec::new(),
             source_ports: SOURCE_PORTS,
+            attached: Vec::new(),
             neighbours: Vec::new(),
         }
     }
