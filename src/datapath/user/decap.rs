@@ -35,13 +35,13 @@ pub fn from_underlay(
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let socket = match &edge.underlay {
-        Underlay::Frame { nic } => nic,
-        Underlay::Udp { receiver, .. } => receiver,
-        Underlay::Ip { socket } => socket,
-        Underlay::Stt(link) => &link.nic,
+    let count = match &edge.underlay {
+        Underlay::Frame { nic } => rx.receive(nic.as_fd())?,
+        Underlay::Udp { receiver, .. } => rx.receive(receiver.as_fd())?,
+        Underlay::Ip { socket, v4: true, .. } => rx.receive_nameless(socket.as_fd())?,
+        Underlay::Ip { socket, .. } => rx.receive(socket.as_fd())?,
+        Underlay::Stt(link) => rx.receive(link.nic.as_fd())?,
     };
-    let count = rx.receive(socket.as_fd())?;
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
@@ -127,11 +127,12 @@ impl Way<'_> {
 
     /// What a raw socket gives: over IPv4 the header first, over IPv6 not.
     fn behind_ip(&mut self, received: &Received, message: Span) -> Result<(), DropReason> {
-        if received.source.is_some_and(|source| source.is_ipv6()) {
+        if received.source.is_some() {
             return self.packet(received, received.tos, message);
         }
         let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
-        self.packet(received, header.tos, message.skip(header.header_len))
+        let received = Received { source: Some(header.src.into()), ..*received };
+        self.packet(&received, header.tos, message.skip(header.header_len))
     }
 
     /// A segment of STT, or a whole frame of it that nobody cut.

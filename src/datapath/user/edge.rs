@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use super::direct::DirectLink;
 use super::oversize::Oversize;
 use super::routes::{RouteConfig, Routes};
 use super::sockets;
@@ -39,6 +40,9 @@ pub struct EdgeConfig {
     pub oversize: Oversize,
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
+    /// Whether packets of an IP protocol may go straight to the NIC where that is faster: past the
+    /// host's routing policy, its firewall and IPsec. For hosts that have none of these.
+    pub direct: bool,
     /// The ways to all VMs' addresses, for encapsulations that carry IP packets; unused by others.
     pub routes: Vec<RouteConfig>,
     /// Seeds flow hashes and source ports.
@@ -81,6 +85,10 @@ pub(super) enum Underlay {
     Ip {
         /// Raw socket.
         socket: OwnedFd,
+        /// Whether the underlay is IPv4, and what is received starts with its header.
+        v4: bool,
+        /// The faster way out, where it may be taken.
+        direct: Option<Box<DirectLink>>,
     },
     /// Super-frames that look like TCP.
     Stt(Box<SttLink>),
@@ -159,9 +167,17 @@ impl Edge {
         match &self.underlay {
             Underlay::Frame { nic } => nic.as_raw_fd(),
             Underlay::Udp { receiver, .. } => receiver.as_raw_fd(),
-            Underlay::Ip { socket } => socket.as_raw_fd(),
+            Underlay::Ip { socket, .. } => socket.as_raw_fd(),
             Underlay::Stt(link) => link.socket(),
         }
+    }
+}
+
+/// A peer's address.
+fn vtep_of(peer: &Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Vtep(address) => Some(*address),
+        Peer::Fabric => None,
     }
 }
 
@@ -179,14 +195,20 @@ fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> 
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
-            Ok((Underlay::Ip { socket: sockets::raw(vtep?, protocol, fragment)? }, 0))
+            let vtep = vtep?;
+            let socket = sockets::raw(vtep, protocol, fragment)?;
+            let direct = match vtep {
+                IpAddr::V4(local) if config.direct && !fragment => {
+                    let addresses: Vec<_> = peers.iter().map(vtep_of).collect();
+                    let link = DirectLink::open(&config.nic, local, protocol, &addresses)?;
+                    Some(Box::new(link))
+                }
+                _ => None,
+            };
+            Ok((Underlay::Ip { socket, v4: vtep.is_ipv4(), direct }, 0))
         }
         Transport::Stt { port } => {
-            let address = |peer: &Peer| match peer {
-                Peer::Vtep(address) => Some(*address),
-                Peer::Fabric => None,
-            };
-            let peers: Vec<_> = peers.iter().map(address).collect();
+            let peers: Vec<_> = peers.iter().map(vtep_of).collect();
             let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
             Ok((Underlay::Stt(Box::new(link)), 0))
         }

@@ -1,7 +1,8 @@
 //! From a VM's port towards the overlay.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use super::direct::{self, DirectLink};
 use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
@@ -20,7 +21,7 @@ use crate::wire::ipv4::protocol;
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
 /// Most header bytes of one packet sent.
-const HEADERS: usize = vnet::LEN + MAX_HEADERS + MAX_TUNNEL;
+const HEADERS: usize = direct::LEN + MAX_HEADERS + MAX_TUNNEL;
 
 /// One worker's buffers at work for one port.
 struct Way<'a> {
@@ -256,14 +257,31 @@ impl Way<'_> {
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
-            Underlay::Ip { socket } => (socket, 1),
+            Underlay::Ip { socket, direct, .. } => {
+                if let Some(link) = direct
+                    && let Some(exit) = self.directly(frame, link, peer, tos)
+                {
+                    return self.to_vtep(frame, exit);
+                }
+                (socket, 1)
+            }
             Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
         };
         let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
             return Err(DropReason::UnknownDestination);
         };
         let socket = socket.as_raw_fd();
-        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, segments })
+        self.to_vtep(frame, Exit::Socket(Target { socket, address: Some(peer.0), tos, segments }))
+    }
+
+    /// The way straight to the NIC, where a frame may take it.
+    fn directly(&self, frame: &Frame, link: &DirectLink, peer: PeerId, tos: u8) -> Option<Exit> {
+        let Peer::Vtep(address) = *self.edge.switch.peers().get(peer.0)? else { return None };
+        let bytes = self.rx.bytes(frame.span)?;
+        let inner = packet_len(bytes, frame.vnet, &frame.meta) + frame.meta.l3;
+        let largest = self.edge.engine.header_len() + inner;
+        let headers = link.headers((peer.0, address), largest, tos, self.now)?;
+        Some(Exit::Nic(link.socket(), headers))
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
@@ -327,7 +345,7 @@ impl Way<'_> {
     }
 
     /// As packets of the tunnel, one for each segment.
-    fn to_vtep(&mut self, frame: &mut Frame, target: Target) -> Result<(), DropReason> {
+    fn to_vtep(&mut self, frame: &mut Frame, exit: Exit) -> Result<(), DropReason> {
         let engine = &self.edge.engine;
         let tunnel = engine.header_len();
         if !frame.vnet.is_gso() {
@@ -336,9 +354,10 @@ impl Way<'_> {
             finish_checksum(bytes, frame.vnet)?;
             // Finished once; a flooded frame comes here for every peer.
             frame.vnet = VnetHeader::default();
-            let space = self.tx.header_space(tunnel).ok_or(DropReason::UnderlayFull)?;
-            engine.header(frame.network, &frame.inner([bytes, &[]]), space)?;
-            self.tx.push_datagram(target, tunnel, frame.span);
+            let inner = frame.inner([bytes, &[]]);
+            exit.send(self.tx, (tunnel, 0), frame.span, |space| {
+                engine.header(frame.network, &inner, space)
+            })?;
             self.carried(frame);
             return Ok(());
         }
@@ -346,17 +365,54 @@ impl Way<'_> {
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         let tx = &mut *self.tx;
         segment(bytes, frame.vnet, &frame.meta, |headers, start, len| {
-            let total = tunnel + headers.len();
-            let space = tx.header_space(total).ok_or(DropReason::UnderlayFull)?;
             let payload = bytes.get(start..start + len).ok_or(DropReason::Truncated)?;
-            let (before, copy) = space.split_at_mut(tunnel);
-            copy.copy_from_slice(headers);
-            engine.header(frame.network, &frame.inner([headers, payload]), before)?;
-            let payload = Span { start: frame.span.start + start, len };
-            tx.push_datagram(target, total, payload);
-            Ok(())
+            let span = Span { start: frame.span.start + start, len };
+            exit.send(tx, (tunnel, headers.len()), span, |space| {
+                let (before, copy) =
+                    space.split_at_mut_checked(tunnel).ok_or(DropReason::Truncated)?;
+                copy.copy_from_slice(headers);
+                engine.header(frame.network, &frame.inner([headers, payload]), before)
+            })
         })?;
         self.carried(frame);
+        Ok(())
+    }
+}
+
+/// How a tunnel's packets leave.
+#[derive(Clone, Copy)]
+enum Exit {
+    /// Through a UDP or raw socket.
+    Socket(Target),
+    /// Through a packet socket, with these headers.
+    Nic(RawFd, direct::Headers),
+}
+
+impl Exit {
+    /// Adds one packet: headers of these lengths (the tunnel's, the inner packet's), which `write`
+    /// is given room for, and payload.
+    #[inline]
+    fn send(
+        &self,
+        tx: &mut TxBatch,
+        (tunnel, inner): (usize, usize),
+        payload: Span,
+        write: impl FnOnce(&mut [u8]) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let headers = tunnel + inner;
+        match self {
+            Exit::Socket(target) => {
+                write(tx.header_space(headers).ok_or(DropReason::UnderlayFull)?)?;
+                tx.push_datagram(*target, headers, payload);
+            }
+            Exit::Nic(socket, outer) => {
+                let all = direct::LEN + headers;
+                let space = tx.header_space(all).ok_or(DropReason::UnderlayFull)?;
+                outer.write(space, headers + payload.len)?;
+                write(space.get_mut(direct::LEN..).ok_or(DropReason::Truncated)?)?;
+                tx.push_frame(*socket, all, [payload]);
+            }
+        }
         Ok(())
     }
 }
