@@ -87,6 +87,7 @@ fn open(encap: Encap, inner_mtu: u32, text: &str) -> anyhow::Result<Edge> {
         inner_mtu,
         oversize: Oversize::default(),
         offloads: true,
+        direct: true,
         routes,
         seed: u64::from_be_bytes(*b"overlab!"),
     };

@@ -105,6 +105,7 @@ impl Endpoint {
             inner_mtu: checked.mtu,
             oversize: Oversize::Notify,
             offloads: true,
+            direct: false,
             routes: Vec::new(),
             seed: rand::random(),
         };

@@ -66,6 +66,7 @@ pub(super) fn config(
         },
         routes: routes(variant, edge)?,
         offloads: variant.offloads,
+        direct: true,
         seed: seed ^ fnv(&edge.host),
     })
 }

@@ -55,6 +55,7 @@ fn up(oversize: Oversize) -> (Variant, UserDatapath, Underlay) {
             inner_mtu: 1450,
             oversize,
             offloads: true,
+            direct: true,
             routes: vec![],
             seed: 3,
         };

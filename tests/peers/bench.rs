@@ -173,6 +173,7 @@ impl Bench {
             inner_mtu: self.inner_mtu,
             oversize: Oversize::default(),
             offloads: true,
+            direct: false,
             routes: vec![
                 route(self.overlay.vm, Via::Port(0, VM_MAC)),
                 route(self.overlay.peer, Via::Peer(self.underlay.peer)),

@@ -36,7 +36,10 @@ pub fn from_underlay(
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let count = rx.receive(socket)?;
+    let count = match &edge.underlay {
+        Underlay::Ip { v4: true, .. } => rx.receive_nameless(socket)?,
+        _ => rx.receive(socket)?,
+    };
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
@@ -122,11 +125,12 @@ impl Way<'_> {
 
     /// What a raw socket gives: over IPv4 the header first, over IPv6 not.
     fn behind_ip(&mut self, received: &Received, message: Span) -> Result<(), DropReason> {
-        if received.source.is_some_and(|source| source.is_ipv6()) {
+        if received.source.is_some() {
             return self.packet(received, received.tos, message);
         }
         let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
-        self.packet(received, header.tos, message.skip(header.header_len))
+        let received = Received { source: Some(header.src.into()), ..*received };
+        self.packet(&received, header.tos, message.skip(header.header_len))
     }
 
     /// A segment of STT, or a whole frame of it that nobody cut.

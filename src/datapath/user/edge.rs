@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::direct::DirectLink;
 use super::extras::Extras;
 use super::groups;
 use super::neighbours::Neighbours;
@@ -39,6 +40,9 @@ pub struct EdgeConfig {
     pub oversize: Oversize,
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
+    /// Whether packets of an IP protocol may go straight to the NIC where that is faster: past the
+    /// host's routing policy, its firewall and IPsec. For hosts that have none of these.
+    pub direct: bool,
     /// The ways to all VMs' addresses, for encapsulations that carry IP packets; unused by others.
     pub routes: Vec<RouteConfig>,
     /// Seeds flow hashes and source ports.
@@ -56,7 +60,9 @@ pub struct Edge {
     pub(super) outlet: Outlet,
     /// Sockets that take what is sent to groups.
     pub(super) groups: Vec<OwnedFd>,
-    /// Addresses of each peer in the outlet.
+    /// The peers' addresses, as many for each, in the order of the outlet.
+    pub(super) far: Vec<IpAddr>,
+    /// How many each has.
     pub(super) far_addresses: usize,
     /// Answers for what is known.
     pub(super) neighbours: Neighbours,
@@ -87,6 +93,10 @@ pub(super) enum Underlay {
     Ip {
         /// Raw sockets, one for each address of ours.
         sockets: Vec<OwnedFd>,
+        /// Whether the underlay is IPv4, and what is received starts with its header.
+        v4: bool,
+        /// The faster ways out, one for each address of ours, where they may be taken.
+        direct: Vec<DirectLink>,
     },
     /// Super-frames that look like TCP.
     Stt(Box<SttLink>),
@@ -135,14 +145,13 @@ impl Edge {
                 switch.also_known_as(*of, *address);
             }
         }
-        let (mut underlay, port) = underlay(config, switch.peers(), extras).map_err(at_host)?;
-        let groups = groups::join(config, extras, &mut underlay, port).map_err(at_host)?;
         let far_addresses = 1 + extras.own_addresses.len();
-        let addresses = switch.peers().iter().flat_map(|peer| {
-            let all = extras.addresses_of(*peer, far_addresses);
-            all.into_iter().map(|ip| Address::from(SocketAddr::new(ip, port)))
-        });
-        let addresses: Vec<Address> = addresses.collect();
+        let far = switch.peers().iter().flat_map(|peer| extras.addresses_of(*peer, far_addresses));
+        let far: Vec<IpAddr> = far.collect();
+        let (mut underlay, port) =
+            underlay(config, switch.peers(), &far, extras).map_err(at_host)?;
+        let groups = groups::join(config, extras, &mut underlay, port).map_err(at_host)?;
+        let addresses = far.iter().map(|ip| Address::from(SocketAddr::new(*ip, port))).collect();
         let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
         let taps = ports.iter().filter_map(|port| match port {
             Port::Tap(tap) => Some((port.as_raw_fd(), tap.is_bare())),
@@ -160,6 +169,7 @@ impl Edge {
             underlay,
             outlet,
             groups,
+            far,
             far_addresses,
             neighbours: Neighbours::new(&extras.neighbours),
             routes,
@@ -202,7 +212,7 @@ impl Edge {
         match &self.underlay {
             Underlay::Frame { nic } => std::slice::from_ref(nic),
             Underlay::Udp { receiver, .. } => std::slice::from_ref(receiver),
-            Underlay::Ip { sockets } => sockets,
+            Underlay::Ip { sockets, .. } => sockets,
             Underlay::Stt(link) => std::slice::from_ref(&link.nic),
         }
     }
@@ -225,7 +235,12 @@ impl Edge {
 }
 
 /// The sockets towards the fabric, and the port that tunnels go to.
-fn underlay(config: &EdgeConfig, peers: &[Peer], extras: &Extras) -> io::Result<(Underlay, u16)> {
+fn underlay(
+    config: &EdgeConfig,
+    peers: &[Peer],
+    far: &[IpAddr],
+    extras: &Extras,
+) -> io::Result<(Underlay, u16)> {
     let needs = || io::Error::new(io::ErrorKind::InvalidInput, "a tunnel needs an address");
     let vtep = config.vtep.ok_or_else(needs);
     let fragment = config.oversize == Oversize::Fragment;
@@ -238,9 +253,19 @@ fn underlay(config: &EdgeConfig, peers: &[Peer], extras: &Extras) -> io::Result<
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
-            let all = std::iter::once(vtep?).chain(extras.own_addresses.iter().copied());
-            let sockets = all.map(|address| sockets::raw(address, protocol, fragment));
-            Ok((Underlay::Ip { sockets: sockets.collect::<io::Result<_>>()? }, 0))
+            let vtep = vtep?;
+            let all = || std::iter::once(vtep).chain(extras.own_addresses.iter().copied());
+            let sockets = all().map(|address| sockets::raw(address, protocol, fragment));
+            let sockets = sockets.collect::<io::Result<_>>()?;
+            let direct = all().filter_map(|address| match address {
+                IpAddr::V4(local) if config.direct && !fragment => {
+                    let far: Vec<_> = far.iter().copied().map(Some).collect();
+                    Some(DirectLink::open(&config.nic, local, protocol, &far))
+                }
+                _ => None,
+            });
+            let direct = direct.collect::<io::Result<_>>()?;
+            Ok((Underlay::Ip { sockets, v4: vtep.is_ipv4(), direct }, 0))
         }
         Transport::Stt { port } => {
             let peers: Vec<_> = peers.iter().map(Peer::address).collect();

@@ -1,7 +1,8 @@
 //! From a VM's port towards the overlay.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use super::direct::{self, DirectLink};
 use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
@@ -20,7 +21,7 @@ use crate::wire::ipv4::protocol;
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
 /// Most header bytes of one packet sent.
-const HEADERS: usize = vnet::LEN + MAX_HEADERS + MAX_TUNNEL;
+const HEADERS: usize = direct::LEN + MAX_HEADERS + MAX_TUNNEL;
 
 /// One worker's buffers at work for one port.
 struct Way<'a> {
@@ -294,10 +295,18 @@ impl Way<'_> {
         // RFC 6040 section 4.1, normal mode; DSCP by the pipe model (RFC 2983): 0.
         let tos = ecn::outer_tos(Some(frame.meta.tos), ecn::Dscp::default(), ecn::Ingress::Normal);
         let flow = frame.meta.flow as usize;
+        let (near, far) = self.pair(flow, peer);
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
-            Underlay::Ip { sockets } => (&sockets[self.near(flow, sockets.len(), peer)], 1),
+            Underlay::Ip { sockets, direct, .. } => {
+                if let Some(link) = direct.get(near)
+                    && let Some(exit) = self.directly(frame, link, (peer, far), tos)
+                {
+                    return self.to_vtep(frame, exit);
+                }
+                (sockets.get(near).ok_or(DropReason::UnknownDestination)?, 1)
+            }
             Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
         };
         let segments = match self.edge.switch.peers()[peer.0] {
@@ -307,19 +316,37 @@ impl Way<'_> {
             Peer::Group(_) => 1,
         };
         let socket = socket.as_raw_fd();
-        // A flow stays on one pair of addresses (RFC 7637 section 4.3).
-        let far = self.edge.far_addresses;
-        let address = Some(peer.0 * far + flow / far % far);
-        self.to_vtep(frame, Target { socket, address, tos, segments })
+        let address = Some(far);
+        self.to_vtep(frame, Exit::Socket(Target { socket, address, tos, segments }))
     }
 
-    /// Which of our addresses a flow leaves from; what is for a group always from the first, where
-    /// its distribution tree starts.
-    fn near(&self, flow: usize, addresses: usize, peer: PeerId) -> usize {
+    /// Which of our addresses a flow leaves from, and the place of the peer's address that it goes
+    /// to: a flow stays on one pair (RFC 7637 section 4.3). What is for a group leaves from the
+    /// first, where its distribution tree starts.
+    fn pair(&self, flow: usize, peer: PeerId) -> (usize, usize) {
+        let each = self.edge.far_addresses;
+        let first = peer.0 * each;
         match self.edge.switch.peers()[peer.0] {
-            Peer::Group(_) => 0,
-            _ => flow % addresses.max(1),
+            Peer::Group(_) => (0, first),
+            _ => (flow % each, first + flow / each % each),
         }
+    }
+
+    /// The way straight to the NIC, where a frame may take it.
+    fn directly(
+        &self,
+        frame: &Frame,
+        link: &DirectLink,
+        (peer, far): (PeerId, usize),
+        tos: u8,
+    ) -> Option<Exit> {
+        let Peer::Vtep(_) = *self.edge.switch.peers().get(peer.0)? else { return None };
+        let address = *self.edge.far.get(far)?;
+        let bytes = self.rx.bytes(frame.span)?;
+        let inner = packet_len(bytes, frame.vnet, &frame.meta) + frame.meta.l3;
+        let largest = self.edge.engine.header_len() + inner;
+        let headers = link.headers((far, address), largest, tos, self.now)?;
+        Some(Exit::Nic(link.socket(), headers))
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
@@ -382,7 +409,7 @@ impl Way<'_> {
     }
 
     /// As packets of the tunnel, one for each segment.
-    fn to_vtep(&mut self, frame: &mut Frame, target: Target) -> Result<(), DropReason> {
+    fn to_vtep(&mut self, frame: &mut Frame, exit: Exit) -> Result<(), DropReason> {
         let engine = &self.edge.engine;
         let tunnel = engine.header_len();
         if !frame.vnet.is_gso() {
@@ -391,9 +418,10 @@ impl Way<'_> {
             finish_checksum(bytes, frame.vnet)?;
             // Finished once; a flooded frame comes here for every peer.
             frame.vnet = VnetHeader::default();
-            let space = self.tx.header_space(tunnel).ok_or(DropReason::UnderlayFull)?;
-            engine.header(frame.network, &frame.inner([bytes, &[]]), space)?;
-            self.tx.push_datagram(target, tunnel, frame.span);
+            let inner = frame.inner([bytes, &[]]);
+            exit.send(self.tx, (tunnel, 0), frame.span, |space| {
+                engine.header(frame.network, &inner, space)
+            })?;
             self.carried(frame);
             return Ok(());
         }
@@ -401,17 +429,54 @@ impl Way<'_> {
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         let tx = &mut *self.tx;
         segment(bytes, frame.vnet, &frame.meta, |headers, start, len| {
-            let total = tunnel + headers.len();
-            let space = tx.header_space(total).ok_or(DropReason::UnderlayFull)?;
             let payload = bytes.get(start..start + len).ok_or(DropReason::Truncated)?;
-            let (before, copy) = space.split_at_mut(tunnel);
-            copy.copy_from_slice(headers);
-            engine.header(frame.network, &frame.inner([headers, payload]), before)?;
-            let payload = Span { start: frame.span.start + start, len };
-            tx.push_datagram(target, total, payload);
-            Ok(())
+            let span = Span { start: frame.span.start + start, len };
+            exit.send(tx, (tunnel, headers.len()), span, |space| {
+                let (before, copy) =
+                    space.split_at_mut_checked(tunnel).ok_or(DropReason::Truncated)?;
+                copy.copy_from_slice(headers);
+                engine.header(frame.network, &frame.inner([headers, payload]), before)
+            })
         })?;
         self.carried(frame);
+        Ok(())
+    }
+}
+
+/// How a tunnel's packets leave.
+#[derive(Clone, Copy)]
+enum Exit {
+    /// Through a UDP or raw socket.
+    Socket(Target),
+    /// Through a packet socket, with these headers.
+    Nic(RawFd, direct::Headers),
+}
+
+impl Exit {
+    /// Adds one packet: headers of these lengths (the tunnel's, the inner packet's), which `write`
+    /// is given room for, and payload.
+    #[inline]
+    fn send(
+        &self,
+        tx: &mut TxBatch,
+        (tunnel, inner): (usize, usize),
+        payload: Span,
+        write: impl FnOnce(&mut [u8]) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let headers = tunnel + inner;
+        match self {
+            Exit::Socket(target) => {
+                write(tx.header_space(headers).ok_or(DropReason::UnderlayFull)?)?;
+                tx.push_datagram(*target, headers, payload);
+            }
+            Exit::Nic(socket, outer) => {
+                let all = direct::LEN + headers;
+                let space = tx.header_space(all).ok_or(DropReason::UnderlayFull)?;
+                outer.write(space, headers + payload.len)?;
+                write(space.get_mut(direct::LEN..).ok_or(DropReason::Truncated)?)?;
+                tx.push_frame(*socket, all, [payload]);
+            }
+        }
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn join(
         Underlay::Udp { senders, .. } => {
             senders.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic))?;
         }
-        Underlay::Ip { sockets } => {
+        Underlay::Ip { sockets, .. } => {
             sockets.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic))?;
         }
         // It writes its own headers, to the NIC itself.

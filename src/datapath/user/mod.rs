@@ -7,6 +7,7 @@
 
 pub mod coalesce;
 mod decap;
+mod direct;
 mod edge;
 mod encap;
 mod extras;

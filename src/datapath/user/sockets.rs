@@ -16,37 +16,13 @@ const BUFFER: usize = 16 << 20;
 /// # Errors
 /// What the system says, with the interface and the step named.
 pub fn packet(interface: &str) -> io::Result<OwnedFd> {
-    let step = |what: &str| {
-        let what = format!("packet socket on {interface}: {what}");
-        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
-    };
-    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
-    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if raw < 0 {
-        return Err(step("open (it needs CAP_NET_RAW)")(io::Error::last_os_error()));
-    }
-    // SAFETY: the descriptor is fresh and ours.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    let step = |what: &str| packet_step(interface, what);
+    let fd = packet_unbound(interface)?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1).map_err(step("PACKET_VNET_HDR"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
         .map_err(step("PACKET_IGNORE_OUTGOING (it needs Linux 4.20)"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).map_err(step("PACKET_AUXDATA"))?;
-    grow_buffers(&fd);
-    let index = nix::net::if_::if_nametoindex(interface)
-        .map_err(|e| step("look up the interface")(e.into()))?;
-    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: all-zero bytes are a valid link-layer address.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    address.sll_ifindex = index;
-    // SAFETY: the address is of the type and length said.
-    let bound = unsafe {
-        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
-    };
-    if bound < 0 {
-        return Err(step("bind")(io::Error::last_os_error()));
-    }
+    let index = bind_packet(&fd, interface, libc::ETH_P_ALL as u16)?;
     // Frames to any MAC, as a switch port must take them.
     let member = libc::packet_mreq {
         mr_ifindex: index,
@@ -57,6 +33,57 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
     set(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member)
         .map_err(step("promiscuous mode"))?;
     Ok(fd)
+}
+
+/// Opens a packet socket that only sends, whole frames without offload metadata.
+///
+/// # Errors
+/// As [`packet`].
+pub fn sending_packet(interface: &str) -> io::Result<OwnedFd> {
+    let fd = packet_unbound(interface)?;
+    // Protocol 0: nothing is received.
+    bind_packet(&fd, interface, 0)?;
+    Ok(fd)
+}
+
+/// Names the step that failed.
+fn packet_step(interface: &str, what: &str) -> impl FnOnce(io::Error) -> io::Error + use<> {
+    let what = format!("packet socket on {interface}: {what}");
+    move |e| io::Error::new(e.kind(), format!("{what}: {e}"))
+}
+
+fn packet_unbound(interface: &str) -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if raw < 0 {
+        let step = packet_step(interface, "open (it needs CAP_NET_RAW)");
+        return Err(step(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    grow_buffers(&fd);
+    Ok(fd)
+}
+
+/// Binds it to an interface, to receive what is of a protocol; returns the interface's index.
+fn bind_packet(fd: &OwnedFd, interface: &str, protocol: u16) -> io::Result<libc::c_int> {
+    let step = |what: &str| packet_step(interface, what);
+    let index = nix::net::if_::if_nametoindex(interface)
+        .map_err(|e| step("look up the interface")(e.into()))?;
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: all-zero bytes are a valid link-layer address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = index;
+    // SAFETY: the address is of the type and length said.
+    let bound = unsafe {
+        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
+    };
+    if bound < 0 {
+        return Err(step("bind")(io::Error::last_os_error()));
+    }
+    Ok(index)
 }
 
 /// Opens the UDP socket a VTEP receives on: unconnected, since peers vary their source port, with
@@ -81,7 +108,9 @@ pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
 pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
     let local = SocketAddr::new(local, 0);
     let fd = inet(local, SockType::Raw, protocol, fragment)?;
-    receive_tos(&fd, local)?;
+    if local.is_ipv6() {
+        receive_tos(&fd, local)?;
+    }
     Ok(fd)
 }
 
