@@ -9,6 +9,8 @@ mod carry;
 #[path = "netns/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "datapath/outer.rs"]
+mod outer;
 #[path = "datapath/oversize.rs"]
 mod oversize;
 #[path = "datapath/talk.rs"]
@@ -26,7 +28,7 @@ const ROLE: &str = "OVERLAB_TEST_ROLE";
 const NOBODY: u32 = 65534;
 
 fn tests() -> Vec<Test> {
-    [carry::TESTS, oversize::TESTS, wire::TESTS].concat()
+    [carry::TESTS, outer::TESTS, oversize::TESTS, wire::TESTS].concat()
 }
 
 fn main() -> ExitCode {

@@ -11,7 +11,10 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
+pub use super::settings::{
+    DscpMode, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
+    TtlMode,
+};
 use super::units::{ByteSize, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 

@@ -34,8 +34,8 @@ pub(super) struct Choice {
 /// forwarding, so that `none` ignores `datapath`).
 ///
 /// # Errors
-/// An encapsulation that labs cannot carry or not on this fabric, or tenants that a plain path
-/// would mix up.
+/// An encapsulation that cannot be carried on this fabric, or tenants that a plain path would mix
+/// up.
 pub(super) fn cross(
     lab: &Lab,
     topology: &Topology,
@@ -57,7 +57,7 @@ pub(super) fn cross(
                 let stem =
                     if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) };
                 let name = with_mtu(&stem, mtu, name_mtu);
-                let overhead = mtu::overhead(encap, carrier)?;
+                let overhead = mtu::overhead(encap, carrier);
                 if choices.iter().any(|c| c.name == name) {
                     continue;
                 }

@@ -11,7 +11,7 @@ use super::sockets;
 use super::stt::SttLink;
 use super::tap::{Port, Tap};
 use super::tx::{Address, Outlet};
-use crate::encap::{Engine, Transport};
+use crate::encap::{Delivery, Engine, Transport};
 use crate::vswitch::{NetworkConfig, Peer, PortId, Switch};
 
 /// UDP sockets to send from, each with a source port of its own: the flows of all tenants spread
@@ -37,6 +37,8 @@ pub struct EdgeConfig {
     pub inner_mtu: u32,
     /// What becomes of larger ones.
     pub oversize: Oversize,
+    /// How outer headers are filled in.
+    pub delivery: Delivery,
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
     /// The ways to all VMs' addresses, for encapsulations that carry IP packets; unused by others.
@@ -58,6 +60,7 @@ pub struct Edge {
     pub(super) routes: Option<Routes>,
     pub(super) inner_mtu: usize,
     pub(super) oversize: Oversize,
+    pub(super) delivery: Delivery,
     pub(super) offloads: bool,
     pub(super) seed: u64,
 }
@@ -115,7 +118,9 @@ impl Edge {
             Peer::Vtep(ip) => Address::from(SocketAddr::new(*ip, port)),
             Peer::Fabric => Address::from(SocketAddr::new([0, 0, 0, 0].into(), port)),
         };
-        let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
+        // The kernel cuts no joined datagrams whose checksums it may not fill in.
+        let summed = config.delivery.udp_csum;
+        let joins = config.offloads && summed && matches!(underlay, Underlay::Udp { .. });
         let taps = ports.iter().filter_map(|port| match port {
             Port::Tap(tap) => Some((port.as_raw_fd(), tap.is_bare())),
             Port::Packet(_) => None,
@@ -135,6 +140,7 @@ impl Edge {
             routes,
             inner_mtu: config.inner_mtu as usize,
             oversize: config.oversize,
+            delivery: config.delivery,
             offloads: config.offloads,
             seed: config.seed,
         })
@@ -176,10 +182,15 @@ fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> 
             let vtep = vtep?;
             let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
             let senders = sockets::udp_senders(vtep, SOURCE_PORTS, config.seed, fragment)?;
+            sockets::take_zero_checksums(&receiver, vtep, &config.delivery)?;
+            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
-            Ok((Underlay::Ip { socket: sockets::raw(vtep?, protocol, fragment)? }, 0))
+            let vtep = vtep?;
+            let socket = sockets::raw(vtep, protocol, fragment)?;
+            sockets::deliver(&socket, vtep, &config.delivery)?;
+            Ok((Underlay::Ip { socket }, 0))
         }
         Transport::Stt { port } => {
             let address = |peer: &Peer| match peer {
@@ -187,7 +198,7 @@ fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> 
                 Peer::Fabric => None,
             };
             let peers: Vec<_> = peers.iter().map(address).collect();
-            let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
+            let link = SttLink::open(config, vtep?, port, &peers)?;
             Ok((Underlay::Stt(Box::new(link)), 0))
         }
     }

@@ -5,17 +5,18 @@ use std::os::fd::{AsFd, AsRawFd};
 use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
-use super::rx::{Received, RxBatch, Span};
+use super::rx::{Received, RxBatch, Span, Tag};
 use super::segment::{MAX_HEADERS, finish_checksum, segment};
-use super::stt::{self, Outgoing, SttLink};
+use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
+use crate::encap::{DropReason, Inner, InnerKind, Offload};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::ipv4::protocol;
+use crate::wire::vlan;
 
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
@@ -65,13 +66,17 @@ pub fn from_port(
     Ok(())
 }
 
-/// Parses a frame from a VM and refuses what an access port does not take.
+/// Parses a frame from a VM and refuses what an access port of tags does not take; a tunnel's
+/// engine decides for itself whether it carries tagged frames.
 fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, DropReason> {
     if received.truncated {
         return Err(DropReason::TooBig);
     }
     let meta = flow::frame(bytes, edge.seed)?;
-    if received.tag.is_some() || meta.tags > 0 {
+    let tagged = received.tag.is_some() || meta.tags > 0;
+    if tagged
+        && (edge.engine.encap().is_tag() || edge.engine.header_len() == 0 || edge.routes.is_some())
+    {
         return Err(DropReason::InnerTag);
     }
     Ok(meta)
@@ -79,11 +84,14 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
 
 /// Size of the packets that will be on the wire: a super-frame's segments.
 fn packet_len(bytes: &[u8], vnet: VnetHeader, meta: &FrameMeta) -> usize {
-    if vnet.is_gso() {
+    // Tags of the inner frame are beyond what the inner MTU allows for.
+    let tags = usize::from(meta.tags) * vlan::LEN;
+    let packet = if vnet.is_gso() {
         meta.payload - meta.l3 + usize::from(vnet.gso_size)
     } else {
         bytes.len().saturating_sub(meta.l3)
-    }
+    };
+    packet + tags
 }
 
 impl Way<'_> {
@@ -111,9 +119,15 @@ impl Way<'_> {
 
     fn frame(&mut self, i: usize) -> Result<(), DropReason> {
         let edge = self.edge;
-        let (received, span) = self.rx.message(i);
+        let (mut received, mut span) = self.rx.message(i);
         let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
-        let meta = accept(edge, &received, bytes)?;
+        let mut meta = accept(edge, &received, bytes)?;
+        if let Some(tag) = received.tag {
+            span = self.put_back(tag, span)?;
+            received.vnet = received.vnet.shifted(vlan::LEN as u16);
+            meta = flow::frame(self.rx.bytes(span).ok_or(DropReason::Truncated)?, edge.seed)?;
+        }
+        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
         let size = packet_len(bytes, received.vnet, &meta);
         if size > edge.inner_mtu && edge.oversize != Oversize::Fragment {
             self.refuse(span);
@@ -151,6 +165,19 @@ impl Way<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Puts the tag that the kernel took out back into the frame, which grows into its headroom.
+    fn put_back(&mut self, tag: Tag, span: Span) -> Result<Span, DropReason> {
+        let grown = span.grow_front(vlan::LEN).ok_or(DropReason::Truncated)?;
+        let bytes = self.rx.bytes_mut(grown).ok_or(DropReason::Truncated)?;
+        if bytes.len() < vlan::OFFSET + vlan::LEN {
+            return Err(DropReason::Truncated);
+        }
+        bytes.copy_within(vlan::LEN..vlan::LEN + vlan::OFFSET, 0);
+        let place = bytes.get_mut(vlan::OFFSET..).ok_or(DropReason::Truncated)?;
+        vlan::Tag::from_tci(tag.tpid, tag.tci).emit(place)?;
+        Ok(grown)
     }
 
     fn count_failure(&self, done: Result<(), DropReason>) {
@@ -250,20 +277,22 @@ impl Way<'_> {
     }
 
     fn to_peer(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
-        // RFC 6040 section 4.1, normal mode; DSCP by the pipe model (RFC 2983): 0.
-        let tos = ecn::outer_tos(Some(frame.meta.tos), ecn::Dscp::default(), ecn::Ingress::Normal);
+        let delivery = &self.edge.delivery;
+        let tos = delivery.outer_tos(Some(frame.meta.tos));
+        let bytes = self.rx.bytes(frame.span).unwrap_or_default();
+        let ttl = delivery.inherited_ttl(frame.meta.ethertype, frame.meta.l3, bytes).unwrap_or(0);
         let flow = frame.meta.flow as usize;
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
             Underlay::Ip { socket } => (socket, 1),
-            Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
+            Underlay::Stt(link) => return self.to_stt(frame, link, peer, (tos, ttl)),
         };
         let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
             return Err(DropReason::UnknownDestination);
         };
         let socket = socket.as_raw_fd();
-        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, segments })
+        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, ttl, segments })
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
@@ -301,7 +330,7 @@ impl Way<'_> {
         frame: &mut Frame,
         link: &SttLink,
         peer: PeerId,
-        tos: u8,
+        (tos, ttl): (u8, u8),
     ) -> Result<(), DropReason> {
         self.room(1)?;
         let Peer::Vtep(address) = self.edge.switch.peers()[peer.0] else {
@@ -317,11 +346,12 @@ impl Way<'_> {
             frame.vnet = VnetHeader::default();
         }
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
-        let space = self.tx.header_space(stt::HEADERS).ok_or(DropReason::UnderlayFull)?;
-        let inner = frame.inner([bytes, &[]]);
-        let out = Outgoing { network: frame.network, inner, offload, tos, peer: (peer.0, address) };
+        let headers = link.headers_len();
+        let space = self.tx.header_space(headers).ok_or(DropReason::UnderlayFull)?;
+        let (network, inner, peer) = (frame.network, frame.inner([bytes, &[]]), (peer.0, address));
+        let out = Outgoing { network, inner, offload, tos, ttl, peer };
         link.headers(&*self.edge.engine, space, &out, self.now)?;
-        self.tx.push_frame(link.socket(), stt::HEADERS, [frame.span]);
+        self.tx.push_frame(link.socket(), headers, [frame.span]);
         self.carried(frame);
         Ok(())
     }

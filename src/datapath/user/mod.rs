@@ -25,6 +25,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -35,7 +36,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 pub use edge::{Edge, EdgeConfig};
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
-pub use tap::{Tap, mtu};
+pub use tap::{Tap, mtu, rename, up};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};
@@ -45,6 +46,7 @@ use worker::{Source, Worker};
 pub struct UserDatapath {
     edges: Arc<Vec<Edge>>,
     stop: Arc<EventFd>,
+    lost: Arc<EventFd>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -66,14 +68,22 @@ impl UserDatapath {
         let edges = Arc::new(edges);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
         let started = Instant::now();
-        let mut datapath = UserDatapath { edges, stop, workers: Vec::new() };
+        let lost = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+        let mut datapath = UserDatapath { edges, stop, lost, workers: Vec::new() };
         for (index, share) in shares.into_iter().enumerate() {
             let edges = Arc::clone(&datapath.edges);
-            let worker = Worker::new(edges, share, Arc::clone(&datapath.stop), started)?;
+            let told = (Arc::clone(&datapath.stop), Arc::clone(&datapath.lost));
+            let worker = Worker::new(edges, share, told, started)?;
             let thread = std::thread::Builder::new().name(format!("engine-{index}"));
             datapath.workers.push(thread.spawn(move || worker.run())?);
         }
         Ok(datapath)
+    }
+
+    /// Becomes readable once a TAP or TUN device was deleted under its edge.
+    #[must_use]
+    pub fn lost(&self) -> BorrowedFd<'_> {
+        self.lost.as_fd()
     }
 
     /// CPU time the workers have used so far.
