@@ -247,8 +247,30 @@ pub struct Verdict {
     pub variant: String,
     /// Whether it held.
     pub held: bool,
-    /// Theory's figure beside the measured one, or why it failed.
+    /// What theory says, with its unit; absent where there is no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theory: Option<String>,
+    /// What was measured, with its unit; absent where there is no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<String>,
+    /// What else belongs to the figures, or why there are none.
     pub detail: String,
+}
+
+impl Verdict {
+    /// The figures and what belongs to them on one line: `theory 50 B, measured 50.00 B; over ..`.
+    #[must_use]
+    pub fn figures(&self) -> String {
+        let mut line = Vec::new();
+        line.extend(self.theory.as_ref().map(|theory| format!("theory {theory}")));
+        line.extend(self.measured.as_ref().map(|measured| format!("measured {measured}")));
+        let figures = line.join(", ");
+        match (figures.as_str(), self.detail.as_str()) {
+            ("", detail) => detail.to_owned(),
+            (_, "") => figures,
+            (_, detail) => format!("{figures}; {detail}"),
+        }
+    }
 }
 
 impl Spread {
@@ -271,6 +293,16 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_figures_of_a_verdict_stand_side_by_side() {
+        let mut verdict = Verdict { detail: "over 9 packets".into(), ..Verdict::default() };
+        assert_eq!(verdict.figures(), "over 9 packets");
+        (verdict.theory, verdict.measured) = (Some("50 B".into()), Some("54 B".into()));
+        assert_eq!(verdict.figures(), "theory 50 B, measured 54 B; over 9 packets");
+        verdict.detail.clear();
+        assert_eq!(verdict.figures(), "theory 50 B, measured 54 B");
+    }
 
     #[test]
     fn spread_takes_the_middle() {

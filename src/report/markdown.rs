@@ -113,6 +113,8 @@ fn expectations(out: &mut String, run: &RunResult) {
                 if e.held { "✓ held" } else { "✗ **failed**" }.to_owned(),
                 escape(&e.variant),
                 escape(&e.what),
+                escape(e.theory.as_deref().unwrap_or("")),
+                escape(e.measured.as_deref().unwrap_or("")),
                 escape(&e.detail),
                 escape(e.claim.as_deref().unwrap_or("")),
             ]
@@ -120,7 +122,7 @@ fn expectations(out: &mut String, run: &RunResult) {
         .collect();
     table(
         out,
-        &["", "Variant", "What must hold", "Theory and measurement", "Claim"].map(Into::into),
+        &["", "Variant", "What must hold", "Theory", "Measured", "Detail", "Claim"].map(Into::into),
         &rows,
     );
 }

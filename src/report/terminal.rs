@@ -82,7 +82,7 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
     }
     for e in &run.expectations {
         let claim = e.claim.as_ref().map(|c| format!("[{c}] ")).unwrap_or_default();
-        let text = format!("{claim}{}: {} ({})", e.variant, e.what, e.detail);
+        let text = format!("{claim}{}: {} ({})", e.variant, e.what, e.figures());
         let (mark, tone) = if e.held { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
         line(bullet(&paint.tone(tone, mark), &text, width, str::to_owned));
     }

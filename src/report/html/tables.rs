@@ -71,14 +71,16 @@ pub fn expectations(run: &RunResult) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Held" } th scope="col" { "Variant" }
-                    th scope="col" { "What must hold" } th scope="col" { "Theory and measurement" }
-                    th scope="col" { "Claim" }
+                    th scope="col" { "What must hold" } th scope="col" { "Theory" }
+                    th scope="col" { "Measured" } th scope="col" { "Detail" } th scope="col" { "Claim" }
                 } }
                 tbody {
                     @for e in &run.expectations {
                         tr {
                             @if e.held { td.good { b { "✓ held" } } } @else { td.bad { b { "✗ failed" } } }
-                            td { (e.variant) } td { (e.what) } td { (e.detail) }
+                            td { (e.variant) } td { (e.what) }
+                            td { (e.theory.as_deref().unwrap_or("")) }
+                            td { (e.measured.as_deref().unwrap_or("")) } td { (e.detail) }
                             td { (e.claim.as_deref().unwrap_or("")) }
                         }
                     }

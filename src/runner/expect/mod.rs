@@ -1,0 +1,89 @@
+//! Whether what had to hold did.
+
+mod drops;
+mod finding;
+mod reach;
+mod sizes;
+mod speed;
+
+use finding::Finding;
+
+use crate::lab::{Expectation, Expected};
+use crate::measure::result::{RunResult, VariantResult, Verdict};
+use crate::plan::{Plan, Variant};
+
+/// A verdict for every expectation in every variant that it is about. Plain paths are no subject
+/// of expectations, unless the lab has nothing else.
+pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
+    let only_plain = plan.variants.iter().all(|v| v.baseline.is_none());
+    let subjects: Vec<_> = plan
+        .variants
+        .iter()
+        .zip(&result.variants)
+        .filter(|(variant, _)| only_plain || !is_reference(plan, variant))
+        .collect();
+    let mut verdicts = Vec::new();
+    for expectation in &plan.expect {
+        let before = verdicts.len();
+        for (variant, found) in &subjects {
+            if expectation.only.is_none_or(|encap| encap == variant.encap) {
+                verdicts.push(verdict(expectation, found));
+            }
+        }
+        if verdicts.len() == before {
+            verdicts.push(Verdict {
+                what: words(&expectation.what),
+                claim: expectation.claim.clone(),
+                variant: expectation.only.map_or_else(String::new, |e| e.name().to_owned()),
+                held: false,
+                theory: None,
+                measured: None,
+                detail: "no variant of this lab is what it speaks of".into(),
+            });
+        }
+    }
+    verdicts
+}
+
+/// Whether a variant only serves as another one's baseline.
+fn is_reference(plan: &Plan, variant: &Variant) -> bool {
+    plan.variants.iter().any(|v| v.baseline.as_ref() == Some(&variant.name))
+}
+
+fn words(expected: &Expected) -> String {
+    match expected {
+        Expected::Reachable { within } => format!("every VM of {within} reaches every other"),
+        Expected::Unreachable { within } => format!("no VM of {within} reaches another"),
+        Expected::Drops(least) => {
+            let each = least.iter().map(|(reason, count)| format!("{count} {reason}"));
+            format!("engines drop at least {}", each.collect::<Vec<_>>().join(", "))
+        }
+        Expected::Isolated(tenants) => format!("nothing leaks between {}", tenants.join(", ")),
+        Expected::Overhead(bytes) => format!("each packet grows by {bytes} bytes"),
+        Expected::Mtu(mtu) => format!("the largest inner packet is {mtu} bytes"),
+        Expected::Throughput { at_least } => {
+            format!("TCP reaches at least {at_least} of the plain path")
+        }
+    }
+}
+
+fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
+    let Finding { held, theory, measured, detail } = match &expectation.what {
+        Expected::Reachable { within } => reach::reachable(within, found),
+        Expected::Unreachable { within } => reach::unreachable(within, found),
+        Expected::Drops(least) => drops::drops(least, found),
+        Expected::Isolated(tenants) => reach::isolated(tenants, found),
+        Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
+        Expected::Mtu(mtu) => sizes::largest(*mtu, found),
+        Expected::Throughput { at_least } => speed::throughput(*at_least, found),
+    };
+    Verdict {
+        what: words(&expectation.what),
+        claim: expectation.claim.clone(),
+        variant: found.name.clone(),
+        held,
+        theory,
+        measured,
+        detail,
+    }
+}
