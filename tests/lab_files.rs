@@ -258,7 +258,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("- mtu: 1450", "- mtu: 1451", "expect[3].mtu", "leaves 1450 bytes"),
     ("at-least: 0.3", "at-least: 0", "expect[4].throughput.at-least", "above 0"),
     ("in: vxlan", "in: vlan", "expect[4].in", "never runs vlan"),
-    ("in: vxlan", "in: qinq", "expect[4].in", "this version carries no qinq"),
+    ("in: vxlan", "in: qinq", "expect[4].in", "never runs qinq"),
     ("encap: vxlan }", "encap: vxlan, mtu_mode: icpm }", "carrier.mtu_mode", "mean `icmp`?"),
     ("encap: vxlan }", "encap: vxlan, underlay: ipv5 }", "carrier.underlay", "did you mean"),
     (

@@ -1,23 +1,8 @@
-//! What each encapsulation asks of a lab, and which ones labs of this version can use.
+//! What each encapsulation asks of a lab.
 
 use super::model::{Carrier, Datapath, Fabric, IpVersion, Lab, Learning};
 use crate::encap;
 use crate::ids::Encap;
-
-/// Encapsulations that labs of this version carry.
-pub const CARRIED: &[Encap] = &[
-    Encap::None,
-    Encap::Vlan,
-    Encap::Ipip,
-    Encap::SixInFour,
-    Encap::Gre,
-    Encap::Gretap,
-    Encap::Vxlan,
-    Encap::Nvgre,
-    Encap::Stt,
-    Encap::Geneve,
-    Encap::Ssh,
-];
 
 /// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.
 pub const KERNEL: &[Encap] = &[

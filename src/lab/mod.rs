@@ -10,6 +10,7 @@ mod fault;
 mod limits;
 mod load;
 mod model;
+mod outer;
 mod read;
 mod schema;
 mod settings;
@@ -17,7 +18,7 @@ mod shipped;
 mod units;
 
 pub use carriers::{
-    CARRIED, KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
+    KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
 };
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;

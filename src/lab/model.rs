@@ -12,7 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::bum::{CopyCount, TunnelCount};
-pub use super::settings::{Ecmp, EngineSettings, GeneveOption, IpVersion, MtuMode};
+pub use super::settings::{
+    DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
+    TtlMode,
+};
 use super::units::{ByteSize, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 

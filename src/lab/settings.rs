@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::model::Switchable;
+pub use super::outer::{DscpMode, EcnMode, OuterDscp, OuterTtl, TtlMode};
 use crate::encap::Extras;
 use crate::ids::{Encap, VlanId};
 
@@ -131,6 +133,23 @@ pub struct EngineSettings {
     /// UDP source ports of each VTEP, 16 where absent: flows are spread over them (`vxlan`, `geneve`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_ports: Option<u32>,
+    /// Outer TTL or hop limit: a number from 1 to 255, or `inherit` for the inner packet's; 64
+    /// where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<OuterTtl>,
+    /// Outer service class: a number from 0 to 63, `uniform` (copied both ways) or `copy` (out
+    /// only); 0 where absent, but `copy` for `ipip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dscp: Option<OuterDscp>,
+    /// Congestion marks on encapsulation (RFC 6040); `normal` where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ecn: Option<EcnMode>,
+    /// Outer UDP checksums (`vxlan`, `geneve`); `on` where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp_csum: Option<Switchable>,
+    /// Whether receivers take zero UDP checksums over IPv6 (RFC 6935; `vxlan`, `geneve`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub udp6_zero: bool,
 }
 
 impl EngineSettings {
@@ -152,6 +171,17 @@ impl EngineSettings {
         const GRE: &[Encap] = &[Encap::Gre, Encap::Gretap];
         const STRICT: &[Encap] =
             &[Encap::Gre, Encap::Gretap, Encap::Vxlan, Encap::Nvgre, Encap::Stt, Encap::Geneve];
+        const UDP: &[Encap] = &[Encap::Vxlan, Encap::Geneve];
+        const TUNNELS: &[Encap] = &[
+            Encap::Ipip,
+            Encap::SixInFour,
+            Encap::Gre,
+            Encap::Gretap,
+            Encap::Vxlan,
+            Encap::Nvgre,
+            Encap::Stt,
+            Encap::Geneve,
+        ];
         let used = [
             ("strict", self.strict.is_some(), STRICT),
             ("csum", self.csum, GRE),
@@ -161,6 +191,11 @@ impl EngineSettings {
             ("service", self.service.is_some(), &[Encap::Qinq]),
             ("nve_addresses", self.nve_addresses.is_some(), &[Encap::Nvgre]),
             ("source_ports", self.source_ports.is_some(), &[Encap::Vxlan, Encap::Geneve]),
+            ("ttl", self.ttl.is_some(), TUNNELS),
+            ("dscp", self.dscp.is_some(), TUNNELS),
+            ("ecn", self.ecn.is_some(), TUNNELS),
+            ("udp_csum", self.udp_csum.is_some(), UDP),
+            ("udp6_zero", self.udp6_zero, UDP),
         ];
         used.into_iter().filter(|(_, used, _)| *used).map(|(key, _, of)| (key, of)).collect()
     }

@@ -226,6 +226,9 @@ impl Draft {
     }
 
     fn links(&mut self, variant: &Variant) -> Result<()> {
+        // Linux's ports take a C-tag beyond their MTU, but no S-tag and what follows it: a
+        // provider's ports take longer frames.
+        let double_tag = if variant.encap == Encap::Qinq { variant.overhead } else { 0 };
         let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
         for cable in &variant.links {
             let mut ends = Vec::with_capacity(2);
@@ -256,7 +259,7 @@ impl Draft {
                 ends.push((namespace, end.interface.clone(), index, mac));
             }
             if let Ok(ends) = ends.try_into() {
-                self.cables.push(Cable { ends, mtus: [cable.mtu; 2] });
+                self.cables.push(Cable { ends, mtus: [cable.mtu + double_tag; 2] });
             }
         }
         Ok(())

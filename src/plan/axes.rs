@@ -43,8 +43,8 @@ pub(super) struct Choice {
 /// forwarding, so that `none` ignores `datapath`).
 ///
 /// # Errors
-/// An encapsulation that labs cannot carry or not on this fabric, or tenants that a plain path
-/// would mix up.
+/// An encapsulation that cannot be carried on this fabric, or tenants that a plain path would mix
+/// up.
 pub(super) fn cross(
     lab: &Lab,
     topology: &Topology,
@@ -167,7 +167,7 @@ fn choice(
         ecmp: way.ecmp,
         engine: way.engine,
         baseline: (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu)),
-        overhead: mtu::overhead(encap, &lab.carrier)?,
+        overhead: mtu::overhead(encap, &lab.carrier),
         tenants: (0..lab.tenants.len()).collect(),
     })
 }

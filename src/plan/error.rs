@@ -74,12 +74,6 @@ pub enum PlanError {
         /// The encapsulation.
         encap: Encap,
     },
-    /// No arithmetic and no edge for it.
-    #[error("`{encap}` cannot be used in labs by this version; use e.g. `vxlan`")]
-    NotCarried {
-        /// The encapsulation.
-        encap: Encap,
-    },
     /// Several tenants on a plain path whose addresses are the same.
     #[error(
         "`encap: none` cannot carry {first} and {second} together: both use {what}, and nothing would keep them apart; use `vlan` or `vxlan`, or give the tenants different subnets"

@@ -8,19 +8,17 @@ use ipnet::IpNet;
 use super::TestbedError;
 use crate::datapath::user::{EdgeConfig, Extras, Oversize, RouteConfig, Via};
 use crate::encap::{
-    DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, SentOptions, Sequence, Stt, Vlan, Vxlan,
+    DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, Qinq, SentOptions, Sequence, Stt, Vlan,
+    Vxlan,
 };
-use crate::ids::Encap;
-use crate::lab::{EngineSettings, Learning, MtuMode};
+use crate::ids::{Encap, VlanId};
+use crate::lab::{EngineSettings, GeneveOption, Learning, MtuMode};
 use crate::plan::{Edge, Variant};
 use crate::vswitch::{NetworkConfig, Peer};
 use crate::wire::ethernet::Mac;
-use crate::wire::geneve::GeneveOption;
 
 /// MAC addresses one tenant's table holds at one host.
 const MAC_LIMIT: usize = 65_536;
-/// Bytes of a Geneve option before its data (RFC 8926 section 3.5).
-const OPTION_HEADER: usize = 4;
 
 /// The engine's configuration for one edge of a variant.
 pub(super) fn config(
@@ -64,6 +62,7 @@ pub(super) fn config(
             MtuMode::Icmp => Oversize::Notify,
             MtuMode::Fragment => Oversize::Fragment,
         },
+        delivery: variant.engine.delivery(variant.encap),
         routes: routes(variant, edge)?,
         offloads: variant.offloads,
         direct: true,
@@ -154,6 +153,10 @@ fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
     Ok(match variant.encap {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),
+        Encap::Qinq => {
+            let service = settings.service.map_or(Qinq::default().service, VlanId::value);
+            Arc::new(Qinq { service, ..Qinq::default() })
+        }
         Encap::Vxlan => {
             let usual = Vxlan::default();
             let strict = settings.strict.unwrap_or(usual.strict);
@@ -177,17 +180,13 @@ fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
 
 /// Geneve with the lab's options, which both ends know.
 fn geneve(port: u16, settings: &EngineSettings) -> Result<Geneve, DropReason> {
-    let mut bytes = Vec::new();
-    for option in &settings.options {
-        let data = option.bytes().ok_or(DropReason::BadLength)?;
-        let at = bytes.len();
-        bytes.resize(at + OPTION_HEADER + data.len(), 0);
-        let encoded = GeneveOption { class: option.class, kind: option.kind, data: &data };
-        encoded.emit(bytes.get_mut(at..).unwrap_or_default())?;
-    }
+    let bytes = |option: &GeneveOption| option.bytes().ok_or(DropReason::BadLength);
+    let data = settings.options.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+    let all = settings.options.iter().zip(&data);
+    let sent = SentOptions::encode(all.map(|(o, data)| (o.class, o.kind, data.as_slice())))?;
     Ok(Geneve {
         port,
-        options: SentOptions::new(bytes)?,
+        options: sent,
         known: settings.options.iter().map(|option| (option.class, option.kind)).collect(),
         strict: settings.strict.unwrap_or_default(),
     })

@@ -145,7 +145,7 @@ impl Way<'_> {
         if !link.takes(incoming.destination) {
             return Err(DropReason::NotForUs);
         }
-        let source = IpAddr::V4(incoming.source);
+        let source = incoming.source;
         let unfinished = received.vnet.needs_csum();
         if let (Some(at), true) = (incoming.whole, unfinished) {
             // Never on a cable: nothing to verify.
@@ -161,7 +161,7 @@ impl Way<'_> {
         let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = waiting.lost();
         let now = Duration::from_millis(self.now);
-        let ends = (source, incoming.destination.into());
+        let ends = (source, incoming.destination);
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
@@ -413,13 +413,15 @@ impl Way<'_> {
         }
     }
 
-    /// Carries a congestion mark of the underlay on into the inner packet (RFC 6040 section 4.2).
+    /// Carries the underlay's congestion mark (RFC 6040 section 4.2) and, in the uniform model, its
+    /// service class (RFC 2983) on into the inner packet.
     fn congestion(&mut self, inner: Span, tos: u8, meta: &mut FrameMeta) -> Result<(), DropReason> {
         let ip = matches!(meta.ethertype, ethertype::IPV4 | ethertype::IPV6);
-        if tos & ecn::MASK == ecn::NOT_ECT || !ip {
+        let dscp = self.edge.delivery.dscp;
+        if !ip || tos & ecn::MASK == ecn::NOT_ECT && dscp != ecn::Dscp::Uniform {
             return Ok(());
         }
-        let Some(tos) = ecn::changed_tos(meta.tos, tos, ecn::Dscp::default())? else {
+        let Some(tos) = ecn::changed_tos(meta.tos, tos, dscp)? else {
             return Ok(());
         };
         meta.tos = tos;

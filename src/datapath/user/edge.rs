@@ -15,7 +15,7 @@ use super::sockets;
 use super::stt::SttLink;
 use super::tap::{Port, Tap};
 use super::tx::{Address, Outlet};
-use crate::encap::{Engine, Transport};
+use crate::encap::{Delivery, Engine, Transport};
 use crate::vswitch::{Location, NetworkConfig, Peer, PortId, Switch};
 use crate::wire::ethernet::Mac;
 
@@ -38,6 +38,8 @@ pub struct EdgeConfig {
     pub inner_mtu: u32,
     /// What becomes of larger ones.
     pub oversize: Oversize,
+    /// How outer headers are filled in.
+    pub delivery: Delivery,
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
     /// Whether packets of an IP protocol may go straight to the NIC where that is faster: past the
@@ -70,6 +72,7 @@ pub struct Edge {
     pub(super) routes: Option<Routes>,
     pub(super) inner_mtu: usize,
     pub(super) oversize: Oversize,
+    pub(super) delivery: Delivery,
     pub(super) offloads: bool,
     pub(super) seed: u64,
 }
@@ -152,7 +155,9 @@ impl Edge {
             underlay(config, switch.peers(), &far, extras).map_err(at_host)?;
         let groups = groups::join(config, extras, &mut underlay, port).map_err(at_host)?;
         let addresses = far.iter().map(|ip| Address::from(SocketAddr::new(*ip, port))).collect();
-        let joins = config.offloads && matches!(underlay, Underlay::Udp { .. });
+        // The kernel cuts no joined datagrams whose checksums it may not fill in.
+        let summed = config.delivery.udp_csum;
+        let joins = config.offloads && summed && matches!(underlay, Underlay::Udp { .. });
         let taps = ports.iter().filter_map(|port| match port {
             Port::Tap(tap) => Some((port.as_raw_fd(), tap.is_bare())),
             Port::Packet(_) => None,
@@ -175,6 +180,7 @@ impl Edge {
             routes,
             inner_mtu: config.inner_mtu as usize,
             oversize: config.oversize,
+            delivery: config.delivery,
             offloads: config.offloads,
             seed: config.seed,
         })
@@ -250,13 +256,16 @@ fn underlay(
             let vtep = vtep?;
             let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
             let senders = sockets::udp_senders(vtep, extras.source_ports, config.seed, fragment)?;
+            sockets::take_zero_checksums(&receiver, vtep, &config.delivery)?;
+            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
             let vtep = vtep?;
             let all = || std::iter::once(vtep).chain(extras.own_addresses.iter().copied());
             let sockets = all().map(|address| sockets::raw(address, protocol, fragment));
-            let sockets = sockets.collect::<io::Result<_>>()?;
+            let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
+            sockets.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
             let direct = all().filter_map(|address| match address {
                 IpAddr::V4(local) if config.direct && !fragment => {
                     let far: Vec<_> = far.iter().copied().map(Some).collect();
@@ -269,7 +278,7 @@ fn underlay(
         }
         Transport::Stt { port } => {
             let peers: Vec<_> = peers.iter().map(Peer::address).collect();
-            let link = SttLink::open(&config.nic, vtep?, port, &peers, config.seed)?;
+            let link = SttLink::open(config, vtep?, port, &peers)?;
             Ok((Underlay::Stt(Box::new(link)), 0))
         }
     }

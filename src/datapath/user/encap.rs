@@ -6,17 +6,18 @@ use super::direct::{self, DirectLink};
 use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
-use super::rx::{Received, RxBatch, Span};
+use super::rx::{Received, RxBatch, Span, Tag};
 use super::segment::{MAX_HEADERS, finish_checksum, segment};
-use super::stt::{self, Outgoing, SttLink};
+use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
+use crate::encap::{DropReason, Inner, InnerKind, Offload};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::ipv4::protocol;
+use crate::wire::vlan;
 
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
@@ -66,13 +67,17 @@ pub fn from_port(
     Ok(())
 }
 
-/// Parses a frame from a VM and refuses what an access port does not take.
+/// Parses a frame from a VM and refuses what an access port of tags does not take; a tunnel's
+/// engine decides for itself whether it carries tagged frames.
 fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, DropReason> {
     if received.truncated {
         return Err(DropReason::TooBig);
     }
     let meta = flow::frame(bytes, edge.seed)?;
-    if received.tag.is_some() || meta.tags > 0 {
+    let tagged = received.tag.is_some() || meta.tags > 0;
+    if tagged
+        && (edge.engine.encap().is_tag() || edge.engine.header_len() == 0 || edge.routes.is_some())
+    {
         return Err(DropReason::InnerTag);
     }
     Ok(meta)
@@ -80,11 +85,14 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
 
 /// Size of the packets that will be on the wire: a super-frame's segments.
 fn packet_len(bytes: &[u8], vnet: VnetHeader, meta: &FrameMeta) -> usize {
-    if vnet.is_gso() {
+    // Tags of the inner frame are beyond what the inner MTU allows for.
+    let tags = usize::from(meta.tags) * vlan::LEN;
+    let packet = if vnet.is_gso() {
         meta.payload - meta.l3 + usize::from(vnet.gso_size)
     } else {
         bytes.len().saturating_sub(meta.l3)
-    }
+    };
+    packet + tags
 }
 
 impl Way<'_> {
@@ -112,9 +120,15 @@ impl Way<'_> {
 
     fn frame(&mut self, i: usize) -> Result<(), DropReason> {
         let edge = self.edge;
-        let (received, span) = self.rx.message(i);
+        let (mut received, mut span) = self.rx.message(i);
         let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
-        let meta = accept(edge, &received, bytes)?;
+        let mut meta = accept(edge, &received, bytes)?;
+        if let Some(tag) = received.tag {
+            span = self.put_back(tag, span)?;
+            received.vnet = received.vnet.shifted(vlan::LEN as u16);
+            meta = flow::frame(self.rx.bytes(span).ok_or(DropReason::Truncated)?, edge.seed)?;
+        }
+        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
         let size = packet_len(bytes, received.vnet, &meta);
         if size > edge.inner_mtu && edge.oversize != Oversize::Fragment {
             self.refuse(span);
@@ -160,6 +174,19 @@ impl Way<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Puts the tag that the kernel took out back into the frame, which grows into its headroom.
+    fn put_back(&mut self, tag: Tag, span: Span) -> Result<Span, DropReason> {
+        let grown = span.grow_front(vlan::LEN).ok_or(DropReason::Truncated)?;
+        let bytes = self.rx.bytes_mut(grown).ok_or(DropReason::Truncated)?;
+        if bytes.len() < vlan::OFFSET + vlan::LEN {
+            return Err(DropReason::Truncated);
+        }
+        bytes.copy_within(vlan::LEN..vlan::LEN + vlan::OFFSET, 0);
+        let place = bytes.get_mut(vlan::OFFSET..).ok_or(DropReason::Truncated)?;
+        vlan::Tag::from_tci(tag.tpid, tag.tci).emit(place)?;
+        Ok(grown)
     }
 
     fn count_failure(&self, done: Result<(), DropReason>) {
@@ -292,8 +319,10 @@ impl Way<'_> {
     }
 
     fn to_peer(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
-        // RFC 6040 section 4.1, normal mode; DSCP by the pipe model (RFC 2983): 0.
-        let tos = ecn::outer_tos(Some(frame.meta.tos), ecn::Dscp::default(), ecn::Ingress::Normal);
+        let delivery = &self.edge.delivery;
+        let tos = delivery.outer_tos(Some(frame.meta.tos));
+        let bytes = self.rx.bytes(frame.span).unwrap_or_default();
+        let ttl = delivery.inherited_ttl(frame.meta.ethertype, frame.meta.l3, bytes).unwrap_or(0);
         let flow = frame.meta.flow as usize;
         let (near, far) = self.pair(flow, peer);
         let (socket, segments) = match &self.edge.underlay {
@@ -301,13 +330,13 @@ impl Way<'_> {
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
             Underlay::Ip { sockets, direct, .. } => {
                 if let Some(link) = direct.get(near)
-                    && let Some(exit) = self.directly(frame, link, (peer, far), tos)
+                    && let Some(exit) = self.directly(frame, link, (peer, far), (tos, ttl))
                 {
                     return self.to_vtep(frame, exit);
                 }
                 (sockets.get(near).ok_or(DropReason::UnknownDestination)?, 1)
             }
-            Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
+            Underlay::Stt(link) => return self.to_stt(frame, link, peer, (tos, ttl)),
         };
         let segments = match self.edge.switch.peers()[peer.0] {
             Peer::Fabric => return Err(DropReason::UnknownDestination),
@@ -317,7 +346,7 @@ impl Way<'_> {
         };
         let socket = socket.as_raw_fd();
         let address = Some(far);
-        self.to_vtep(frame, Exit::Socket(Target { socket, address, tos, segments }))
+        self.to_vtep(frame, Exit::Socket(Target { socket, address, tos, ttl, segments }))
     }
 
     /// Which of our addresses a flow leaves from, and the place of the peer's address that it goes
@@ -338,14 +367,15 @@ impl Way<'_> {
         frame: &Frame,
         link: &DirectLink,
         (peer, far): (PeerId, usize),
-        tos: u8,
+        (tos, ttl): (u8, u8),
     ) -> Option<Exit> {
         let Peer::Vtep(_) = *self.edge.switch.peers().get(peer.0)? else { return None };
         let address = *self.edge.far.get(far)?;
         let bytes = self.rx.bytes(frame.span)?;
         let inner = packet_len(bytes, frame.vnet, &frame.meta) + frame.meta.l3;
         let largest = self.edge.engine.header_len() + inner;
-        let headers = link.headers((far, address), largest, tos, self.now)?;
+        let ttl = if ttl == 0 { self.edge.delivery.fixed_ttl() } else { ttl };
+        let headers = link.headers((far, address), largest, (tos, ttl), self.now)?;
         Some(Exit::Nic(link.socket(), headers))
     }
 
@@ -384,7 +414,7 @@ impl Way<'_> {
         frame: &mut Frame,
         link: &SttLink,
         peer: PeerId,
-        tos: u8,
+        (tos, ttl): (u8, u8),
     ) -> Result<(), DropReason> {
         self.room(1)?;
         let address =
@@ -399,11 +429,12 @@ impl Way<'_> {
             frame.vnet = VnetHeader::default();
         }
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
-        let space = self.tx.header_space(stt::HEADERS).ok_or(DropReason::UnderlayFull)?;
-        let inner = frame.inner([bytes, &[]]);
-        let out = Outgoing { network: frame.network, inner, offload, tos, peer: (peer.0, address) };
+        let headers = link.headers_len();
+        let space = self.tx.header_space(headers).ok_or(DropReason::UnderlayFull)?;
+        let (network, inner, peer) = (frame.network, frame.inner([bytes, &[]]), (peer.0, address));
+        let out = Outgoing { network, inner, offload, tos, ttl, peer };
         link.headers(&*self.edge.engine, space, &out, self.now)?;
-        self.tx.push_frame(link.socket(), stt::HEADERS, [frame.span]);
+        self.tx.push_frame(link.socket(), headers, [frame.span]);
         self.carried(frame);
         Ok(())
     }

@@ -30,12 +30,13 @@ pub(super) fn join(
         return Ok(Vec::new());
     }
     let nic = nix::net::if_::if_nametoindex(config.nic.as_str())?;
+    let ttl = config.delivery.fixed_ttl();
     match underlay {
         Underlay::Udp { senders, .. } => {
-            senders.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic))?;
+            senders.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic, ttl))?;
         }
         Underlay::Ip { sockets, .. } => {
-            sockets.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic))?;
+            sockets.iter().try_for_each(|socket| sockets::send_to_groups(socket, nic, ttl))?;
         }
         // It writes its own headers, to the NIC itself.
         Underlay::Stt(link) => link.groups = groups.iter().copied().collect(),
@@ -43,7 +44,11 @@ pub(super) fn join(
     }
     let one = |group: &IpAddr| {
         let socket = match config.engine.transport() {
-            Transport::Udp { .. } => sockets::udp_receiver(SocketAddr::new(*group, port))?,
+            Transport::Udp { .. } => {
+                let socket = sockets::udp_receiver(SocketAddr::new(*group, port))?;
+                sockets::take_zero_checksums(&socket, *group, &config.delivery)?;
+                socket
+            }
             Transport::Ip { protocol } => sockets::raw(*group, protocol, false)?,
             // Only to be a member.
             Transport::Stt { .. } | Transport::Frame => sockets::silent_udp(*group)?,

@@ -29,6 +29,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -40,7 +41,7 @@ pub use edge::{Edge, EdgeConfig};
 pub use extras::Extras;
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
-pub use tap::{Tap, mtu};
+pub use tap::{Tap, mtu, rename, up};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};
@@ -50,6 +51,7 @@ use worker::{Source, Worker};
 pub struct UserDatapath {
     edges: Arc<Vec<Edge>>,
     stop: Arc<EventFd>,
+    lost: Arc<EventFd>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -73,10 +75,12 @@ impl UserDatapath {
         let edges = Arc::new(edges);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
         let started = Instant::now();
-        let mut datapath = UserDatapath { edges, stop, workers: Vec::new() };
+        let lost = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+        let mut datapath = UserDatapath { edges, stop, lost, workers: Vec::new() };
         for (index, share) in shares.into_iter().enumerate() {
             let edges = Arc::clone(&datapath.edges);
-            let worker = Worker::new(edges, share, Arc::clone(&datapath.stop), started)?;
+            let told = (Arc::clone(&datapath.stop), Arc::clone(&datapath.lost));
+            let worker = Worker::new(edges, share, told, started)?;
             let thread = std::thread::Builder::new().name(format!("engine-{index}"));
             datapath.workers.push(thread.spawn(move || worker.run())?);
         }
@@ -87,6 +91,12 @@ impl UserDatapath {
     #[must_use]
     pub fn edge(&self, host: &str) -> Option<&Edge> {
         self.edges.iter().find(|edge| edge.host == host)
+    }
+
+    /// Becomes readable once a TAP or TUN device was deleted under its edge.
+    #[must_use]
+    pub fn lost(&self) -> BorrowedFd<'_> {
+        self.lost.as_fd()
     }
 
     /// CPU time the workers have used so far.

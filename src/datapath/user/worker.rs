@@ -39,6 +39,7 @@ pub(super) struct Worker {
     sources: Vec<Source>,
     epoll: Epoll,
     stop: Arc<EventFd>,
+    lost: Arc<EventFd>,
     started: Instant,
 }
 
@@ -50,7 +51,7 @@ impl Worker {
     pub fn new(
         edges: Arc<Vec<Edge>>,
         sources: Vec<Source>,
-        stop: Arc<EventFd>,
+        (stop, lost): (Arc<EventFd>, Arc<EventFd>),
         started: Instant,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -66,7 +67,19 @@ impl Worker {
             }
         }
         epoll.add(stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-        Ok(Worker { edges, sources, epoll, stop, started })
+        Ok(Worker { edges, sources, epoll, stop, lost, started })
+    }
+
+    /// Listens no more to a device that was deleted under us (it would be ready for ever), and
+    /// tells so.
+    fn forget(&self, source: Source) {
+        let Source::Port(edge, port) = source else { return };
+        if let Err(error) = self.epoll.delete(&self.edges[edge].ports[port.0]) {
+            tracing::debug!(%error, "a deleted device is not listened to");
+        }
+        if let Err(error) = self.lost.write(1) {
+            tracing::error!(%error, "a deleted device cannot be told of");
+        }
     }
 
     /// Moves frames until told to stop.
@@ -111,6 +124,9 @@ impl Worker {
                     }
                 };
                 if let Err(error) = done {
+                    if error.raw_os_error() == Some(libc::EBADFD) {
+                        self.forget(*source);
+                    }
                     // A link that goes down reports it once on each socket; frames flow again
                     // when it is back.
                     tracing::debug!(%error, ?source, "receive");

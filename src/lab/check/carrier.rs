@@ -7,7 +7,9 @@ use super::Whole;
 use crate::ids::Encap;
 use crate::lab::carriers::{KERNEL, fabric as fabric_of, has_ids, in_groups, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
-use crate::lab::model::{Datapath, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Topology};
+use crate::lab::model::{
+    Datapath, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Switchable, Topology,
+};
 
 pub(super) fn check(whole: &Whole<'_>) {
     fabric(whole);
@@ -20,6 +22,7 @@ pub(super) fn check(whole: &Whole<'_>) {
     underlay(whole);
     mtu_mode(whole);
     engine(whole);
+    zero_checksums(whole);
     one_tenant_without_ids(whole);
     ipv6_inside(whole);
     vm_mtus(whole);
@@ -219,6 +222,21 @@ fn engine(whole: &Whole<'_>) {
     if own && whole.lab.datapaths().iter().any(overridden) {
         let message = "these are settings of this program's engines; write `datapath: user`";
         whole.sink.rule("carrier.engine", message);
+    }
+}
+
+/// Over IPv6 a receiver drops zero checksums unless it was told to take them (RFC 6935 section 5).
+fn zero_checksums(whole: &Whole<'_>) {
+    let (carrier, settings) = (&whole.lab.carrier, &whole.lab.carrier.engine);
+    let zero = settings.udp_csum == Some(Switchable::Off);
+    if zero && carrier.underlay == IpVersion::Ipv6 && !settings.udp6_zero {
+        let message = "over `underlay: ipv6` receivers drop packets without a checksum; leave it \
+                       `on`, or let them take those with `udp6_zero: true` (RFC 6935)";
+        whole.sink.rule("carrier.engine.udp_csum", message);
+    }
+    if settings.udp6_zero && carrier.underlay == IpVersion::Ipv4 {
+        let message = "is for `underlay: ipv6`; over IPv4 zero checksums are always taken";
+        whole.sink.rule("carrier.engine.udp6_zero", message);
     }
 }
 

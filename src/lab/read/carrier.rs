@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use super::names::suggestion;
 use super::{At, engine};
 use crate::ids::Encap;
-use crate::lab::carriers::CARRIED;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
 use crate::lab::model::{
     Carrier, Compare, Datapath, Ecmp, Fabric, IpVersion, Learning, MtuMode, Switchable,
@@ -27,7 +26,8 @@ const MTU_MODES: [(&str, MtuMode); 4] = [
 ];
 const ECMPS: [(&str, Ecmp); 3] =
     [("addresses", Ecmp::Addresses), ("ports", Ecmp::Ports), ("inner", Ecmp::Inner)];
-const SWITCHES: [(&str, Switchable); 2] = [("on", Switchable::On), ("off", Switchable::Off)];
+pub(super) const SWITCHES: [(&str, Switchable); 2] =
+    [("on", Switchable::On), ("off", Switchable::Off)];
 
 pub(super) fn carrier(at: &At<'_>) -> Carrier {
     let keys = [
@@ -168,7 +168,7 @@ fn values<T: PartialEq>(
     values
 }
 
-/// An encapsulation that labs of this version can use.
+/// An encapsulation.
 pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
     let text = at.text("an encapsulation, e.g. `vxlan`")?;
     let Some(encap) = Encap::ALL.into_iter().find(|e| e.name() == text) else {
@@ -176,13 +176,6 @@ pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
         at.wrong(format!("`{text}` is no encapsulation{near}"));
         return None;
     };
-    if !CARRIED.contains(&encap) {
-        let names: Vec<&str> = CARRIED.iter().map(|e| e.name()).collect();
-        at.wrong(format!(
-            "this version carries no {encap} in labs yet; it carries {}",
-            names.join(", ")
-        ));
-    }
     Some(encap)
 }
 
