@@ -9,7 +9,6 @@ use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
-use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
@@ -156,7 +155,7 @@ impl Way<'_> {
         }
         if unfinished {
             let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, received.vnet)?;
+            received.vnet.finish_checksum(bytes)?;
         }
         let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
         let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;

@@ -16,7 +16,6 @@ mod routes;
 pub mod rx;
 #[cfg(test)]
 mod samples;
-pub mod segment;
 mod sockets;
 mod stt;
 mod tap;
