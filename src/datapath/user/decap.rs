@@ -1,5 +1,6 @@
 //! From the underlay to VMs' ports.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::PoisonError;
@@ -166,22 +167,36 @@ impl Way<'_> {
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
-            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+            Some(frame) => match frame.bytes {
+                // The end of this one segment.
+                Cow::Borrowed(all) => {
+                    (Some(Ok(segment.skip(segment.len.saturating_sub(all.len())))), frame.tos)
+                }
+                Cow::Owned(all) => (Some(Err(all)), frame.tos),
+            },
         };
         for _ in lost..waiting.lost() {
             self.counters().dropped(DropReason::Incomplete);
         }
         drop(waiting);
-        let Some(whole) = whole else { return Ok(()) };
-        let span = match self.rx.stash(&whole) {
-            Some(span) => span,
-            None => {
-                self.flush();
-                self.rx.clear_stash();
-                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+        match whole {
+            None => Ok(()),
+            Some(Ok(span)) => self.stt_frame(source, tos, span),
+            Some(Err(all)) => {
+                let span = self.stash(&all)?;
+                self.stt_frame(source, tos, span)
             }
-        };
-        self.stt_frame(source, tos, span)
+        }
+    }
+
+    /// Keeps a frame that was put together beside the messages.
+    fn stash(&mut self, frame: &[u8]) -> Result<Span, DropReason> {
+        if let Some(span) = self.rx.stash(frame) {
+            return Ok(span);
+        }
+        self.flush();
+        self.rx.clear_stash();
+        self.rx.stash(frame).ok_or(DropReason::ReassemblyFull)
     }
 
     /// A whole STT frame.
