@@ -75,7 +75,7 @@ impl Segmenter {
     pub fn each(&mut self, frame: &Frame<'_>, mut emit: impl FnMut(&[u8])) {
         let cut = cut(frame).filter(|cut| frame.bytes.len() > cut.header);
         let done = cut.map(|cut| self.segments(frame, &cut, &mut emit));
-        if matches!(done, Some(Ok(_))) {
+        if matches!(done, Some(Ok(()))) {
             return;
         }
         // One packet, or headers that nobody here can tell apart.
@@ -118,7 +118,9 @@ impl Segmenter {
     fn place(&mut self, parts: &[&[u8]]) -> &mut [u8] {
         self.packet.clear();
         self.packet.resize(TAG, 0);
-        parts.iter().for_each(|part| self.packet.extend_from_slice(part));
+        for part in parts {
+            self.packet.extend_from_slice(part);
+        }
         self.packet.get_mut(TAG..).unwrap_or_default()
     }
 

@@ -83,8 +83,8 @@ impl Walk<'_> {
                     *rest.first_chunk::<{ ipv4::LEN }>()?;
                 self.found.push(Layer::Ipv4(self.at));
                 self.at += usize::from(first & 0xF) * 4;
-                let first_fragment = u16::from_be_bytes([f0, f1]) & 0x1FFF == 0;
-                first_fragment.then_some(Next::Protocol(protocol))
+                let offset = u16::from_be_bytes([f0, f1]) & 0x1FFF;
+                (offset == 0).then_some(Next::Protocol(protocol))
             }
             Next::Type(ethertype::IPV6) => {
                 let header = ipv6::Header::parse(rest).ok()?;
