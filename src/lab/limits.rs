@@ -14,6 +14,10 @@ pub(super) const STREAMS: RangeInclusive<u32> = 1..=128;
 pub(super) const ROUNDS: RangeInclusive<u32> = 1..=1000;
 /// Leaves, spines, and hosts under each leaf, of a generated fabric.
 pub(super) const FABRIC: RangeInclusive<u32> = 1..=1000;
+/// Packets of one probe.
+pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
+/// Connections opened on the underlay.
+pub(super) const HANDSHAKES: RangeInclusive<u32> = 0..=65535;
 /// UDP ports.
 pub(super) const PORT: RangeInclusive<u32> = 1..=65535;
 /// Bytes a packet may grow by.

@@ -56,6 +56,12 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/encap", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/datapath", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/mtu", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/engine", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/mtu_mode", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/loss", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Probe/properties/count", range(&limits::PROBES)),
+        ("/InnerPacket/properties/from", end.clone()),
+        ("/InnerPacket/properties/to", end.clone()),
         ("/Compare/properties/mtu/items", range(&limits::UNDERLAY_MTU)),
         ("/Carrier/properties/port", range(&limits::PORT)),
         ("/Topology/properties/mtu", range(&limits::UNDERLAY_MTU)),
@@ -92,8 +98,10 @@ fn values(defs: &mut Value) {
         for (name, value) in inner.into_iter().flatten() {
             let patch = match name.as_str() {
                 "overhead" => range(&limits::OVERHEAD),
-                "mtu" => range(&limits::VM_MTU),
+                "mtu" | "told" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                "handshakes" => range(&limits::HANDSHAKES),
+                "transfer" | "payload" | "checksum" | "probe" => json!({}),
                 "drops" => json!({ "minProperties": 1 }),
                 _ => json!({ "additionalProperties": false }),
             };

@@ -3,7 +3,7 @@
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric, Flow, IpVersion, Lab, Topology, has_ids};
+use crate::lab::{Carrier, Datapath, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -18,6 +18,10 @@ pub(super) struct Choice {
     pub fabric: Fabric,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
+    /// Loss of links that have none of their own.
+    pub loss: Option<Loss>,
+    /// The lab's carrier with this variant's engine settings and MTU mode.
+    pub carrier: Carrier,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
     pub underlay: IpVersion,
     /// Name of the plain variant it is compared with.
@@ -41,22 +45,34 @@ pub(super) fn cross(
     topology: &Topology,
     placed: &[Vec<Placed>],
 ) -> Result<Vec<Choice>, PlanError> {
-    let carrier = &lab.carrier;
-    let encaps = axis(&lab.compare.encap, carrier.encap);
-    let datapaths = axis(&lab.compare.datapath, carrier.datapath);
+    let encaps = axis(&lab.compare.encap, lab.carrier.encap);
+    let datapaths = axis(&lab.compare.datapath, lab.carrier.datapath);
     let mtus = axis(&lab.compare.mtu, topology.mtu);
+    let losses: Vec<Option<Loss>> = if lab.compare.loss.is_empty() {
+        vec![topology.loss]
+    } else {
+        lab.compare.loss.iter().copied().map(Some).collect()
+    };
+    let carriers = lab.carriers();
     let name_mtu = mtus.iter().any(|&mtu| mtu != mtus[0]);
+    let name_loss = losses.len() > 1;
 
     let mut choices: Vec<Choice> = Vec::new();
-    for &mtu in &mtus {
+    for (&mtu, &loss) in mtus.iter().flat_map(|mtu| losses.iter().map(move |loss| (mtu, loss))) {
+        let with_link = |stem: &str| with_link(stem, mtu, name_mtu, loss.filter(|_| name_loss));
         for &encap in &encaps {
-            for &datapath in &datapaths {
+            for (&datapath, carrier) in
+                datapaths.iter().flat_map(|d| carriers.iter().map(move |c| (d, c)))
+            {
                 let fabric = fabric(carrier.fabric, encap)?;
                 let datapath = resolve(datapath, encap);
                 let plain = encap == Encap::None;
-                let stem =
-                    if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) };
-                let name = with_mtu(&stem, mtu, name_mtu);
+                let stem = if plain {
+                    plain_name(fabric).to_owned()
+                } else {
+                    stem(lab, encap, datapath, carrier)
+                };
+                let name = with_link(&stem);
                 let overhead = mtu::overhead(encap, carrier)?;
                 if choices.iter().any(|c| c.name == name) {
                     continue;
@@ -70,13 +86,15 @@ pub(super) fn cross(
                 let tunnel = !plain && !encap.is_tag();
                 let underlay = if tunnel { carrier.underlay } else { IpVersion::Ipv4 };
                 let tenants = (0..lab.tenants.len()).collect();
-                let baseline = (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu));
+                let baseline = (!plain).then(|| with_link(plain_name(fabric)));
                 choices.push(Choice {
                     name,
                     encap,
                     datapath,
                     fabric,
                     mtu,
+                    loss,
+                    carrier: carrier.clone(),
                     underlay,
                     baseline,
                     overhead,
@@ -106,6 +124,8 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     datapath: Datapath::Kernel,
                     fabric: choice.fabric,
                     mtu: choice.mtu,
+                    loss: choice.loss,
+                    carrier: choice.carrier.clone(),
                     underlay: IpVersion::Ipv4,
                     baseline: None,
                     overhead: 0,
@@ -160,16 +180,34 @@ const fn plain_name(fabric: Fabric) -> &'static str {
     }
 }
 
-/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath.
-fn stem(lab: &Lab, encap: Encap, datapath: Datapath) -> String {
+/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath; where engine
+/// settings or MTU modes are compared, what tells them apart: `gretap-csum-seq`, `nvgre-icmp`.
+fn stem(lab: &Lab, encap: Encap, datapath: Datapath, carrier: &Carrier) -> String {
     let kernel = if datapath == Datapath::Kernel { "-kernel" } else { "" };
     let mut others = lab.carrier.datapath_on.values();
     let mixed = if others.any(|&other| resolve(other, encap) != datapath) { "-mixed" } else { "" };
-    format!("{encap}{kernel}{mixed}")
+    let mut name = format!("{encap}{kernel}{mixed}");
+    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name());
+    let settings = carrier.engine.label(encap);
+    let settings = (lab.compare.engine.len() > 1 && !settings.is_empty()).then_some(settings);
+    for part in mode.map(str::to_owned).into_iter().chain(settings) {
+        name.push('-');
+        name.push_str(&part);
+    }
+    name
 }
 
-fn with_mtu(stem: &str, mtu: u32, named: bool) -> String {
-    if named { format!("{stem}-mtu{mtu}") } else { stem.to_owned() }
+/// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
+fn with_link(stem: &str, mtu: u32, name_mtu: bool, loss: Option<Loss>) -> String {
+    let mut name = stem.to_owned();
+    if name_mtu {
+        name += &format!("-mtu{mtu}");
+    }
+    if let Some(loss) = loss {
+        // A point parts a variant's name from a node's.
+        name += &format!("-loss{}", loss.to_string().trim_end_matches('%').replace('.', "p"));
+    }
+    name
 }
 
 fn check_overlap(lab: &Lab, placed: &[Vec<Placed>]) -> Result<(), PlanError> {

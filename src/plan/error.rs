@@ -9,6 +9,16 @@ use crate::ids::Encap;
 /// Why a lab cannot be planned: the object, the reason, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    /// An expectation about a variant that is not built.
+    #[error(
+        "an expectation is about variant `{variant}`, and the lab builds {known}; name one of these"
+    )]
+    UnknownVariant {
+        /// The name.
+        variant: String,
+        /// The variants there are.
+        known: String,
+    },
     /// Nothing to plan.
     #[error(
         "the topology has no host; list some under `hosts`, or generate them with `leaf-spine`"

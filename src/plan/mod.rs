@@ -47,14 +47,25 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         .iter()
         .map(|choice| variant::build(lab, choice, &graph, &ranges, &placed))
         .collect::<Result<_, _>>()?;
-    Ok(Plan {
+    let plan = Plan {
         title: lab.title.clone(),
         about: lab.about.clone(),
         seed: lab.seed,
         variants,
         flows: flow::flows(lab)?,
+        probes: lab.probes.clone(),
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),
         capture: lab.capture,
-    })
+    };
+    for wanted in plan.expect.iter().filter_map(|e| e.variant.as_ref()) {
+        if !plan.variants.iter().any(|variant| variant.name == *wanted) {
+            let names: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
+            return Err(PlanError::UnknownVariant {
+                variant: wanted.clone(),
+                known: names.join(", "),
+            });
+        }
+    }
+    Ok(plan)
 }

@@ -40,7 +40,7 @@ pub(super) fn build(
     if choice.encap == Encap::Qinq {
         check_service_tag(lab, choice, graph, placed)?;
     }
-    let links = links(graph, ranges, choice.mtu, routed);
+    let links = links(graph, ranges, choice, routed);
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
@@ -66,8 +66,8 @@ pub(super) fn build(
         port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
         offloads: lab.carrier.offloads == Switchable::On,
         underlay: choice.underlay,
-        mtu_mode: if plain { MtuMode::Lower } else { lab.carrier.mtu_mode },
-        engine: lab.carrier.engine.clone(),
+        mtu_mode: if plain { MtuMode::Lower } else { choice.carrier.mtu_mode },
+        engine: choice.carrier.engine.clone(),
         tunnels: if point_to_point(choice.encap) { edge::tunnels(&edges) } else { 0 },
         baseline: choice.baseline.clone(),
         underlay_mtu,
@@ -125,7 +125,7 @@ fn check_service_tag(
     Ok(())
 }
 
-fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
+fn links(graph: &Graph, ranges: &Ranges, choice: &Choice, routed: bool) -> Vec<Link> {
     let numbers = graph.host_numbers();
     let cables = graph.cables.iter().enumerate();
     cables
@@ -152,8 +152,9 @@ fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
             Link {
                 name: cable.name.clone(),
                 ends: [end(0), end(1)],
-                mtu: cable.mtu.unwrap_or(mtu),
+                mtu: cable.mtu.unwrap_or(choice.mtu),
                 rate: cable.rate,
+                loss: cable.loss.or(choice.loss).filter(|loss| loss.0 > 0),
             }
         })
         .collect()
@@ -224,7 +225,7 @@ fn tenants(
     inner_mtu: u32,
     underlay_mtu: u32,
 ) -> Result<Vec<TenantPlan>, PlanError> {
-    let lower = choice.encap == Encap::None || lab.carrier.mtu_mode == MtuMode::Lower;
+    let lower = choice.encap == Encap::None || choice.carrier.mtu_mode == MtuMode::Lower;
     let usual = if lower { inner_mtu } else { underlay_mtu };
     let vm_plan = |tenant: &Tenant, vm: &Placed| {
         let mtu = vm.mtu.unwrap_or(usual);
@@ -248,7 +249,7 @@ fn tenants(
                 arithmetic: mtu::arithmetic(
                     choice.encap,
                     choice.underlay,
-                    &lab.carrier.engine,
+                    &choice.carrier.engine,
                     underlay_mtu,
                     inner_mtu,
                 ),

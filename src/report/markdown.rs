@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::figures::carried;
 use super::number::{bytes, count, plural};
 use super::table::{Tone, side_by_side};
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The whole report.
@@ -36,6 +36,7 @@ pub fn markdown(run: &RunResult) -> String {
     );
     comparison(&mut out, run);
     section(&mut out, "In words", &words::sentences(run));
+    section(&mut out, "Single packets and transfers", &behaviour::sentences(run));
     expectations(&mut out, run);
     isolation(&mut out, run);
     links(&mut out, run);

@@ -5,6 +5,7 @@
 //! here outlives the process: namespaces are held by descriptors and by names in a mount
 //! namespace of its own, engines are threads.
 
+mod craft;
 mod edge;
 mod error;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
+pub use craft::{Recipe, craft};
 pub use error::TestbedError;
 
 use crate::datapath::user::{Edge, UserDatapath};

@@ -7,6 +7,7 @@ mod addresses;
 mod carrier;
 mod expect;
 mod flows;
+mod probes;
 mod tenants;
 mod wiring;
 
@@ -49,6 +50,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     addresses::check(whole);
     carrier::check(whole);
     flows::check(whole);
+    probes::check(whole);
     expect::check(whole);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::names::suggestion;
+use super::topology::loss;
 use super::{At, engine};
 use crate::ids::Encap;
 use crate::lab::carriers::CARRIED;
@@ -81,7 +82,7 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
 }
 
 pub(super) fn compare(at: &At<'_>) -> Compare {
-    let keys = ["encap", "datapath", "mtu"];
+    let keys = ["encap", "datapath", "mtu", "engine", "mtu_mode", "loss"];
     let Some(fields) = at.fields("a map, e.g. `{ encap: [vlan, vxlan] }`", &keys) else {
         return Compare::default();
     };
@@ -91,6 +92,13 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
             at.choice("datapath", &DATAPATHS)
         }),
         mtu: values(fields.get("mtu"), "underlay MTUs", underlay_mtu),
+        engine: values(fields.get("engine"), "maps of engine settings", |at| {
+            Some(engine::settings(at))
+        }),
+        mtu_mode: values(fields.get("mtu_mode"), "ways with large packets", |at| {
+            at.choice("way with large packets", &MTU_MODES)
+        }),
+        loss: values(fields.get("loss"), "shares of packets lost", loss),
     }
 }
 

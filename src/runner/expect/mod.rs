@@ -2,13 +2,16 @@
 
 mod drops;
 mod finding;
+mod probes;
 mod reach;
 mod sizes;
 mod speed;
+mod transfer;
+mod wire;
 
 use finding::Finding;
 
-use crate::lab::{Expectation, Expected};
+use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer};
 use crate::measure::result::{RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
 
@@ -26,7 +29,8 @@ pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
     for expectation in &plan.expect {
         let before = verdicts.len();
         for (variant, found) in &subjects {
-            if expectation.only.is_none_or(|encap| encap == variant.encap) {
+            let named = expectation.variant.as_ref().is_none_or(|name| *name == variant.name);
+            if named && expectation.only.is_none_or(|encap| encap == variant.encap) {
                 verdicts.push(verdict(expectation, found));
             }
         }
@@ -64,6 +68,21 @@ fn words(expected: &Expected) -> String {
         Expected::Throughput { at_least } => {
             format!("TCP reaches at least {at_least} of the plain path")
         }
+        Expected::Probe(probe) => probes::words(probe),
+        Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
+        Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
+        Expected::Transfer(Transfer::Stalls) => "a bulk transfer stalls after the handshake".into(),
+        Expected::Payload(Secrecy::Readable) => "payload can be read on the underlay".into(),
+        Expected::Payload(Secrecy::Hidden) => "payload cannot be read on the underlay".into(),
+        Expected::LargeSend { at_least } => {
+            format!("one send of at least {at_least} bytes leaves the host")
+        }
+        Expected::Handshakes(count) => {
+            format!("{count} TCP connections are opened to the tunnel's port")
+        }
+        Expected::Checksum(SentChecksum::Zero) => "the outer UDP checksum is sent as zero".into(),
+        Expected::Checksum(SentChecksum::Right) => "the outer UDP checksum is sent".into(),
+        Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
     }
 }
 
@@ -76,6 +95,14 @@ fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
         Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
         Expected::Mtu(mtu) => sizes::largest(*mtu, found),
         Expected::Throughput { at_least } => speed::throughput(*at_least, found),
+        Expected::Probe(probe) => probes::probe(probe, found),
+        Expected::Told(mtu) => sizes::told(*mtu, found),
+        Expected::Transfer(end) => transfer::transfer(*end, found),
+        Expected::Payload(secrecy) => wire::payload(*secrecy, found),
+        Expected::LargeSend { at_least } => transfer::large_send(*at_least, found),
+        Expected::Handshakes(count) => transfer::handshakes(*count, found),
+        Expected::Checksum(sent) => wire::checksum(*sent, found),
+        Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
     };
     Verdict {
         what: words(&expectation.what),
