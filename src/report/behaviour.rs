@@ -4,10 +4,14 @@
 use super::number::{Unit, bytes, count, plural};
 use crate::measure::result::{LinkResult, ProbeResult, RunResult, VariantResult};
 
-/// One line per probe, and per variant what else was tried in it.
+/// One line per probe, and per variant what else was tried in it. Whether payload can be read is
+/// told where one of the variants hides it.
 #[must_use]
 pub fn sentences(run: &RunResult) -> Vec<String> {
     let mut out = Vec::new();
+    let hides =
+        |v: &VariantResult| v.payload.as_ref().is_some_and(|p| p.delivered > 0 && p.readable == 0);
+    let secrecy = run.variants.iter().any(hides);
     for v in &run.variants {
         out.extend(v.probes.iter().map(|p| probe(v, p)));
         out.extend(told(v));
@@ -19,7 +23,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
                 plural(fragments, "outer fragment")
             )
         }));
-        out.extend(payload(v));
+        out.extend(payload(v).filter(|_| secrecy));
         out.extend(v.links.iter().filter_map(|link| loss(v, link)));
     }
     out
