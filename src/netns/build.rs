@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
@@ -324,7 +325,20 @@ impl Underlay {
     /// # Errors
     /// [`Error::NotReady`] names what is missing when `limit` has passed.
     pub fn ready(&self, variant: &Variant, limit: Duration) -> Result<Duration> {
-        ready::wait(&self.namespaces, variant, limit)
+        self.ready_unless(variant, limit, &AtomicBool::new(false))
+    }
+
+    /// As [`Underlay::ready`], but returns early, ready or not, once `stop` is true.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ready_unless(
+        &self,
+        variant: &Variant,
+        limit: Duration,
+        stop: &AtomicBool,
+    ) -> Result<Duration> {
+        ready::wait(&self.namespaces, variant, limit, stop)
     }
 
     /// Counters of both ends of every underlay link, in the order of [`Variant::links`].

@@ -1,6 +1,7 @@
 //! When a network forwards: read from the kernel, waited for by its notifications.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rtnetlink::packet_route::link::BridgePortState;
@@ -14,7 +15,8 @@ use super::socket::Netlink;
 use crate::lab::Datapath;
 use crate::plan::{Edge, Node, NodeKind, Variant};
 
-/// State is read again at least this often, should a notification have been lost.
+/// State is read again at least this often, should a notification have been lost or the wait be
+/// given up.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
 struct Watched<'a> {
@@ -27,6 +29,7 @@ pub(super) fn wait(
     namespaces: &Namespaces,
     variant: &Variant,
     limit: Duration,
+    stop: &AtomicBool,
 ) -> Result<Duration> {
     let begun = Instant::now();
     let deadline = begun + limit;
@@ -50,6 +53,9 @@ pub(super) fn wait(
         let missing = links_missing(&mut watched)?;
         if missing.is_empty() {
             break;
+        }
+        if stop.load(Relaxed) {
+            return Ok(begun.elapsed());
         }
         if Instant::now() >= deadline {
             return Err(not_ready(variant, limit, missing));

@@ -67,8 +67,10 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         built.as_secs_f64()
     ));
     for variant in &plan.variants {
-        progress.step(&variant.name);
-        testbed.ready(variant)?;
+        if !options.stop.load(Relaxed) {
+            progress.step(&variant.name);
+            testbed.ready(variant, options.stop)?;
+        }
     }
     let ready = begun.elapsed();
     let capture = capture::start(&testbed, plan, options.capture)?;
@@ -123,9 +125,9 @@ fn measure(
 ) -> Result<Found, RunError> {
     let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
     for variant in &plan.variants {
-        progress.stage(&format!("{}: sizes, reachability, isolation", variant.name));
         let mut result = blank(variant);
         if !stop.load(Relaxed) {
+            progress.stage(&format!("{}: sizes, reachability, isolation", variant.name));
             phases::run(testbed, plan, variant, &mut result, &mut found.notes, progress)?;
         }
         found.variants.push(result);

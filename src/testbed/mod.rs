@@ -11,6 +11,7 @@ mod error;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 pub use craft::{Recipe, craft};
@@ -90,13 +91,13 @@ impl Testbed {
         &self.underlay
     }
 
-    /// Waits until a variant's network forwards.
+    /// Waits until a variant's network forwards, or `stop` is true.
     ///
     /// # Errors
     /// What is not ready after 30 seconds.
-    pub fn ready(&self, variant: &Variant) -> Result<(), TestbedError> {
-        self.underlay.ready(variant, READY)?;
-        if let Some(tunnels) = self.tunnels.get(&variant.name) {
+    pub fn ready(&self, variant: &Variant, stop: &AtomicBool) -> Result<(), TestbedError> {
+        self.underlay.ready_unless(variant, READY, stop)?;
+        if let Some(tunnels) = self.tunnels.get(&variant.name).filter(|_| !stop.load(Relaxed)) {
             tunnels.ready(self.underlay.namespaces(), READY)?;
         }
         Ok(())

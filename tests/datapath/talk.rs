@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use overlab::ids::Encap;
@@ -74,7 +75,7 @@ pub fn build(variant: &Variant) -> Testbed {
         capture: None,
     };
     let testbed = Testbed::build(&world, &plan).unwrap();
-    testbed.ready(variant).unwrap();
+    testbed.ready(variant, &AtomicBool::new(false)).unwrap();
     testbed
 }
 

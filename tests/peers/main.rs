@@ -20,7 +20,7 @@ mod uml;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use tools::SKIPPED;
+use libtest_mimic::{Arguments, Failed, Trial};
 
 /// One case: its name, the programs it needs, and whether it needs root.
 pub struct Case {
@@ -41,41 +41,35 @@ fn main() -> ExitCode {
         ["case", name] => return alone(name),
         _ => {}
     }
-    if arguments.iter().any(|argument| argument == "--list") {
-        for case in cases() {
-            println!("{}: test", case.name);
+    let mut arguments = Arguments::from_args();
+    // One at a time: they push bulk data.
+    arguments.test_threads = Some(1);
+    let mut skipped = 0;
+    let trials = cases().into_iter().map(|case| {
+        let available = tools::available(case.programs, case.root);
+        if let Err(why) = &available {
+            eprintln!("SKIPPED: {}: {why}", case.name);
+            skipped += 1;
         }
-        return ExitCode::SUCCESS;
-    }
-    let filters: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(*f));
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for case in cases().into_iter().filter(|case| chosen(&case.name)) {
-        match in_own_process(&case.name) {
-            Some(0) => passed += 1,
-            Some(SKIPPED) => skipped += 1,
-            _ => failed += 1,
-        }
-    }
-    println!("\ntest result: {passed} passed; {failed} failed; {skipped} skipped");
+        let trial = Trial::test(case.name.clone(), move || in_own_process(&case.name));
+        trial.with_ignored_flag(available.is_err())
+    });
+    let trials = trials.collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
     let wanted = std::env::var_os("OVERLAB_CI").is_some_and(|value| value == "1");
-    ExitCode::from(u8::from(failed > 0 || wanted && skipped > 0))
+    ExitCode::from(u8::from(conclusion.has_failed() || wanted && skipped > 0))
 }
 
-/// Runs a case and shows what it said where it did not pass.
-fn in_own_process(name: &str) -> Option<i32> {
-    let mut child = Command::new(std::env::current_exe().expect("our own path"));
-    let output = child.args(["case", name]).output().expect("start ourselves");
+/// Runs a case; shows its figures where it passed, and all that it said where not.
+fn in_own_process(name: &str) -> Result<(), Failed> {
+    let output = Command::new(std::env::current_exe()?).args(["case", name]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    match output.status.code() {
-        Some(0) => println!("test {name} ... ok {}", text.trim()),
-        Some(SKIPPED) => println!("test {name} ... {}", text.trim()),
-        _ => {
-            let why = String::from_utf8_lossy(&output.stderr);
-            println!("test {name} ... FAILED ({})\n{text}\n{why}", output.status);
-        }
+    if output.status.success() {
+        print!("{} ... ", text.trim());
+        return Ok(());
     }
-    output.status.code()
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{}\n{text}\n{why}", output.status).into())
 }
 
 fn alone(name: &str) -> ExitCode {
@@ -83,10 +77,6 @@ fn alone(name: &str) -> ExitCode {
         eprintln!("no case is called {name}");
         return ExitCode::from(2);
     };
-    if let Err(why) = tools::available(case.programs, case.root) {
-        println!("SKIPPED: {why}");
-        return ExitCode::from(SKIPPED as u8);
-    }
     (case.run)();
     ExitCode::SUCCESS
 }

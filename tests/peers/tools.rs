@@ -3,9 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Exit status of a case that could not run here.
-pub const SKIPPED: i32 = 77;
-
 /// Whether everything is there.
 ///
 /// # Errors
