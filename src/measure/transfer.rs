@@ -209,7 +209,10 @@ fn opens(frame: &[u8], port: u16) -> bool {
             _ => return None,
         };
         let flags = *segment.get(13)?;
-        Some(u16::from_be_bytes(*segment.get(2..)?.first_chunk()?) == port && flags & tcp::flag::SYN != 0)
+        Some(
+            u16::from_be_bytes(*segment.get(2..)?.first_chunk()?) == port
+                && flags & tcp::flag::SYN != 0,
+        )
     };
     port != 0 && asks().unwrap_or(false)
 }
