@@ -257,9 +257,11 @@ fn published_schema_is_current() {
 
 mod arbitrary {
     use super::*;
+    use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
-        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult,
+        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult, TunnelResult,
     };
+    use overlab::measure::walk::WalkResult;
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
@@ -347,6 +349,10 @@ mod arbitrary {
         )
     }
 
+    fn broadcast() -> BroadcastResult {
+        BroadcastResult { on_links: f64::NAN, delivered: u64::MAX, ..BroadcastResult::default() }
+    }
+
     fn variant() -> impl Strategy<Value = VariantResult> {
         let link = (name(), any::<[u64; 2]>(), any::<bool>()).prop_map(|(name, bytes, blocked)| {
             LinkResult { ends: [name.clone(), "a".into()], name, bytes, packets: bytes, blocked }
@@ -365,7 +371,11 @@ mod arbitrary {
                 reachable: [(name.clone(), (u32::MAX, 1))].into(),
                 links,
                 drops: [(name.clone(), n)].into(),
-                tables: [(name, n)].into(),
+                tables: [(name.clone(), n)].into(),
+                tunnels: [(name.clone(), TunnelResult { entries: n, ..TunnelResult::default() })]
+                    .into(),
+                broadcasts: [(name.clone(), [(name, broadcast())].into())].into(),
+                walks: vec![WalkResult::default()],
             })
     }
 

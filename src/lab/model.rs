@@ -11,7 +11,11 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
+pub use super::bum::{CopyCount, TunnelCount};
+pub use super::settings::{
+    DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
+    TtlMode,
+};
 use super::units::{ByteSize, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
@@ -168,6 +172,10 @@ pub struct Carrier {
     pub engine: EngineSettings,
     /// Another datapath on some hosts, by host name: two implementations of one protocol talking to each other.
     pub datapath_on: BTreeMap<String, Datapath>,
+    /// The address that a host's tunnels start from, by host name, where not one of the plan's own.
+    pub vtep: BTreeMap<String, IpAddr>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Ecmp,
 }
 
 impl Default for Carrier {
@@ -183,6 +191,8 @@ impl Default for Carrier {
             mtu_mode: MtuMode::default(),
             engine: EngineSettings::default(),
             datapath_on: BTreeMap::new(),
+            vtep: BTreeMap::new(),
+            ecmp: Ecmp::default(),
         }
     }
 }
@@ -223,6 +233,18 @@ pub enum Learning {
     Multicast,
 }
 
+impl Learning {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Learning::Flood => "flood",
+            Learning::Static => "static",
+            Learning::Multicast => "multicast",
+        }
+    }
+}
+
 /// A switch in the electrical sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -243,6 +265,14 @@ pub struct Compare {
     pub datapath: Vec<Datapath>,
     /// Underlay MTUs in bytes.
     pub mtu: Vec<u32>,
+    /// Ways to learn.
+    pub learning: Vec<Learning>,
+    /// Addresses of each NVGRE endpoint.
+    pub nve_addresses: Vec<u32>,
+    /// UDP source ports of each VTEP.
+    pub source_ports: Vec<u32>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Vec<Ecmp>,
 }
 
 /// One tenant: its networks' ids, its subnet and its VMs.
@@ -266,6 +296,9 @@ pub struct Tenant {
     /// Context id for `stt`; numbered from 5001 where absent.
     #[serde(default)]
     pub context: Option<ContextId>,
+    /// IP multicast group of its BUM frames, with `learning: multicast`; derived from the id where absent.
+    #[serde(default)]
+    pub group: Option<IpAddr>,
     /// The tenant's IPv4 subnet; tenants may use the same one.
     #[schemars(with = "String")]
     pub subnet: Ipv4Net,
@@ -469,6 +502,9 @@ pub struct Expectation {
     /// Only in variants of this encapsulation; absent means in all.
     #[serde(default, rename = "in")]
     pub only: Option<Encap>,
+    /// Only in the variant of this name, where `in` does not tell variants apart.
+    #[serde(default)]
+    pub variant: Option<String>,
     /// The row of the lesson it proves, e.g. `C1`.
     #[serde(default)]
     pub claim: Option<String>,
@@ -501,6 +537,40 @@ pub enum Expected {
         /// Smallest ratio to the plain path, above 0.
         #[serde(rename = "at-least")]
         at_least: f64,
+    },
+    /// The smallest part that one of these links has of all bytes that cross them, in the
+    /// direction that carried more, lies within these bounds.
+    Spread {
+        /// Names of two or more links.
+        links: Vec<String>,
+        /// Smallest part, up to 1 over the number of links.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest part.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+    /// Point-to-point tunnels that have to be configured.
+    Tunnels(TunnelCount),
+    /// Packets that leave the sender's host for one broadcast.
+    Copies(CopyCount),
+    /// Every broadcast and multicast of a VM of the tenant reaches all its other VMs.
+    Broadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// No broadcast and no multicast of a VM of the tenant reaches a VM on another host, and unicast does.
+    #[serde(rename = "no-broadcast")]
+    NoBroadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// The first packet between two VMs goes the way of flood and learn (RFC 7348 section 4.1), step by step.
+    Walk {
+        /// `tenant/vm` that sends.
+        from: String,
+        /// `tenant/vm` that is asked for and answers.
+        to: String,
     },
 }
 

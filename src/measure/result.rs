@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bum::BroadcastResult;
+use super::walk::WalkResult;
+
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
 
@@ -96,6 +99,30 @@ pub struct VariantResult {
     pub drops: BTreeMap<String, u64>,
     /// Entries of MAC tables at the end: switches' and edges', by node.
     pub tables: BTreeMap<String, u64>,
+    /// What hosts have to know of each other, by tenant; only where hosts have tunnels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tunnels: BTreeMap<String, TunnelResult>,
+    /// What became of broadcasts, by tenant and kind of frame (`arp`, `broadcast`, `multicast`);
+    /// only of tenants that the lab expects something of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub broadcasts: BTreeMap<String, BTreeMap<String, BroadcastResult>>,
+    /// First packets between two VMs, step by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walks: Vec<WalkResult>,
+}
+
+/// What the hosts of one tenant have to know of each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TunnelResult {
+    /// Hosts with VMs of the tenant, each with one endpoint.
+    pub hosts: u64,
+    /// Point-to-point tunnels, each between two hosts: n (n - 1) / 2, or 0 where one endpoint per host is enough.
+    pub tunnels: u64,
+    /// Entries over all hosts that name another host or a group: an end of a tunnel, or a place
+    /// that broadcasts are sent to.
+    pub entries: u64,
+    /// The most of these at one host.
+    pub entries_per_host: u64,
 }
 
 /// Sizes and overhead of one variant, in bytes.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,13 @@ use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
-use super::sysctl::{Harmony, Role};
+use super::sysctl::{Harmony, Role, choose_paths_by};
 use super::world::World;
-use super::{address, probe, ready, vlans};
+use super::{address, mroute, probe, ready, vlans};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric};
+use crate::lab::{Datapath, Ecmp, Fabric};
 use crate::measure::Place;
-use crate::plan::{Node, NodeKind, Variant};
+use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -40,6 +41,8 @@ const FIRST_INDEX: u32 = 100;
 /// The built part of one or more variants: nodes, links and VMs, without tenants' edges.
 #[derive(Debug)]
 pub struct Underlay {
+    /// Sockets that routers forward multicast by.
+    multicast: Vec<OwnedFd>,
     namespaces: Namespaces,
     drop_method: Option<DropMethod>,
     built_in: Duration,
@@ -50,6 +53,10 @@ pub struct Underlay {
 struct Site {
     indexes: BTreeMap<String, u32>,
     router: bool,
+    /// What it chooses paths by, where it routes.
+    ecmp: Ecmp,
+    /// Groups it forwards.
+    multicast: Vec<MulticastRoute>,
     requests: Vec<Request>,
     offloads_off: Vec<(String, Offloads)>,
     drops: Vec<(u32, String)>,
@@ -96,23 +103,29 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     // Before the first interface is born, which takes its settings over.
     let mut known: BTreeMap<bool, Harmony> = BTreeMap::new();
     for (name, site) in &draft.sites {
-        namespaces.inside(name, || match known.entry(site.router) {
-            Entry::Occupied(harmony) => harmony.get().apply(),
-            Entry::Vacant(room) => {
-                let role = if site.router { Role::Router } else { Role::End };
-                room.insert(Harmony::learn(role)?).apply()
-            }
+        namespaces.inside(name, || {
+            match known.entry(site.router) {
+                Entry::Occupied(harmony) => harmony.get().apply(),
+                Entry::Vacant(room) => {
+                    let role = if site.router { Role::Router } else { Role::End };
+                    room.insert(Harmony::learn(role)?).apply()
+                }
+            }?;
+            choose_paths_by(site.ecmp, name)
         })?;
     }
     lay(&namespaces, &draft.cables)?;
     let mut drop_method = None;
+    let mut multicast = Vec::new();
     for (name, site) in draft.sites {
+        let groups = site.multicast.clone();
         let used = furnish(&namespaces, &name, site)?;
+        multicast.extend(namespaces.inside(&name, || mroute::forward(&name, &groups))?);
         drop_method = used.or(drop_method);
     }
     let built_in = begun.elapsed();
     tracing::debug!(namespaces = namespaces.len(), ?built_in, "built");
-    Ok(Underlay { namespaces, drop_method, built_in })
+    Ok(Underlay { multicast, namespaces, drop_method, built_in })
 }
 
 fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
@@ -202,6 +215,10 @@ impl Draft {
             NodeKind::Host => variant.encap == Encap::None && variant.fabric == Fabric::L3,
             NodeKind::Switch => false,
         };
+        if node.kind == NodeKind::Router {
+            site.ecmp = variant.ecmp;
+            site.multicast.clone_from(&node.multicast);
+        }
         if node.kind == NodeKind::Switch {
             let index = site.reserve(BRIDGE)?;
             let tree = SpanningTree::default();
@@ -217,6 +234,9 @@ impl Draft {
     }
 
     fn links(&mut self, variant: &Variant) -> Result<()> {
+        // Linux's ports take a C-tag beyond their MTU, but no S-tag and what follows it: a
+        // provider's ports take longer frames.
+        let double_tag = if variant.encap == Encap::Qinq { variant.overhead } else { 0 };
         let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
         for cable in &variant.links {
             let mut ends = Vec::with_capacity(2);
@@ -247,7 +267,7 @@ impl Draft {
                 ends.push((namespace, end.interface.clone(), index, mac));
             }
             if let Ok(ends) = ends.try_into() {
-                self.cables.push(Cable { ends, mtus: [cable.mtu; 2] });
+                self.cables.push(Cable { ends, mtus: [cable.mtu + double_tag; 2] });
             }
         }
         Ok(())
@@ -414,6 +434,7 @@ impl Underlay {
     /// # Errors
     /// As [`Namespaces::close`].
     pub fn close(self) -> Result<Duration> {
+        drop(self.multicast);
         self.namespaces.close()
     }
 }

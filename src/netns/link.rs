@@ -18,6 +18,8 @@ use super::error::{Error, Result};
 use super::socket::{Feature, Netlink, Request};
 
 /// `USER_HZ`: bridge timers travel in hundredths of a second.
+/// TTL of packets to a group.
+const GROUP_TTL: u8 = 64;
 const TICKS_PER_SECOND: u32 = 100;
 
 /// Index of the loopback interface in every namespace.
@@ -157,6 +159,8 @@ pub fn vxlan_in_group(
     mtu: u32,
 ) -> Request {
     let device = vxlan_device(name, vni, local, port, mtu).learning(true).dev(below);
+    // Linux sends to groups with a TTL of 1 otherwise, which no router forwards.
+    let device = device.append_info_data(InfoVxlan::Ttl(GROUP_TTL));
     let device = match group {
         IpAddr::V4(group) => device.group(group),
         IpAddr::V6(group) => device.group6(group),

@@ -3,7 +3,10 @@
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric, Flow, IpVersion, Lab, Topology, has_ids};
+use crate::lab::{
+    Datapath, Ecmp, EngineSettings, Fabric, Flow, IpVersion, Lab, Learning, Topology, has_ids,
+    in_groups, in_udp,
+};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -20,6 +23,12 @@ pub(super) struct Choice {
     pub mtu: u32,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
     pub underlay: IpVersion,
+    /// How hosts learn.
+    pub learning: Learning,
+    /// What routers choose paths by.
+    pub ecmp: Ecmp,
+    /// What the engines are told.
+    pub engine: EngineSettings,
     /// Name of the plain variant it is compared with.
     pub baseline: Option<String>,
     /// Bytes per packet.
@@ -34,8 +43,8 @@ pub(super) struct Choice {
 /// forwarding, so that `none` ignores `datapath`).
 ///
 /// # Errors
-/// An encapsulation that labs cannot carry or not on this fabric, or tenants that a plain path
-/// would mix up.
+/// An encapsulation that cannot be carried on this fabric, or tenants that a plain path would mix
+/// up.
 pub(super) fn cross(
     lab: &Lab,
     topology: &Topology,
@@ -51,41 +60,116 @@ pub(super) fn cross(
     for &mtu in &mtus {
         for &encap in &encaps {
             for &datapath in &datapaths {
-                let fabric = fabric(carrier.fabric, encap)?;
-                let datapath = resolve(datapath, encap);
-                let plain = encap == Encap::None;
-                let stem =
-                    if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) };
-                let name = with_mtu(&stem, mtu, name_mtu);
-                let overhead = mtu::overhead(encap, carrier)?;
-                if choices.iter().any(|c| c.name == name) {
-                    continue;
+                for way in ways(lab, encap) {
+                    let choice = choice(lab, (mtu, name_mtu), encap, datapath, way)?;
+                    if choices.iter().any(|c| c.name == choice.name) {
+                        continue;
+                    }
+                    if encap == Encap::None {
+                        check_overlap(lab, placed)?;
+                    }
+                    choices.push(choice);
                 }
-                if plain {
-                    check_overlap(lab, placed)?;
-                }
-                if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
-                    return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
-                }
-                let tunnel = !plain && !encap.is_tag();
-                let underlay = if tunnel { carrier.underlay } else { IpVersion::Ipv4 };
-                let tenants = (0..lab.tenants.len()).collect();
-                let baseline = (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu));
-                choices.push(Choice {
-                    name,
-                    encap,
-                    datapath,
-                    fabric,
-                    mtu,
-                    underlay,
-                    baseline,
-                    overhead,
-                    tenants,
-                });
             }
         }
     }
     Ok(with_baselines(lab, choices))
+}
+
+/// What is compared within one encapsulation and datapath, and how its variants are called.
+struct Way {
+    learning: Learning,
+    ecmp: Ecmp,
+    engine: EngineSettings,
+    name: String,
+}
+
+/// All combinations that make a difference to an encapsulation.
+fn ways(lab: &Lab, encap: Encap) -> Vec<Way> {
+    let (carrier, compare) = (&lab.carrier, &lab.compare);
+    let tunnel = encap != Encap::None && !encap.is_tag();
+    let mut ways = vec![Way {
+        learning: carrier.learning,
+        ecmp: carrier.ecmp,
+        engine: carrier.engine.clone(),
+        name: String::new(),
+    }];
+    let learnings = if in_groups(encap) { &compare.learning[..] } else { &[] };
+    ways = crossed(ways, learnings, |way, &learning| Way {
+        learning,
+        name: format!("{}-{}", way.name, learning.name()),
+        ..way
+    });
+    let addresses = if encap == Encap::Nvgre { &compare.nve_addresses[..] } else { &[] };
+    ways = crossed(ways, addresses, |way, &count| Way {
+        engine: EngineSettings { nve_addresses: Some(count), ..way.engine },
+        name: format!("{}-nve{count}", way.name),
+        ..way
+    });
+    let ports = if in_udp(encap) { &compare.source_ports[..] } else { &[] };
+    ways = crossed(ways, ports, |way, &count| Way {
+        engine: EngineSettings { source_ports: Some(count), ..way.engine },
+        name: format!("{}-sport{count}", way.name),
+        ..way
+    });
+    let ecmps = if tunnel { &compare.ecmp[..] } else { &[] };
+    crossed(ways, ecmps, |way, &ecmp| Way {
+        ecmp,
+        name: format!("{}-{}", way.name, ecmp.name()),
+        ..way
+    })
+}
+
+/// Each way with each value; the ways as they are where nothing is compared.
+fn crossed<T>(ways: Vec<Way>, values: &[T], with: impl Fn(Way, &T) -> Way) -> Vec<Way> {
+    if values.is_empty() {
+        return ways;
+    }
+    let mut all = Vec::with_capacity(ways.len() * values.len());
+    for way in ways {
+        for value in values {
+            let Way { learning, ecmp, ref engine, ref name } = way;
+            let way = Way { learning, ecmp, engine: engine.clone(), name: name.clone() };
+            all.push(with(way, value));
+        }
+    }
+    all
+}
+
+/// One variant.
+fn choice(
+    lab: &Lab,
+    (mtu, name_mtu): (u32, bool),
+    encap: Encap,
+    datapath: Datapath,
+    way: Way,
+) -> Result<Choice, PlanError> {
+    let fabric = fabric(lab.carrier.fabric, encap)?;
+    let datapath = resolve(datapath, encap);
+    let plain = encap == Encap::None;
+    let stem = if plain {
+        plain_name(fabric).to_owned()
+    } else {
+        format!("{}{}", stem(lab, encap, datapath), way.name)
+    };
+    if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
+        return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
+    }
+    let tunnel = !plain && !encap.is_tag();
+    Ok(Choice {
+        name: with_mtu(&stem, mtu, name_mtu),
+        encap,
+        datapath,
+        fabric,
+        mtu,
+        underlay: if tunnel { lab.carrier.underlay } else { IpVersion::Ipv4 },
+        learning: way.learning,
+        ecmp: way.ecmp,
+        engine: way.engine,
+        baseline: (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu)),
+        overhead: mtu::overhead(encap, &lab.carrier),
+        tenants: (0..lab.tenants.len()).collect(),
+    })
 }
 
 /// Puts the missing baselines in front of what is compared with them; where the lab wants none,
@@ -107,6 +191,9 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     fabric: choice.fabric,
                     mtu: choice.mtu,
                     underlay: IpVersion::Ipv4,
+                    learning: lab.carrier.learning,
+                    ecmp: lab.carrier.ecmp,
+                    engine: lab.carrier.engine.clone(),
                     baseline: None,
                     overhead: 0,
                     tenants: baseline_tenant(lab),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::carried;
 use super::number::{bytes, count, plural};
+use super::overlay::sheets;
 use super::table::{Tone, side_by_side};
 use super::words;
 use crate::measure::result::{RunResult, VariantResult};
@@ -39,6 +40,7 @@ pub fn markdown(run: &RunResult) -> String {
     expectations(&mut out, run);
     isolation(&mut out, run);
     links(&mut out, run);
+    overlay(&mut out, run);
     counters(&mut out, "Frames dropped at the edges", "Reason", run, |v| &v.drops);
     counters(&mut out, "MAC table entries at the end", "Node", run, |v| &v.tables);
     section(&mut out, "Notes", &run.notes);
@@ -149,6 +151,16 @@ fn isolation(out: &mut String, run: &RunResult) {
     table(out, &["Variant", "From → watched", "Kind", "Leaked"].map(Into::into), &rows);
     for (v, i) in tried {
         list(out, &i.evidence.iter().map(|e| format!("{}: {e}", v.name)).collect::<Vec<_>>());
+    }
+}
+
+fn overlay(out: &mut String, run: &RunResult) {
+    for sheet in sheets(run) {
+        let _ = writeln!(out, "## {}\n", sheet.title);
+        let head: Vec<String> = sheet.head.into_iter().map(str::to_owned).collect();
+        let rows: Vec<Vec<String>> =
+            sheet.rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
+        table(out, &head, &rows);
     }
 }
 

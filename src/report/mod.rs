@@ -22,6 +22,7 @@ mod html;
 mod json;
 mod markdown;
 mod number;
+mod overlay;
 mod table;
 mod terminal;
 mod words;

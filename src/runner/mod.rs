@@ -4,6 +4,7 @@
 //! flow begins, and the order of the variants turns from round to round, so that a drift of the
 //! machine's speed falls on all of them alike.
 
+mod bum;
 mod capture;
 mod error;
 mod expect;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Progress, RunError};
+use super::{Progress, RunError, bum};
 use crate::lab::{Flow, Rate};
 use crate::measure::result::VariantResult;
 use crate::measure::{self, felt, isolation, mtu, overhead};
@@ -26,11 +26,15 @@ pub(super) fn run(
     notes: &mut Vec<String>,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
+    // First of all, while nobody knows anybody.
+    bum::walks(testbed, plan, variant, result, progress)?;
     progress.step("who reaches whom");
     for tenant in &variant.tenants {
         let pairs = measure::reachable(testbed, variant, &tenant.name)?;
         result.reachable.insert(tenant.name.clone(), pairs);
     }
+    bum::broadcasts(testbed, plan, variant, result, progress)?;
+    result.tunnels = bum::tunnels(testbed, variant);
     let mut note = |what: &str, error: &dyn std::fmt::Display| {
         notes.push(format!("{}: {what}: {error}", variant.name));
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -30,17 +30,15 @@ const HEADERS: usize = 256;
 /// What the underlay's socket says.
 pub fn from_underlay(
     edge: &Edge,
+    socket: BorrowedFd<'_>,
     rx: &mut RxBatch,
     tx: &mut TxBatch,
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
     let count = match &edge.underlay {
-        Underlay::Frame { nic } => rx.receive(nic.as_fd())?,
-        Underlay::Udp { receiver, .. } => rx.receive(receiver.as_fd())?,
-        Underlay::Ip { socket, v4: true, .. } => rx.receive_nameless(socket.as_fd())?,
-        Underlay::Ip { socket, .. } => rx.receive(socket.as_fd())?,
-        Underlay::Stt(link) => rx.receive(link.nic.as_fd())?,
+        Underlay::Ip { v4: true, .. } => rx.receive_nameless(socket)?,
+        _ => rx.receive(socket)?,
     };
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
@@ -144,10 +142,10 @@ impl Way<'_> {
     ) -> Result<(), DropReason> {
         let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
         let incoming = stt::incoming(bytes)?;
-        if incoming.destination != link.local {
+        if !link.takes(incoming.destination) {
             return Err(DropReason::NotForUs);
         }
-        let source = IpAddr::V4(incoming.source);
+        let source = incoming.source;
         let unfinished = received.vnet.needs_csum();
         if let (Some(at), true) = (incoming.whole, unfinished) {
             // Never on a cable: nothing to verify.
@@ -163,7 +161,7 @@ impl Way<'_> {
         let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = waiting.lost();
         let now = Duration::from_millis(self.now);
-        let ends = (source, link.local.into());
+        let ends = (source, incoming.destination);
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
@@ -364,6 +362,14 @@ impl Way<'_> {
         if from.location != Location::Peer(peer) {
             return Err(DropReason::BadSource);
         }
+        if let Some(mac) = routes.to_all(decap.network, destination) {
+            let network = self.edge.switch.network(decap.network);
+            for port in &network.ok_or(DropReason::UnknownNetwork)?.ports {
+                let done = self.to_routed(*port, mac, kind, tos, inner);
+                self.count_failure(done);
+            }
+            return Ok(());
+        }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };
         self.to_routed(port, hop.mac, kind, tos, inner)
@@ -421,13 +427,15 @@ impl Way<'_> {
         }
     }
 
-    /// Carries a congestion mark of the underlay on into the inner packet (RFC 6040 section 4.2).
+    /// Carries the underlay's congestion mark (RFC 6040 section 4.2) and, in the uniform model, its
+    /// service class (RFC 2983) on into the inner packet.
     fn congestion(&mut self, inner: Span, tos: u8, meta: &mut FrameMeta) -> Result<(), DropReason> {
         let ip = matches!(meta.ethertype, ethertype::IPV4 | ethertype::IPV6);
-        if tos & ecn::MASK == ecn::NOT_ECT || !ip {
+        let dscp = self.edge.delivery.dscp;
+        if !ip || tos & ecn::MASK == ecn::NOT_ECT && dscp != ecn::Dscp::Uniform {
             return Ok(());
         }
-        let Some(tos) = ecn::changed_tos(meta.tos, tos, ecn::Dscp::default())? else {
+        let Some(tos) = ecn::changed_tos(meta.tos, tos, dscp)? else {
             return Ok(());
         };
         meta.tos = tos;

@@ -55,7 +55,7 @@ impl DirectLink {
             protocol,
             mac: Mac(interface.mac),
             mtu: interface.mtu,
-            hops: NextHops::new(peers, local, interface.index)?,
+            hops: NextHops::new(peers, IpAddr::V4(local), interface.index)?,
         })
     }
 
@@ -70,7 +70,7 @@ impl DirectLink {
         &self,
         (index, peer): (usize, IpAddr),
         largest: usize,
-        tos: u8,
+        (tos, ttl): (u8, u8),
         now: u64,
     ) -> Option<Headers> {
         let IpAddr::V4(peer) = peer else { return None };
@@ -90,7 +90,7 @@ impl DirectLink {
             df: true,
             mf: false,
             fragment_offset: 0,
-            ttl: 64,
+            ttl,
             protocol: self.protocol,
             src: self.local,
             dst: peer,

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::Whole;
 use super::carrier::tightest;
 use super::flows::find_tenant;
+use super::{Whole, bum};
 use crate::ids::Encap;
 use crate::lab::carriers::overhead;
 use crate::lab::model::{Datapath, Expectation, Expected, Flow, MtuMode};
@@ -24,6 +24,22 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
             Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation.only, &path),
             Expected::Mtu(bytes) => passes(whole, *bytes, expectation.only, &path),
+            Expected::Spread { links, at_least, .. } => {
+                bum::spread(whole, links, *at_least, &format!("{path}.spread"));
+            }
+            Expected::Tunnels(count) => bum::tunnels(whole, count, &format!("{path}.tunnels")),
+            Expected::Copies(count) => {
+                bum::tenant_on_hosts(whole, &count.within, &format!("{path}.copies.within"));
+            }
+            Expected::Broadcast { within } => {
+                bum::tenant_on_hosts(whole, within, &format!("{path}.broadcast.within"));
+            }
+            Expected::NoBroadcast { within } => {
+                bum::tenant_on_hosts(whole, within, &format!("{path}.no-broadcast.within"));
+            }
+            Expected::Walk { from, to } => {
+                bum::walk(whole, [from, to], expectation.only, &format!("{path}.walk"));
+            }
             Expected::Throughput { .. } => throughput(whole, expectation.only, &path),
         }
     }

@@ -4,6 +4,7 @@
 //! Values that could not be read are empty or absent here, and no rule objects to those.
 
 mod addresses;
+mod bum;
 mod carrier;
 mod expect;
 mod flows;

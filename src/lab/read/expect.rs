@@ -2,15 +2,13 @@
 
 use super::At;
 use super::at::Fields;
-use super::carrier;
 use super::names::suggestion;
+use super::{bum, carrier};
 use crate::encap::DropReason;
 use crate::lab::limits::{CLAIMS, OVERHEAD, VM_MTU};
 use crate::lab::model::{Expectation, Expected};
 
-const KINDS: [&str; 7] =
-    ["reachable", "unreachable", "isolated", "overhead", "mtu", "throughput", "drops"];
-const KEYS: [&str; 9] = [
+const KINDS: [&str; 13] = [
     "reachable",
     "unreachable",
     "isolated",
@@ -18,7 +16,29 @@ const KEYS: [&str; 9] = [
     "mtu",
     "throughput",
     "drops",
+    "spread",
+    "tunnels",
+    "copies",
+    "broadcast",
+    "no-broadcast",
+    "walk",
+];
+const KEYS: [&str; 16] = [
+    "reachable",
+    "unreachable",
+    "isolated",
+    "overhead",
+    "mtu",
+    "throughput",
+    "drops",
+    "spread",
+    "tunnels",
+    "copies",
+    "broadcast",
+    "no-broadcast",
+    "walk",
     "in",
+    "variant",
     "claim",
 ];
 
@@ -32,6 +52,7 @@ pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
             expectation(at).unwrap_or(Expectation {
                 what: Expected::Isolated(Vec::new()),
                 only: None,
+                variant: None,
                 claim: None,
             })
         })
@@ -57,7 +78,9 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
         }
         return None;
     };
-    Some(Expectation { what: what(kind, &fields)?, only, claim })
+    let variant =
+        fields.get("variant").and_then(|at| at.text("a variant's name, e.g. `vxlan-multicast`"));
+    Some(Expectation { what: what(kind, &fields)?, only, variant, claim })
 }
 
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
@@ -76,10 +99,14 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             };
             Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
         }
+        "spread" => bum::spread(&at),
+        "tunnels" => bum::tunnels(&at),
+        "copies" => bum::copies(&at),
+        "walk" => bum::walk(&at),
+        "broadcast" => Some(Expected::Broadcast { within: within(&at)? }),
+        "no-broadcast" => Some(Expected::NoBroadcast { within: within(&at)? }),
         "reachable" | "unreachable" => {
-            let wanted = "a tenant's name";
-            let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
-            let within = fields.need("within", wanted)?.text(wanted)?;
+            let within = within(&at)?;
             Some(if kind == "reachable" {
                 Expected::Reachable { within }
             } else {
@@ -100,6 +127,13 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Throughput { at_least: at.positive("ratio to the plain path")? })
         }
     }
+}
+
+/// The one tenant that an expectation is about.
+fn within(at: &At<'_>) -> Option<String> {
+    let wanted = "a tenant's name";
+    let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
+    fields.need("within", wanted)?.text(wanted)
 }
 
 fn claim(at: &At<'_>) -> Option<String> {

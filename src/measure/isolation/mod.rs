@@ -11,8 +11,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub use classify::network;
-use frames::{Kind, Station, frame};
-use token::Token;
+pub(super) use frames::{Kind, Station, frame};
+pub(super) use token::Token;
 
 use super::Place;
 use super::ends::wait;

@@ -65,6 +65,9 @@ pub fn html(run: &RunResult) -> String {
                     @if run.variants.iter().any(|v| !v.links.is_empty()) {
                         (section("Underlay links", &tables::links(run)))
                     }
+                    @for sheet in super::overlay::sheets(run) {
+                        (section(sheet.title, &tables::sheet(&sheet)))
+                    }
                     (counters("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops).as_ref()))
                     (counters("MAC table entries at the end", tables::counters(run, "Node", |v| &v.tables).as_ref()))
                     (list("Notes", &run.notes))
