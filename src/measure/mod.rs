@@ -1,6 +1,6 @@
 //! Counters, histograms, statistics, capture, isolation evidence, and the result document.
 //!
-//! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
+//! `tap` and `segment` are the tools below: frames as the kernel holds them, what they
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
 pub mod bum;
@@ -9,7 +9,6 @@ pub mod cpu;
 mod ends;
 mod error;
 pub mod felt;
-pub mod headers;
 pub mod isolation;
 pub mod latency;
 pub mod links;

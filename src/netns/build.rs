@@ -4,6 +4,7 @@
 //! all veth pairs are born in them through one socket, and each is entered once more for the rest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
@@ -15,9 +16,9 @@ use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
-use super::sysctl::{Role, choose_paths_by, harmonise};
+use super::sysctl::{Harmony, Role};
 use super::world::World;
-use super::{address, mroute, probe, ready, vlans};
+use super::{address, ecmp, mroute, probe, ready, vlans};
 use crate::ids::Encap;
 use crate::lab::{Datapath, Ecmp, Fabric};
 use crate::measure::Place;
@@ -100,11 +101,18 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     }
     let namespaces = Namespaces::create(world, draft.sites.keys().map(String::as_str))?;
     // Before the first interface is born, which takes its settings over.
+    let mut known: BTreeMap<bool, Harmony> = BTreeMap::new();
     for (name, site) in &draft.sites {
-        namespaces.inside(name, || {
-            harmonise(if site.router { Role::Router } else { Role::End })?;
-            choose_paths_by(site.ecmp, name)
+        namespaces.inside(name, || match known.entry(site.router) {
+            Entry::Occupied(harmony) => harmony.get().apply(),
+            Entry::Vacant(room) => {
+                let role = if site.router { Role::Router } else { Role::End };
+                room.insert(Harmony::learn(role)?).apply()
+            }
         })?;
+        if site.ecmp != Ecmp::default() {
+            namespaces.inside(name, || ecmp::choose_paths_by(site.ecmp, name))?;
+        }
     }
     lay(&namespaces, &draft.cables)?;
     let mut drop_method = None;

@@ -1,5 +1,6 @@
 //! From the underlay to VMs' ports.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::PoisonError;
@@ -9,7 +10,6 @@ use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
-use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
@@ -154,7 +154,7 @@ impl Way<'_> {
         }
         if unfinished {
             let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, received.vnet)?;
+            received.vnet.finish_checksum(bytes)?;
         }
         let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
         let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;
@@ -165,22 +165,36 @@ impl Way<'_> {
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
-            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+            Some(frame) => match frame.bytes {
+                // The end of this one segment.
+                Cow::Borrowed(all) => {
+                    (Some(Ok(segment.skip(segment.len.saturating_sub(all.len())))), frame.tos)
+                }
+                Cow::Owned(all) => (Some(Err(all)), frame.tos),
+            },
         };
         for _ in lost..waiting.lost() {
             self.counters().dropped(DropReason::Incomplete);
         }
         drop(waiting);
-        let Some(whole) = whole else { return Ok(()) };
-        let span = match self.rx.stash(&whole) {
-            Some(span) => span,
-            None => {
-                self.flush();
-                self.rx.clear_stash();
-                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+        match whole {
+            None => Ok(()),
+            Some(Ok(span)) => self.stt_frame(source, tos, span),
+            Some(Err(all)) => {
+                let span = self.stash(&all)?;
+                self.stt_frame(source, tos, span)
             }
-        };
-        self.stt_frame(source, tos, span)
+        }
+    }
+
+    /// Keeps a frame that was put together beside the messages.
+    fn stash(&mut self, frame: &[u8]) -> Result<Span, DropReason> {
+        if let Some(span) = self.rx.stash(frame) {
+            return Ok(span);
+        }
+        self.flush();
+        self.rx.clear_stash();
+        self.rx.stash(frame).ok_or(DropReason::ReassemblyFull)
     }
 
     /// A whole STT frame.

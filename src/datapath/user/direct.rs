@@ -7,7 +7,7 @@
 //!
 //! What the host would have had to decide about is left to the raw socket: peers without a known
 //! next hop, packets larger than the NIC takes, and everything where the host must have its say
-//! (its own firewall, IPsec): see [`super::EdgeConfig::direct`].
+//! (its own firewall, `IPsec`): see [`super::EdgeConfig::direct`].
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

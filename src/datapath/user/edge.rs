@@ -43,7 +43,7 @@ pub struct EdgeConfig {
     /// Whether the kernel may cut datagrams behind us.
     pub offloads: bool,
     /// Whether packets of an IP protocol may go straight to the NIC where that is faster: past the
-    /// host's routing policy, its firewall and IPsec. For hosts that have none of these.
+    /// host's routing policy, its firewall and `IPsec`. For hosts that have none of these.
     pub direct: bool,
     /// The ways to all VMs' addresses, for encapsulations that carry IP packets; unused by others.
     pub routes: Vec<RouteConfig>,

@@ -7,7 +7,6 @@ use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
-use super::segment::{MAX_HEADERS, finish_checksum, segment};
 use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
@@ -17,8 +16,11 @@ use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdic
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::ipv4::protocol;
+use crate::wire::segment::segment;
 use crate::wire::vlan;
 
+/// Longest headers of a VM's frame that is segmented: Ethernet, IP, and TCP with options.
+const MAX_HEADERS: usize = 192;
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
 /// Most header bytes of one packet sent.
@@ -428,7 +430,7 @@ impl Way<'_> {
                 return Err(DropReason::BadOffload);
             }
             let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet.finish_checksum(bytes)?;
             frame.vnet = VnetHeader::default();
         }
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
@@ -449,7 +451,7 @@ impl Way<'_> {
         if !frame.vnet.is_gso() {
             self.room(1)?;
             let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet.finish_checksum(bytes)?;
             // Finished once; a flooded frame comes here for every peer.
             frame.vnet = VnetHeader::default();
             let inner = frame.inner([bytes, &[]]);
@@ -462,7 +464,7 @@ impl Way<'_> {
         self.room(frame.span.len / usize::from(frame.vnet.gso_size).max(1) + 2)?;
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         let tx = &mut *self.tx;
-        segment(bytes, frame.vnet, &frame.meta, |headers, start, len| {
+        segment(bytes, &frame.vnet.cut(&frame.meta)?, |headers, start, len| {
             let payload = bytes.get(start..start + len).ok_or(DropReason::Truncated)?;
             let span = Span { start: frame.span.start + start, len };
             exit.send(tx, (tunnel, headers.len()), span, |space| {

@@ -19,7 +19,6 @@ mod routes;
 pub mod rx;
 #[cfg(test)]
 mod samples;
-pub mod segment;
 mod sockets;
 mod stt;
 mod tap;
