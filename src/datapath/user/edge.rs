@@ -182,14 +182,14 @@ fn underlay(config: &EdgeConfig, peers: &[Peer]) -> io::Result<(Underlay, u16)> 
             let vtep = vtep?;
             let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
             let senders = sockets::udp_senders(vtep, SOURCE_PORTS, config.seed, fragment)?;
-            sockets::take_zero_checksums(&receiver, vtep, &config.delivery)?;
-            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
+            sockets::take_zero_checksums(&receiver, vtep, config.delivery)?;
+            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, config.delivery))?;
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
             let vtep = vtep?;
             let socket = sockets::raw(vtep, protocol, fragment)?;
-            sockets::deliver(&socket, vtep, &config.delivery)?;
+            sockets::deliver(&socket, vtep, config.delivery)?;
             Ok((Underlay::Ip { socket }, 0))
         }
         Transport::Stt { port } => {

@@ -11,7 +11,7 @@ use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, Offload};
+use crate::encap::{DropReason, Inner, InnerKind, Offload, flow_label};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
@@ -285,17 +285,25 @@ impl Way<'_> {
         let bytes = self.rx.bytes(frame.span).unwrap_or_default();
         let ttl = delivery.inherited_ttl(frame.meta.ethertype, frame.meta.l3, bytes).unwrap_or(0);
         let flow = frame.meta.flow as usize;
+        // What has ports gets its label from the kernel, by them.
+        let mut label = 0;
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
-            Underlay::Ip { socket } => (socket, 1),
+            Underlay::Ip { socket } => {
+                label = flow_label(frame.meta.flow);
+                (socket, 1)
+            }
             Underlay::Stt(link) => return self.to_stt(frame, link, peer, (tos, ttl)),
         };
         let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
             return Err(DropReason::UnknownDestination);
         };
         let socket = socket.as_raw_fd();
-        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, ttl, segments })
+        self.to_vtep(
+            frame,
+            Target { socket, address: Some(peer.0), tos, ttl, flow_label: label, segments },
+        )
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
