@@ -9,6 +9,7 @@ mod fault;
 mod limits;
 mod load;
 mod model;
+mod outcome;
 mod probes;
 mod read;
 mod schema;

@@ -11,6 +11,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::{Probe, ProbeExpected};
 pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
 use super::units::{ByteSize, Loss, Rate, Span};
@@ -515,11 +516,16 @@ pub enum Expected {
     Overhead(u32),
     /// Largest inner IP packet that passes, in bytes.
     Mtu(u32),
-    /// Median TCP throughput of the first flow is at least this part of the plain path's.
-    Throughput {
-        /// Smallest ratio to the plain path, above 0.
-        #[serde(rename = "at-least")]
-        at_least: f64,
+    /// What part of another variant's throughput the first TCP flow has, by the median over the rounds.
+    Throughput(ThroughputExpected),
+    /// Segments that the sender of the first TCP flow sent again, over all rounds.
+    Retransmits {
+        /// Fewest.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<u32>,
+        /// Most.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<u32>,
     },
     /// What became of a probe.
     Probe(ProbeExpected),
@@ -549,36 +555,6 @@ pub enum Expected {
         #[serde(default, rename = "at-most")]
         at_most: Option<f64>,
     },
-}
-
-/// What a bulk TCP transfer comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Transfer {
-    /// All of it arrives.
-    Passes,
-    /// The connection is made, and then no full segment arrives.
-    Stalls,
-}
-
-/// Whether what VMs send can be read on the underlay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Secrecy {
-    /// Their payload stands in the underlay's packets.
-    Readable,
-    /// It arrives, and stands in no packet of the underlay.
-    Hidden,
-}
-
-/// What a sender writes into the outer UDP checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SentChecksum {
-    /// Zero: none.
-    Zero,
-    /// The right sum.
-    Right,
 }
 
 /// Which packets are captured.

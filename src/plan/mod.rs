@@ -28,7 +28,7 @@ pub use error::PlanError;
 pub use model::*;
 pub use print::{json, print};
 
-use crate::lab::{Lab, Topology};
+use crate::lab::{Expectation, Expected, Lab, Topology};
 use address::Ranges;
 use graph::Graph;
 
@@ -58,13 +58,15 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         expect: lab.expect.clone(),
         capture: lab.capture,
     };
-    for wanted in plan.expect.iter().filter_map(|e| e.variant.as_ref()) {
-        if !plan.variants.iter().any(|variant| variant.name == *wanted) {
+    let compared = |e: &Expectation| match &e.what {
+        Expected::Throughput(expected) => expected.of.clone(),
+        _ => None,
+    };
+    let named = plan.expect.iter().flat_map(|e| e.variant.clone().into_iter().chain(compared(e)));
+    for wanted in named {
+        if !plan.variants.iter().any(|variant| variant.name == wanted) {
             let names: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
-            return Err(PlanError::UnknownVariant {
-                variant: wanted.clone(),
-                known: names.join(", "),
-            });
+            return Err(PlanError::UnknownVariant { variant: wanted, known: names.join(", ") });
         }
     }
     Ok(plan)
