@@ -261,6 +261,11 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("in: vxlan", "in: qinq", "expect[4].in", "never runs qinq"),
     ("encap: vxlan }", "encap: vxlan, mtu_mode: icpm }", "carrier.mtu_mode", "mean `icmp`?"),
     ("encap: vxlan }", "encap: vxlan, underlay: ipv5 }", "carrier.underlay", "did you mean"),
+    ("vxlan }", "vxlan, engine: { ttl: 0 } }", "carrier.engine.ttl", "from 1 to 255"),
+    ("vxlan }", "vxlan, engine: { dscp: 64 } }", "carrier.engine.dscp", "from 0 to 63"),
+    ("vxlan }", "vxlan, engine: { ecn: on } }", "carrier.engine.ecn", "`compatibility`"),
+    ("vxlan }", "vxlan, engine: { udp_csum: no } }", "carrier.engine.udp_csum", "setting of"),
+    ("vxlan }", "vxlan, engine: { udp6_zero: true } }", "carrier.engine.udp6_zero", "always taken"),
     (
         "encap: vxlan }",
         "encap: vxlan, engine: { csum: true } }",
@@ -409,6 +414,22 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("- mtu: 1450", "- walk: { from: red/vm1, to: blue/vm2 }", "expect[3].walk", "one tenant"),
     ("in: vxlan", "mtu: 1400", "expect[4]", "one thing, not mtu and throughput"),
 ];
+
+#[test]
+fn checksums_are_left_out_where_receivers_know() {
+    let without = BASE.split("expect:").next().unwrap();
+    let faults = |carrier: &str| {
+        let lab = without.replacen("{ encap: vxlan }", carrier, 1);
+        lab::read_str("x.yaml", &lab).map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    let zero = faults("{ encap: vxlan, underlay: ipv6, engine: { udp_csum: off } }").unwrap_err();
+    assert!(zero.contains("x.yaml:3:") && zero.contains("carrier.engine.udp_csum"), "{zero}");
+    assert!(zero.contains("`udp6_zero: true`"), "{zero}");
+    let told = "{ encap: vxlan, underlay: ipv6, engine: { udp_csum: off, udp6_zero: true } }";
+    assert_eq!(faults(told), Ok(()));
+    let stt = faults("{ encap: stt, engine: { udp_csum: off } }").unwrap_err();
+    assert!(stt.contains("a setting of vxlan, geneve"), "{stt}");
+}
 
 #[test]
 fn one_mistake_is_one_fault_at_its_place() {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::error::{Error, Result};
 use super::feature::{Offloads, switch_off};
 use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
+use super::loss::{self, Lost};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
@@ -20,9 +21,10 @@ use super::sysctl::{Harmony, Role, choose_paths_by};
 use super::world::World;
 use super::{address, mroute, probe, ready, vlans};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Ecmp, Fabric};
+use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
 use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
+use crate::system;
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -224,10 +226,11 @@ impl Draft {
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
-            site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
-            if filters && !vlans::vids(variant).is_empty() {
-                site.requests.push(link::filter_vlans(index, BRIDGE));
-            }
+            site.requests.push(if filters && !vlans::vids(variant).is_empty() {
+                link::vlan_bridge(BRIDGE, index, tree, AGEING)
+            } else {
+                link::bridge(BRIDGE, index, Some(tree), AGEING)
+            });
             site.requests.push(link::up(index, BRIDGE));
         }
         Ok(())
@@ -260,7 +263,8 @@ impl Draft {
                     let bucket = Bucket::new(rate, cable.mtu);
                     site.requests.push(qdisc::tbf(index, &end.interface, rate, bucket));
                 }
-                if !variant.offloads {
+                // What is lost is a packet of a cable, not a super-frame.
+                if !variant.offloads || cable.loss.is_some() {
                     site.offloads_off.push((end.interface.clone(), Offloads::All));
                 }
                 let mac = Some(parse_mac(&end.mac)?);
@@ -281,6 +285,10 @@ impl Draft {
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
             site.requests.push(link::up(eth0, VM_INTERFACE));
+            // The engine's packet socket would lose them.
+            if !system::describes_udp_super_frames() {
+                site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
+            }
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 site.requests.push(address::address(eth0, VM_INTERFACE, net));
             }
@@ -383,6 +391,41 @@ impl Underlay {
                 [of(&cable.ends[0]).unwrap_or_default(), of(&cable.ends[1]).unwrap_or_default()]
             })
             .collect())
+    }
+
+    /// Makes a variant's links lose packets from now on, those that are to.
+    ///
+    /// # Errors
+    /// The kernel has no BPF filters, or refused.
+    pub fn lose(&self, variant: &Variant) -> Result<()> {
+        for cable in &variant.links {
+            for end in cable.ends.iter().filter(|_| cable.loss.is_some()) {
+                let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+                let index = link::find(&mut netlink, &end.interface)?.index;
+                let share = cable.loss.unwrap_or(Loss(0));
+                netlink.all(loss::lose(index, &end.interface, share))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each link has lost since [`Underlay::lose`], from its first end to the second and back,
+    /// in the order of [`Variant::links`]; `None` for links that are to lose nothing.
+    ///
+    /// # Errors
+    /// The kernel refused to tell.
+    pub fn lost(&self, variant: &Variant) -> Result<Vec<Option<[Lost; 2]>>> {
+        let at = |end: &crate::plan::LinkEnd| {
+            let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+            let index = link::find(&mut netlink, &end.interface)?.index;
+            loss::lost(&mut netlink, index)
+        };
+        let of = |cable: &crate::plan::Link| match cable.loss {
+            // What is lost from the first end to the second is lost at the second.
+            Some(_) => Ok(Some([at(&cable.ends[1])?, at(&cable.ends[0])?])),
+            None => Ok(None),
+        };
+        variant.links.iter().map(of).collect()
     }
 
     /// Whether spanning tree blocks an end of a link, in the order of [`Variant::links`].

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod feature;
 pub mod link;
+mod loss;
 mod mroute;
 mod namespaces;
 mod nft;

@@ -22,17 +22,6 @@ pub fn set(key: &str, value: &str) -> Result<()> {
     })
 }
 
-/// Sets one that not every kernel has (IPv6, hashing of inner headers).
-///
-/// # Errors
-/// It exists and may not be written.
-fn set_if_there(key: &str, value: &str) -> Result<()> {
-    match set(key, value) {
-        Err(Error::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
 /// What a namespace does with packets that are not for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -71,6 +60,11 @@ pub fn choose_paths_by(ecmp: Ecmp, namespace: &str) -> Result<()> {
         set_if_there(&key("policy"), policy)?;
     }
     Ok(())
+}
+
+/// Sets one that not every kernel has.
+fn set_if_there(key: &str, value: &str) -> Result<()> {
+    if fs::exists(format!("/proc/sys/{key}")).unwrap_or(false) { set(key, value) } else { Ok(()) }
 }
 
 /// What makes namespaces behave the same on every machine, as far as new ones do not do so by

@@ -55,6 +55,7 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         seed: lab.seed,
         variants,
         flows: flow::flows(lab)?,
+        probes: lab.probes.clone(),
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),
         capture: lab.capture,

@@ -5,6 +5,7 @@
 //! here outlives the process: namespaces are held by descriptors and by names in a mount
 //! namespace of its own, engines are threads.
 
+mod craft;
 mod edge;
 mod error;
 
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use craft::{Recipe, craft};
 pub use error::TestbedError;
 
 use crate::datapath::user::{Edge, UserDatapath};
@@ -23,6 +25,7 @@ use crate::lab::Datapath;
 use crate::measure::Place;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
 use crate::plan::{Plan, Variant};
+use crate::system;
 use crate::wire::ethernet::Mac;
 
 /// How long a network may take until it forwards: spanning tree needs two forward delays.
@@ -109,6 +112,14 @@ impl Testbed {
         let engines = self.engines.get(&variant.name).map(UserDatapath::cpu);
         let tunnels = self.tunnels.get(&variant.name).map(ssh::Tunnels::cpu);
         engines.or(tunnels).unwrap_or_default()
+    }
+
+    /// Lets every packet of the engines be seen from now on, where this kernel hides joined
+    /// datagrams from packet sockets; or not any more.
+    pub fn watched(&self, watched: bool) {
+        if !system::describes_udp_super_frames() {
+            self.engines.values().for_each(|engine| engine.single_packets(watched));
+        }
     }
 
     /// Frames the engines of a variant dropped so far, by reason.

@@ -13,7 +13,7 @@ use super::rx::{Received, RxBatch, Span, Tag};
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
-use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
+use crate::encap::{Decap, DropReason, InnerKind, Outer, Stt, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
@@ -202,6 +202,10 @@ impl Way<'_> {
         let edge = self.edge;
         let bytes = self.rx.bytes(frame).ok_or(DropReason::Truncated)?;
         let decap = edge.engine.decap(bytes, &Outer { source, tos })?;
+        // A port takes no tagged frames, and one whose tag is left out would be another VLAN's.
+        if Stt::tag(bytes)?.is_some() {
+            return Err(DropReason::InnerTag);
+        }
         let offload = edge.engine.offload(bytes)?;
         let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
         let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;

@@ -77,9 +77,12 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
     }
     let meta = flow::frame(bytes, edge.seed)?;
     let tagged = received.tag.is_some() || meta.tags > 0;
-    if tagged
-        && (edge.engine.encap().is_tag() || edge.engine.header_len() == 0 || edge.routes.is_some())
-    {
+    // STT's frames are untagged (draft-davie-stt-08 section 3.1.1); a router takes no tags.
+    let access = edge.engine.encap().is_tag()
+        || edge.engine.header_len() == 0
+        || edge.routes.is_some()
+        || matches!(edge.underlay, Underlay::Stt(_));
+    if tagged && access {
         return Err(DropReason::InnerTag);
     }
     Ok(meta)
