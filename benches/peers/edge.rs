@@ -88,6 +88,7 @@ fn open(encap: Encap, inner_mtu: u32, text: &str) -> anyhow::Result<Edge> {
         oversize: Oversize::default(),
         delivery: Delivery::default(),
         offloads: true,
+        direct: true,
         routes,
         seed: u64::from_be_bytes(*b"overlab!"),
     };

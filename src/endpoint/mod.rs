@@ -135,6 +135,7 @@ impl Endpoint {
             oversize: Oversize::Notify,
             delivery,
             offloads: true,
+            direct: false,
             routes: Vec::new(),
             seed: rand::random(),
         };

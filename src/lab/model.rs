@@ -11,11 +11,14 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::bum::{CopyCount, TunnelCount};
+pub use super::expected::{Expectation, Expected, Secrecy, SentChecksum, Transfer};
+use super::probes::Probe;
 pub use super::settings::{
-    DscpMode, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
+    DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
-use super::units::{ByteSize, Rate, Span};
+use super::units::{ByteSize, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
 /// One lab: what is built, who lives in it, what is tried and what must hold.
@@ -40,6 +43,9 @@ pub struct Lab {
     /// The flows inside tenants.
     #[serde(default)]
     pub traffic: Vec<Flow>,
+    /// Crafted packets, counted at the far end.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
     /// What is measured beside the flows.
     #[serde(default)]
     pub measure: Measure,
@@ -89,6 +95,9 @@ pub struct Topology {
     /// Rate of every link that names none; absent means as fast as the machine goes.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Share of packets that every link loses which names none of its own, at random in each direction.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 impl Topology {
@@ -145,6 +154,9 @@ pub struct LinkFull {
     /// Rate in bits per second, each direction.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Share of packets lost, at random in each direction.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 /// How tenants' frames travel between hosts.
@@ -171,6 +183,10 @@ pub struct Carrier {
     pub engine: EngineSettings,
     /// Another datapath on some hosts, by host name: two implementations of one protocol talking to each other.
     pub datapath_on: BTreeMap<String, Datapath>,
+    /// The address that a host's tunnels start from, by host name, where not one of the plan's own.
+    pub vtep: BTreeMap<String, IpAddr>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Ecmp,
 }
 
 impl Default for Carrier {
@@ -186,6 +202,8 @@ impl Default for Carrier {
             mtu_mode: MtuMode::default(),
             engine: EngineSettings::default(),
             datapath_on: BTreeMap::new(),
+            vtep: BTreeMap::new(),
+            ecmp: Ecmp::default(),
         }
     }
 }
@@ -226,6 +244,18 @@ pub enum Learning {
     Multicast,
 }
 
+impl Learning {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Learning::Flood => "flood",
+            Learning::Static => "static",
+            Learning::Multicast => "multicast",
+        }
+    }
+}
+
 /// A switch in the electrical sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -246,6 +276,20 @@ pub struct Compare {
     pub datapath: Vec<Datapath>,
     /// Underlay MTUs in bytes.
     pub mtu: Vec<u32>,
+    /// Ways to learn.
+    pub learning: Vec<Learning>,
+    /// Addresses of each NVGRE endpoint.
+    pub nve_addresses: Vec<u32>,
+    /// UDP source ports of each VTEP.
+    pub source_ports: Vec<u32>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Vec<Ecmp>,
+    /// Settings of the engines, each a map as in `carrier.engine`.
+    pub engine: Vec<EngineSettings>,
+    /// What becomes of packets that do not fit.
+    pub mtu_mode: Vec<MtuMode>,
+    /// Loss of the links that name none of their own.
+    pub loss: Vec<Loss>,
 }
 
 /// One tenant: its networks' ids, its subnet and its VMs.
@@ -269,6 +313,9 @@ pub struct Tenant {
     /// Context id for `stt`; numbered from 5001 where absent.
     #[serde(default)]
     pub context: Option<ContextId>,
+    /// IP multicast group of its BUM frames, with `learning: multicast`; derived from the id where absent.
+    #[serde(default)]
+    pub group: Option<IpAddr>,
     /// The tenant's IPv4 subnet; tenants may use the same one.
     #[schemars(with = "String")]
     pub subnet: Ipv4Net,
@@ -460,51 +507,6 @@ impl Default for Measure {
             isolation: true,
         }
     }
-}
-
-/// One thing that must hold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Expectation {
-    /// What must hold.
-    #[serde(flatten)]
-    pub what: Expected,
-    /// Only in variants of this encapsulation; absent means in all.
-    #[serde(default, rename = "in")]
-    pub only: Option<Encap>,
-    /// The row of the lesson it proves, e.g. `C1`.
-    #[serde(default)]
-    pub claim: Option<String>,
-}
-
-/// The kinds of expectation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Expected {
-    /// Every VM of the tenant reaches every other one.
-    Reachable {
-        /// Tenant name.
-        within: String,
-    },
-    /// No VM of the tenant reaches another one.
-    Unreachable {
-        /// Tenant name.
-        within: String,
-    },
-    /// Engines dropped at least so many frames, by reason.
-    Drops(BTreeMap<String, u64>),
-    /// No probe of one of these tenants reaches another.
-    Isolated(Vec<String>),
-    /// Bytes each packet grows by: computed and counted must both equal it.
-    Overhead(u32),
-    /// Largest inner IP packet that passes, in bytes.
-    Mtu(u32),
-    /// Median TCP throughput of the first flow is at least this part of the plain path's.
-    Throughput {
-        /// Smallest ratio to the plain path, above 0.
-        #[serde(rename = "at-least")]
-        at_least: f64,
-    },
 }
 
 /// Which packets are captured.

@@ -6,10 +6,13 @@
 
 mod address;
 mod build;
+mod ecmp;
 mod error;
 mod event;
 mod feature;
 pub mod link;
+mod loss;
+mod mroute;
 mod namespaces;
 mod nft;
 mod ping;
@@ -27,6 +30,7 @@ pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build};
 pub use error::{Error, Result};
 pub use event::LinkEvents;
 pub use feature::{Offloads, switch_off};
+pub use mroute::forward;
 pub use namespaces::Namespaces;
 pub use nft::drop_ingress as drop_ingress_by_nftables;
 pub use ping::ping;

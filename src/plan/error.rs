@@ -186,6 +186,44 @@ pub enum PlanError {
         /// Prefix length wanted.
         prefix: u8,
     },
+    /// More links in distribution trees than a router of Linux forwards multicast between.
+    #[error(
+        "router `{router}` would forward multicast between {ports} links, and Linux does between {max}; use `learning: flood`, or fewer hosts under it"
+    )]
+    MulticastPorts {
+        /// The router.
+        router: String,
+        /// Links in trees.
+        ports: usize,
+        /// Most there can be.
+        max: usize,
+    },
+    /// Members of a group that no tree joins.
+    #[error(
+        "no way leads through routers from the first link of host `{from}` to that of `{to}`, which groups are sent by; list their links to switches first, or use `learning: flood`"
+    )]
+    NoTree {
+        /// Where the tree starts.
+        from: String,
+        /// What it does not reach.
+        to: String,
+    },
+    /// An expectation of a variant that is not there.
+    #[error("an expectation is about the variant `{name}`; the lab has {known}")]
+    NoVariant {
+        /// The name as written.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// An expectation of a link that is not there.
+    #[error("an expectation is about the link `{name}`; the topology has {known}")]
+    NoLinkCalled {
+        /// The name as written.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// An underlay MTU out of range or with no room for an inner packet.
     #[error(
         "an underlay MTU of {mtu} leaves {inner} bytes to an inner packet in variant `{variant}`; both must lie between 68 (RFC 791) and 65535"

@@ -56,6 +56,7 @@ fn up(oversize: Oversize) -> (Variant, UserDatapath, Underlay) {
             oversize,
             delivery: Delivery::default(),
             offloads: true,
+            direct: true,
             routes: vec![],
             seed: 3,
         };

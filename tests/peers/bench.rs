@@ -174,6 +174,7 @@ impl Bench {
             oversize: Oversize::default(),
             delivery,
             offloads: true,
+            direct: false,
             routes: vec![
                 route(self.overlay.vm, Via::Port(0, VM_MAC)),
                 route(self.overlay.peer, Via::Peer(self.underlay.peer)),

@@ -33,6 +33,7 @@ fn wired(hosts: Vec<String>, switches: Vec<String>, links: Vec<[String; 2]>) -> 
         links: links.into_iter().map(LinkSpec::Ends).collect(),
         mtu: default_mtu(),
         rate: None,
+        loss: None,
     }
 }
 
@@ -96,6 +97,7 @@ fn tenants(hosts: Vec<String>) -> impl Strategy<Value = Vec<Tenant>> {
             vsid: None,
             key: None,
             context: None,
+            group: None,
             subnet: subnet.parse().unwrap(),
             subnet6: None,
             id_on: BTreeMap::new(),
@@ -121,7 +123,8 @@ fn any_lab(topology: Topology) -> impl Strategy<Value = (Lab, Topology)> {
     let encaps = prop::sample::subsequence(vec![Encap::Vlan, Encap::Vxlan], 1..=2);
     let datapaths = prop::sample::subsequence(vec![Datapath::User, Datapath::Kernel], 0..=2);
     let fabric = prop::sample::select(vec![Fabric::Auto, Fabric::L2]);
-    let learning = prop::sample::select(vec![Learning::Flood, Learning::Static]);
+    let learning =
+        prop::sample::select(vec![Learning::Flood, Learning::Static, Learning::Multicast]);
     (tenants(hosts), encaps, datapaths, fabric, learning, Just(topology)).prop_map(
         |(tenants, encaps, datapaths, fabric, learning, topology)| {
             let mut lab = lab("{ title: random, topology: t, tenants: [] }");

@@ -1,7 +1,8 @@
 //! From the underlay to VMs' ports.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
-use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
@@ -30,18 +30,16 @@ const HEADERS: usize = 256;
 /// What the underlay's socket says.
 pub fn from_underlay(
     edge: &Edge,
+    socket: BorrowedFd<'_>,
     rx: &mut RxBatch,
     tx: &mut TxBatch,
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let socket = match &edge.underlay {
-        Underlay::Frame { nic } => nic,
-        Underlay::Udp { receiver, .. } => receiver,
-        Underlay::Ip { socket } => socket,
-        Underlay::Stt(link) => &link.nic,
+    let count = match &edge.underlay {
+        Underlay::Ip { v4: true, .. } => rx.receive_nameless(socket)?,
+        _ => rx.receive(socket)?,
     };
-    let count = rx.receive(socket.as_fd())?;
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
@@ -127,11 +125,12 @@ impl Way<'_> {
 
     /// What a raw socket gives: over IPv4 the header first, over IPv6 not.
     fn behind_ip(&mut self, received: &Received, message: Span) -> Result<(), DropReason> {
-        if received.source.is_some_and(|source| source.is_ipv6()) {
+        if received.source.is_some() {
             return self.packet(received, received.tos, message);
         }
         let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
-        self.packet(received, header.tos, message.skip(header.header_len))
+        let received = Received { source: Some(header.src.into()), ..*received };
+        self.packet(&received, header.tos, message.skip(header.header_len))
     }
 
     /// A segment of STT, or a whole frame of it that nobody cut.
@@ -143,7 +142,7 @@ impl Way<'_> {
     ) -> Result<(), DropReason> {
         let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
         let incoming = stt::incoming(bytes)?;
-        if incoming.destination != link.local {
+        if !link.takes(incoming.destination) {
             return Err(DropReason::NotForUs);
         }
         let source = incoming.source;
@@ -155,33 +154,47 @@ impl Way<'_> {
         }
         if unfinished {
             let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, received.vnet)?;
+            received.vnet.finish_checksum(bytes)?;
         }
         let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
         let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;
         let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = waiting.lost();
         let now = Duration::from_millis(self.now);
-        let ends = (source, link.local);
+        let ends = (source, incoming.destination);
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
-            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+            Some(frame) => match frame.bytes {
+                // The end of this one segment.
+                Cow::Borrowed(all) => {
+                    (Some(Ok(segment.skip(segment.len.saturating_sub(all.len())))), frame.tos)
+                }
+                Cow::Owned(all) => (Some(Err(all)), frame.tos),
+            },
         };
         for _ in lost..waiting.lost() {
             self.counters().dropped(DropReason::Incomplete);
         }
         drop(waiting);
-        let Some(whole) = whole else { return Ok(()) };
-        let span = match self.rx.stash(&whole) {
-            Some(span) => span,
-            None => {
-                self.flush();
-                self.rx.clear_stash();
-                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+        match whole {
+            None => Ok(()),
+            Some(Ok(span)) => self.stt_frame(source, tos, span),
+            Some(Err(all)) => {
+                let span = self.stash(&all)?;
+                self.stt_frame(source, tos, span)
             }
-        };
-        self.stt_frame(source, tos, span)
+        }
+    }
+
+    /// Keeps a frame that was put together beside the messages.
+    fn stash(&mut self, frame: &[u8]) -> Result<Span, DropReason> {
+        if let Some(span) = self.rx.stash(frame) {
+            return Ok(span);
+        }
+        self.flush();
+        self.rx.clear_stash();
+        self.rx.stash(frame).ok_or(DropReason::ReassemblyFull)
     }
 
     /// A whole STT frame.
@@ -352,6 +365,14 @@ impl Way<'_> {
         let from = routes.hop(decap.network, source).ok_or(DropReason::BadSource)?;
         if from.location != Location::Peer(peer) {
             return Err(DropReason::BadSource);
+        }
+        if let Some(mac) = routes.to_all(decap.network, destination) {
+            let network = self.edge.switch.network(decap.network);
+            for port in &network.ok_or(DropReason::UnknownNetwork)?.ports {
+                let done = self.to_routed(*port, mac, kind, tos, inner);
+                self.count_failure(done);
+            }
+            return Ok(());
         }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };

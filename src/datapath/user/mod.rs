@@ -7,15 +7,18 @@
 
 pub mod coalesce;
 mod decap;
+mod direct;
 mod edge;
 mod encap;
+mod extras;
+mod groups;
+mod neighbours;
 mod nexthop;
 mod oversize;
 mod routes;
 pub mod rx;
 #[cfg(test)]
 mod samples;
-pub mod segment;
 mod sockets;
 mod stt;
 mod tap;
@@ -34,6 +37,7 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use extras::Extras;
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
 pub use tap::{Tap, mtu, rename, up};
@@ -63,7 +67,9 @@ impl UserDatapath {
         for (index, edge) in edges.iter().enumerate() {
             let share = &mut shares[2 * index % count];
             share.extend((0..edge.ports.len()).map(|p| Source::Port(index, PortId(p))));
-            shares[(2 * index + 1) % count].push(Source::Underlay(index));
+            let sockets = 0..edge.receivers();
+            let share = &mut shares[(2 * index + 1) % count];
+            share.extend(sockets.map(|s| Source::Underlay(index, s)));
         }
         let edges = Arc::new(edges);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
@@ -78,6 +84,20 @@ impl UserDatapath {
             datapath.workers.push(thread.spawn(move || worker.run())?);
         }
         Ok(datapath)
+    }
+
+    /// Lets every packet leave by itself from now on, or joined where that is possible: kernels that
+    /// cannot describe joined datagrams to a packet socket hide them from whoever watches.
+    pub fn single_packets(&self, single: bool) {
+        for edge in self.edges.iter() {
+            edge.outlet.single_packets(single);
+        }
+    }
+
+    /// The edge of a host, by the name it was configured with.
+    #[must_use]
+    pub fn edge(&self, host: &str) -> Option<&Edge> {
+        self.edges.iter().find(|edge| edge.host == host)
     }
 
     /// Becomes readable once a TAP or TUN device was deleted under its edge.
@@ -153,6 +173,7 @@ fn close_at_once(edges: Vec<Edge>) {
     let mut sockets: Vec<Box<dyn Send>> = Vec::new();
     for edge in edges {
         sockets.push(Box::new(edge.underlay));
+        sockets.push(Box::new(edge.groups));
         sockets.extend(edge.ports.into_iter().map(|port| Box::new(port) as Box<dyn Send>));
     }
     let share = sockets.len().div_ceil(THREADS).max(1);
@@ -175,15 +196,4 @@ fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
     }
     let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
     Some(Duration::from(time))
-}
-
-/// Whether the running kernel is at least this version.
-fn kernel_at_least(major: u32, minor: u32) -> bool {
-    let Ok(name) = nix::sys::utsname::uname() else { return false };
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(a)), Some(Ok(b))) => (a, b) >= (major, minor),
-        _ => false,
-    }
 }

@@ -7,15 +7,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::sys::{Socket, SocketAddr as NetlinkAddress, protocols::NETLINK_ROUTE};
 
+use super::routes::group_mac;
 use crate::wire::ethernet::Mac;
 
 /// How long an answer is used, in milliseconds.
@@ -36,6 +37,8 @@ struct Entry {
     address: Option<IpAddr>,
     /// The MAC in the upper 48 bits; 0 where none is known.
     mac: AtomicU64,
+    /// Largest packet on the way where the kernel learned of a smaller one; else `usize::MAX`.
+    mtu: AtomicUsize,
     /// When to ask again, in the caller's milliseconds.
     due: AtomicU64,
 }
@@ -66,6 +69,7 @@ impl NextHops {
         let entry = |peer: &Option<IpAddr>| Entry {
             address: *peer,
             mac: AtomicU64::new(0),
+            mtu: AtomicUsize::new(usize::MAX),
             due: AtomicU64::new(0),
         };
         let peers = peers.iter().map(entry).collect();
@@ -75,6 +79,9 @@ impl NextHops {
     /// The MAC that leads to a peer at `now` (milliseconds of a steady clock).
     pub fn mac(&self, peer: usize, now: u64) -> Option<Mac> {
         let entry = self.peers.get(peer)?;
+        if let Some(group) = entry.address.filter(IpAddr::is_multicast) {
+            return Some(group_mac(group));
+        }
         if now >= entry.due.load(Relaxed) {
             self.ask(entry, now);
         }
@@ -83,11 +90,18 @@ impl NextHops {
         (known != 0).then_some(Mac([a, b, c, d, e, f]))
     }
 
+    /// The largest IP packet that passes to a peer, as far as routers told the kernel otherwise than
+    /// the interface's own MTU; known since the last [`NextHops::mac`].
+    pub fn path_mtu(&self, peer: usize) -> usize {
+        self.peers.get(peer).map_or(usize::MAX, |entry| entry.mtu.load(Relaxed))
+    }
+
     fn ask(&self, entry: &Entry, now: u64) {
         let Some(address) = entry.address else { return };
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         match asking.resolve(address) {
-            Ok(Some([a, b, c, d, e, f])) => {
+            Ok(Some(([a, b, c, d, e, f], mtu))) => {
+                entry.mtu.store(mtu.map_or(usize::MAX, |mtu| mtu as usize), Relaxed);
                 entry.mac.store(u64::from_be_bytes([a, b, c, d, e, f, 0, 0]), Relaxed);
                 entry.due.store(now + FRESH_MS, Relaxed);
             }
@@ -105,8 +119,9 @@ impl NextHops {
 }
 
 impl Asking {
-    /// The next hop's MAC; `None` while the kernel does not know it.
-    fn resolve(&mut self, peer: IpAddr) -> io::Result<Option<[u8; 6]>> {
+    /// The next hop's MAC and the path's MTU where it is known to be smaller than the link's; `None`
+    /// while the kernel does not know the MAC.
+    fn resolve(&mut self, peer: IpAddr) -> io::Result<Option<([u8; 6], Option<u32>)>> {
         let mut query = RouteMessage::default();
         let (family, bits, to) = match peer {
             IpAddr::V4(peer) => (AddressFamily::Inet, 32, RouteAddress::Inet(peer)),
@@ -121,12 +136,19 @@ impl Asking {
             return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
         };
         let mut hop = peer;
+        let mut mtu = None;
         for attribute in route.attributes {
             match attribute {
                 RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => hop = gateway.into(),
                 RouteAttribute::Gateway(RouteAddress::Inet6(gateway)) => hop = gateway.into(),
                 RouteAttribute::Oif(interface) if interface != self.interface => {
                     return Err(io::Error::other("the route leads out of another interface"));
+                }
+                RouteAttribute::Metrics(metrics) => {
+                    mtu = metrics.iter().find_map(|metric| match metric {
+                        RouteMetric::Mtu(mtu) => Some(*mtu),
+                        _ => None,
+                    });
                 }
                 _ => {}
             }
@@ -145,7 +167,7 @@ impl Asking {
             return Ok(None);
         };
         Ok(found.attributes.into_iter().find_map(|attribute| match attribute {
-            NeighbourAttribute::LinkLayerAddress(mac) => mac.try_into().ok(),
+            NeighbourAttribute::LinkLayerAddress(mac) => Some((mac.try_into().ok()?, mtu)),
             _ => None,
         }))
     }

@@ -18,37 +18,13 @@ const BUFFER: usize = 16 << 20;
 /// # Errors
 /// What the system says, with the interface and the step named.
 pub fn packet(interface: &str) -> io::Result<OwnedFd> {
-    let step = |what: &str| {
-        let what = format!("packet socket on {interface}: {what}");
-        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
-    };
-    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
-    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if raw < 0 {
-        return Err(step("open (it needs CAP_NET_RAW)")(io::Error::last_os_error()));
-    }
-    // SAFETY: the descriptor is fresh and ours.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    let step = |what: &str| packet_step(interface, what);
+    let fd = packet_unbound(interface)?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1).map_err(step("PACKET_VNET_HDR"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
         .map_err(step("PACKET_IGNORE_OUTGOING (it needs Linux 4.20)"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).map_err(step("PACKET_AUXDATA"))?;
-    grow_buffers(&fd);
-    let index = nix::net::if_::if_nametoindex(interface)
-        .map_err(|e| step("look up the interface")(e.into()))?;
-    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: all-zero bytes are a valid link-layer address.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    address.sll_ifindex = index;
-    // SAFETY: the address is of the type and length said.
-    let bound = unsafe {
-        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
-    };
-    if bound < 0 {
-        return Err(step("bind")(io::Error::last_os_error()));
-    }
+    let index = bind_packet(&fd, interface, libc::ETH_P_ALL as u16)?;
     // Frames to any MAC, as a switch port must take them.
     let member = libc::packet_mreq {
         mr_ifindex: index,
@@ -59,6 +35,57 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
     set(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member)
         .map_err(step("promiscuous mode"))?;
     Ok(fd)
+}
+
+/// Opens a packet socket that only sends, whole frames without offload metadata.
+///
+/// # Errors
+/// As [`packet`].
+pub fn sending_packet(interface: &str) -> io::Result<OwnedFd> {
+    let fd = packet_unbound(interface)?;
+    // Protocol 0: nothing is received.
+    bind_packet(&fd, interface, 0)?;
+    Ok(fd)
+}
+
+/// Names the step that failed.
+fn packet_step(interface: &str, what: &str) -> impl FnOnce(io::Error) -> io::Error + use<> {
+    let what = format!("packet socket on {interface}: {what}");
+    move |e| io::Error::new(e.kind(), format!("{what}: {e}"))
+}
+
+fn packet_unbound(interface: &str) -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if raw < 0 {
+        let step = packet_step(interface, "open (it needs CAP_NET_RAW)");
+        return Err(step(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    grow_buffers(&fd);
+    Ok(fd)
+}
+
+/// Binds it to an interface, to receive what is of a protocol; returns the interface's index.
+fn bind_packet(fd: &OwnedFd, interface: &str, protocol: u16) -> io::Result<libc::c_int> {
+    let step = |what: &str| packet_step(interface, what);
+    let index = nix::net::if_::if_nametoindex(interface)
+        .map_err(|e| step("look up the interface")(e.into()))?;
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: all-zero bytes are a valid link-layer address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = index;
+    // SAFETY: the address is of the type and length said.
+    let bound = unsafe {
+        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
+    };
+    if bound < 0 {
+        return Err(step("bind")(io::Error::last_os_error()));
+    }
+    Ok(index)
 }
 
 /// Opens the UDP socket a VTEP receives on: unconnected, since peers vary their source port, with
@@ -83,7 +110,9 @@ pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
 pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
     let local = SocketAddr::new(local, 0);
     let fd = inet(local, SockType::Raw, protocol, fragment)?;
-    receive_tos(&fd, local)?;
+    if local.is_ipv6() {
+        receive_tos(&fd, local)?;
+    }
     Ok(fd)
 }
 
@@ -208,6 +237,63 @@ fn filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+/// Lets a socket send to groups through the interface of this index, over fewer routers than `ttl`, without taking its own
+/// copies back.
+///
+/// # Errors
+/// What the system says.
+pub fn send_to_groups(fd: &OwnedFd, interface: u32, ttl: u8) -> io::Result<()> {
+    let index = libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if socket::getsockname::<SockaddrStorage>(fd.as_raw_fd())?.as_sockaddr_in6().is_some() {
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, index)?;
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, libc::c_int::from(ttl))?;
+        return set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0);
+    }
+    let none = libc::in_addr { s_addr: 0 };
+    let member = libc::ip_mreqn { imr_multiaddr: none, imr_address: none, imr_ifindex: index };
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, member)?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, libc::c_int::from(ttl))?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0)
+}
+
+/// Joins a group on the interface of this index, until the socket is closed.
+///
+/// # Errors
+/// What the system says, with the group named.
+pub fn join(fd: &OwnedFd, group: IpAddr, interface: u32) -> io::Result<()> {
+    let joined = match group {
+        IpAddr::V4(group) => {
+            let index =
+                libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let member = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr { s_addr: u32::from(group).to_be() },
+                imr_address: libc::in_addr { s_addr: 0 },
+                imr_ifindex: index,
+            };
+            set(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, member)
+        }
+        IpAddr::V6(group) => {
+            let member = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+                ipv6mr_interface: interface,
+            };
+            set(fd, libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, member)
+        }
+    };
+    joined.map_err(|e| io::Error::new(e.kind(), format!("join the group {group}: {e}")))
+}
+
+/// A UDP socket that receives nothing.
+///
+/// # Errors
+/// What the system says.
+pub fn silent_udp(of: IpAddr) -> io::Result<OwnedFd> {
+    let local = SocketAddr::new(of, 0);
+    let fd = inet(local, SockType::Datagram, 0, false)?;
+    filter(&fd, &[instruction(libc::BPF_RET, 0, 0, 0)])?;
+    Ok(fd)
 }
 
 fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {

@@ -39,6 +39,8 @@ pub struct SttLink {
     pub nic: OwnedFd,
     /// Our address.
     pub local: IpAddr,
+    /// Groups whose packets are for us too.
+    pub groups: Vec<IpAddr>,
     /// Puts segments together.
     pub receiver: Mutex<Receiver>,
     /// Keeps the host's TCP silent.
@@ -87,6 +89,7 @@ impl SttLink {
         Ok(SttLink {
             nic: socket,
             local,
+            groups: Vec::new(),
             receiver: Mutex::new(Receiver::new(port, Limits::default())),
             _port: held,
             port,
@@ -96,6 +99,11 @@ impl SttLink {
             hops: NextHops::new(peers, local, interface.index)?,
             frame_id: AtomicU32::new(u32::from_be_bytes([a, b, c, d])),
         })
+    }
+
+    /// Whether packets to this address are for us.
+    pub fn takes(&self, destination: IpAddr) -> bool {
+        destination == self.local || self.groups.contains(&destination)
     }
 
     /// The socket's descriptor.

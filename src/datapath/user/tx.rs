@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 
 use super::rx::{RxBatch, Span};
 use super::tap;
@@ -52,6 +52,8 @@ pub struct Target {
 pub struct Outlet {
     addresses: Vec<Address>,
     segments: AtomicU16,
+    /// Every packet is a message of its own for now.
+    single: AtomicBool,
     /// Devices among the ports, and whether they carry packets without Ethernet.
     taps: Vec<(RawFd, bool)>,
 }
@@ -62,7 +64,7 @@ impl Outlet {
     #[must_use]
     pub fn new(addresses: Vec<Address>, join: bool) -> Self {
         let segments = AtomicU16::new(if join { MAX_SEGMENTS } else { 1 });
-        Outlet { addresses, segments, taps: Vec::new() }
+        Outlet { addresses, segments, single: AtomicBool::new(false), taps: Vec::new() }
     }
 
     /// The same with devices among the ports: they are written to, being no sockets.
@@ -78,7 +80,12 @@ impl Outlet {
     /// Most datagrams in one message, at present.
     #[must_use]
     pub fn segments(&self) -> u16 {
-        self.segments.load(Relaxed)
+        if self.single.load(Relaxed) { 1 } else { self.segments.load(Relaxed) }
+    }
+
+    /// Whether every packet is to be a message of its own from now on.
+    pub fn single_packets(&self, single: bool) {
+        self.single.store(single, Relaxed);
     }
 }
 

@@ -4,9 +4,11 @@
 //! Values that could not be read are empty or absent here, and no rule objects to those.
 
 mod addresses;
+mod bum;
 mod carrier;
 mod expect;
 mod flows;
+mod probes;
 mod tenants;
 mod wiring;
 
@@ -49,6 +51,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     addresses::check(whole);
     carrier::check(whole);
     flows::check(whole);
+    probes::check(whole);
     expect::check(whole);
 }
 

@@ -84,6 +84,9 @@ fn hosts(whole: &Whole<'_>) {
             whole.sink.rule(&format!("tenants[{n}].id_on.{host}"), message(host));
         }
     }
+    for host in whole.lab.carrier.vtep.keys().filter(|host| unknown(host)) {
+        whole.sink.rule(&format!("carrier.vtep.{host}"), message(host));
+    }
     for host in whole.lab.carrier.datapath_on.keys().filter(|host| unknown(host)) {
         whole.sink.rule(&format!("carrier.datapath_on.{host}"), message(host));
     }

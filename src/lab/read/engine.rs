@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::At;
 use crate::encap::Ttl;
 use crate::encap::ecn::{Dscp, Ingress};
-use crate::lab::limits::{OPTION_DATA, OPTIONS};
+use crate::lab::limits::{NVE_ADDRESSES, OPTION_DATA, OPTIONS, SOURCE_PORTS};
 use crate::lab::model::{EngineSettings, GeneveOption};
 
 pub(super) fn settings(at: &At<'_>) -> EngineSettings {
@@ -17,6 +17,8 @@ pub(super) fn settings(at: &At<'_>) -> EngineSettings {
         "inner_tags",
         "options",
         "service",
+        "nve_addresses",
+        "source_ports",
         "ttl",
         "dscp",
         "ecn",
@@ -34,6 +36,8 @@ pub(super) fn settings(at: &At<'_>) -> EngineSettings {
         inner_tags: truth("inner_tags").unwrap_or_default(),
         options: fields.get("options").map(|at| options(&at)).unwrap_or_default(),
         service: fields.get("service").and_then(|at| at.id("VLAN id")),
+        nve_addresses: fields.get("nve_addresses").and_then(|at| nve_addresses(&at)),
+        source_ports: fields.get("source_ports").and_then(|at| source_ports(&at)),
         ttl: fields
             .get("ttl")
             .and_then(|at| spoken::<Ttl, _>(&at, "`inherit` or a number of hops")),
@@ -44,6 +48,16 @@ pub(super) fn settings(at: &At<'_>) -> EngineSettings {
             .and_then(|at| at.choice("setting of checksums", &super::carrier::SWITCHES)),
         udp6_zero: truth("udp6_zero").unwrap_or_default(),
     }
+}
+
+/// Addresses of one NVGRE endpoint.
+pub(super) fn nve_addresses(at: &At<'_>) -> Option<u32> {
+    at.number("number of addresses", &NVE_ADDRESSES)
+}
+
+/// UDP source ports of one VTEP.
+pub(super) fn source_ports(at: &At<'_>) -> Option<u32> {
+    at.number("number of source ports", &SOURCE_PORTS)
 }
 
 /// A setting in the words that the command line has for it too.

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::super::figures::{self, carried};
 use super::super::number::{NONE, bytes, count, plural};
+use super::super::overlay::Sheet;
 use super::super::table;
 use super::{colors, tone};
 use crate::measure::result::{IsolationResult, RunResult, VariantResult};
@@ -198,6 +199,23 @@ fn variant_links(variant: &VariantResult, color: u8) -> Markup {
                                 }
                             }
                         }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// A plain table.
+pub fn sheet(sheet: &Sheet) -> Markup {
+    scroll(
+        sheet.title,
+        &html! {
+            table {
+                thead { tr { @for name in &sheet.head { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in &sheet.rows {
+                        tr { @for cell in row { td { (cell) } } }
                     }
                 }
             }
