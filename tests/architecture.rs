@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("traffic", &["ids", "lab", "measure", "plan"]),
     ("report", &["ids", "measure"]),
     // The only one that sees the whole pipeline.
-    ("runner", &["ids", "lab", "measure", "netns", "plan", "testbed", "traffic"]),
+    ("runner", &["dissect", "ids", "lab", "measure", "netns", "plan", "testbed", "traffic"]),
     // Arguments and exit codes; privileges are taken here, while there is one thread.
     (
         "cli",

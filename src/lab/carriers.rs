@@ -1,6 +1,6 @@
 //! What each encapsulation asks of a lab.
 
-use super::model::{Carrier, Datapath, Fabric, IpVersion, Lab, Learning};
+use super::model::{Carrier, Datapath, EngineSettings, Fabric, IpVersion, Lab, Learning, MtuMode};
 use crate::encap;
 use crate::ids::Encap;
 
@@ -92,6 +92,28 @@ impl Lab {
         } else {
             self.compare.learning.clone()
         }
+    }
+
+    /// The carrier with every combination of the compared engine settings and MTU modes.
+    #[must_use]
+    pub fn carriers(&self) -> Vec<Carrier> {
+        let one = |engine: Option<&EngineSettings>, mode: Option<MtuMode>| Carrier {
+            engine: engine.unwrap_or(&self.carrier.engine).clone(),
+            mtu_mode: mode.unwrap_or(self.carrier.mtu_mode),
+            ..self.carrier.clone()
+        };
+        let engines: Vec<Option<&EngineSettings>> = if self.compare.engine.is_empty() {
+            vec![None]
+        } else {
+            self.compare.engine.iter().map(Some).collect()
+        };
+        let modes: Vec<Option<MtuMode>> = if self.compare.mtu_mode.is_empty() {
+            vec![None]
+        } else {
+            self.compare.mtu_mode.iter().copied().map(Some).collect()
+        };
+        let cross = |engine| modes.iter().map(move |mode| one(engine, *mode));
+        engines.into_iter().flat_map(cross).collect()
     }
 
     /// The datapaths of all its variants, as asked for.

@@ -12,11 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::bum::{CopyCount, TunnelCount};
+use super::probes::{Probe, ProbeExpected};
 pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
-use super::units::{ByteSize, Rate, Span};
+use super::units::{ByteSize, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
 /// One lab: what is built, who lives in it, what is tried and what must hold.
@@ -41,6 +42,9 @@ pub struct Lab {
     /// The flows inside tenants.
     #[serde(default)]
     pub traffic: Vec<Flow>,
+    /// Crafted packets, counted at the far end.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
     /// What is measured beside the flows.
     #[serde(default)]
     pub measure: Measure,
@@ -90,6 +94,9 @@ pub struct Topology {
     /// Rate of every link that names none; absent means as fast as the machine goes.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Share of packets that every link loses which names none of its own, at random in each direction.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 impl Topology {
@@ -146,6 +153,9 @@ pub struct LinkFull {
     /// Rate in bits per second, each direction.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Share of packets lost, at random in each direction.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 /// How tenants' frames travel between hosts.
@@ -273,6 +283,12 @@ pub struct Compare {
     pub source_ports: Vec<u32>,
     /// What routers choose among equal-cost paths by.
     pub ecmp: Vec<Ecmp>,
+    /// Settings of the engines, each a map as in `carrier.engine`.
+    pub engine: Vec<EngineSettings>,
+    /// What becomes of packets that do not fit.
+    pub mtu_mode: Vec<MtuMode>,
+    /// Loss of the links that name none of their own.
+    pub loss: Vec<Loss>,
 }
 
 /// One tenant: its networks' ids, its subnet and its VMs.
@@ -502,7 +518,7 @@ pub struct Expectation {
     /// Only in variants of this encapsulation; absent means in all.
     #[serde(default, rename = "in")]
     pub only: Option<Encap>,
-    /// Only in the variant of this name, where `in` does not tell variants apart.
+    /// Only in the variant of this name, e.g. `gretap-csum`; absent means in all.
     #[serde(default)]
     pub variant: Option<String>,
     /// The row of the lesson it proves, e.g. `C1`.
@@ -572,6 +588,64 @@ pub enum Expected {
         /// `tenant/vm` that is asked for and answers.
         to: String,
     },
+    /// What became of a probe.
+    Probe(ProbeExpected),
+    /// A packet too large for the underlay is answered with this MTU, in every IP version of the tenant.
+    Told(u32),
+    /// What a bulk TCP transfer between VMs of full-sized segments comes to.
+    Transfer(Transfer),
+    /// Whether what VMs send can be read on the underlay.
+    Payload(Secrecy),
+    /// One send of at least so many bytes leaves the sending host during a bulk transfer.
+    #[serde(rename = "large_send")]
+    LargeSend {
+        /// Bytes of the largest frame handed to the host's interface.
+        #[serde(rename = "at-least")]
+        at_least: u32,
+    },
+    /// TCP connections that are opened on the underlay to the tunnel's port during a bulk transfer.
+    Handshakes(u32),
+    /// What the outer UDP checksum of the packets that are sent is.
+    Checksum(SentChecksum),
+    /// Share of the first UDP flow's datagrams that arrive.
+    Delivered {
+        /// Smallest share.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest share.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+}
+
+/// What a bulk TCP transfer comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfer {
+    /// All of it arrives.
+    Passes,
+    /// The connection is made, and then no full segment arrives.
+    Stalls,
+}
+
+/// Whether what VMs send can be read on the underlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrecy {
+    /// Their payload stands in the underlay's packets.
+    Readable,
+    /// It arrives, and stands in no packet of the underlay.
+    Hidden,
+}
+
+/// What a sender writes into the outer UDP checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SentChecksum {
+    /// Zero: none.
+    Zero,
+    /// The right sum.
+    Right,
 }
 
 /// Which packets are captured.

@@ -166,6 +166,29 @@ impl EngineSettings {
         }
     }
 
+    /// What tells these settings from none, for the name of a variant of `encap`: `csum-seq`; empty
+    /// where nothing does.
+    #[must_use]
+    pub fn label(&self, encap: Encap) -> String {
+        let used = self.used();
+        let Ok(serde_json::Value::Object(written)) = serde_json::to_value(self) else {
+            return String::new();
+        };
+        let name = |key: &str| {
+            let value = written.get(key)?;
+            Some(match value {
+                serde_json::Value::Bool(false) => format!("no-{key}"),
+                serde_json::Value::Number(n) => format!("{key}{n}"),
+                serde_json::Value::String(text) => format!("{key}-{text}"),
+                serde_json::Value::Array(items) => format!("{key}{}", items.len()),
+                _ => key.to_owned(),
+            })
+        };
+        let names =
+            used.iter().filter(|(_, of)| of.contains(&encap)).filter_map(|(key, _)| name(key));
+        names.collect::<Vec<_>>().join("-").replace('_', "-")
+    }
+
     /// The keys that say something other than nothing, each with the encapsulations it is for.
     pub(super) fn used(&self) -> Vec<(&'static str, &'static [Encap])> {
         const GRE: &[Encap] = &[Encap::Gre, Encap::Gretap];
@@ -204,6 +227,15 @@ impl EngineSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_say_what_is_set_and_for_whom() {
+        let both = EngineSettings { csum: true, seq: true, ..EngineSettings::default() };
+        assert_eq!(both.label(Encap::Gretap), "csum-seq");
+        assert_eq!(both.label(Encap::Vxlan), "");
+        let liberal = EngineSettings { strict: Some(false), inner_tags: true, ..both };
+        assert_eq!(liberal.label(Encap::Vxlan), "no-strict-inner-tags");
+    }
 
     #[test]
     fn option_data_is_read_from_hexadecimal_digits() {

@@ -17,10 +17,14 @@ pub mod mtu;
 pub mod overhead;
 mod pcapng;
 mod place;
+pub mod probe;
 mod reach;
 pub mod result;
 pub mod segment;
+pub mod snmp;
 pub mod tap;
+pub mod told;
+pub mod transfer;
 pub mod walk;
 pub mod wire;
 

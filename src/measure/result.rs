@@ -1,9 +1,15 @@
 //! The result document: everything a run found out, and the only thing reports are drawn from.
 
+mod behaviour;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use behaviour::{
+    Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
+};
 
 use super::bum::BroadcastResult;
 use super::walk::WalkResult;
@@ -95,8 +101,23 @@ pub struct VariantResult {
     pub reachable: BTreeMap<String, (u32, u32)>,
     /// Underlay links, with what crossed them over all rounds of this variant's flows.
     pub links: Vec<LinkResult>,
-    /// Frames the edges dropped, by reason, over the whole run.
+    /// Frames the edges dropped, by reason, over the whole run but for the search for the largest packet.
     pub drops: BTreeMap<String, u64>,
+    /// Crafted packets, in the order of the lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeResult>,
+    /// A bulk transfer of full-sized segments; absent where it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferResult>,
+    /// Whether payload can be read on the underlay; absent where bytes were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadResult>,
+    /// One captured packet; absent where bytes were not counted, or it cannot be told from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anatomy: Option<Anatomy>,
+    /// Outer fragments that hosts made over the rounds; absent where they are to make none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragments: Option<u64>,
     /// Entries of MAC tables at the end: switches' and edges', by node.
     pub tables: BTreeMap<String, u64>,
     /// What hosts have to know of each other, by tenant; only where hosts have tunnels.
@@ -140,6 +161,13 @@ pub struct MtuResult {
     pub overhead_counted: Option<f64>,
     /// Packets the count rests on.
     pub counted_packets: u64,
+    /// Frames dropped at the edges by the search for the largest packet; not in the variant's `drops`.
+    #[serde(default)]
+    pub dropped_by_search: u64,
+    /// What a VM that sends packets of the underlay's MTU is told to send instead, by IP version
+    /// (`ipv4`, `ipv6`); 0 where it was told nothing. Empty where VMs have a smaller MTU.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, u32>,
     /// Goodput over the rate of a shaped link, by arithmetic; absent where not felt.
     pub goodput_ceiling: Option<f64>,
     /// Goodput over the rate of a shaped link, measured (one TCP stream); absent where not felt.
@@ -261,6 +289,9 @@ pub struct LinkResult {
     pub packets: [u64; 2],
     /// Whether spanning tree blocks it.
     pub blocked: bool,
+    /// What it lost, where the lab wants loss, over all rounds of this variant's flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossResult>,
 }
 
 /// Whether something that must hold did.

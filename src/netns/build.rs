@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::error::{Error, Result};
 use super::feature::{Offloads, switch_off};
 use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
+use super::loss::{self, Lost};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
@@ -20,7 +21,7 @@ use super::sysctl::{Harmony, Role};
 use super::world::World;
 use super::{address, ecmp, mroute, probe, ready, vlans};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Ecmp, Fabric};
+use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
 use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
 
@@ -260,7 +261,8 @@ impl Draft {
                     let bucket = Bucket::new(rate, cable.mtu);
                     site.requests.push(qdisc::tbf(index, &end.interface, rate, bucket));
                 }
-                if !variant.offloads {
+                // What is lost is a packet of a cable, not a super-frame.
+                if !variant.offloads || cable.loss.is_some() {
                     site.offloads_off.push((end.interface.clone(), Offloads::All));
                 }
                 let mac = Some(parse_mac(&end.mac)?);
@@ -383,6 +385,41 @@ impl Underlay {
                 [of(&cable.ends[0]).unwrap_or_default(), of(&cable.ends[1]).unwrap_or_default()]
             })
             .collect())
+    }
+
+    /// Makes a variant's links lose packets from now on, those that are to.
+    ///
+    /// # Errors
+    /// The kernel has no BPF filters, or refused.
+    pub fn lose(&self, variant: &Variant) -> Result<()> {
+        for cable in &variant.links {
+            for end in cable.ends.iter().filter(|_| cable.loss.is_some()) {
+                let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+                let index = link::find(&mut netlink, &end.interface)?.index;
+                let share = cable.loss.unwrap_or(Loss(0));
+                netlink.all(loss::lose(index, &end.interface, share))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each link has lost since [`Underlay::lose`], from its first end to the second and back,
+    /// in the order of [`Variant::links`]; `None` for links that are to lose nothing.
+    ///
+    /// # Errors
+    /// The kernel refused to tell.
+    pub fn lost(&self, variant: &Variant) -> Result<Vec<Option<[Lost; 2]>>> {
+        let at = |end: &crate::plan::LinkEnd| {
+            let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+            let index = link::find(&mut netlink, &end.interface)?.index;
+            loss::lost(&mut netlink, index)
+        };
+        let of = |cable: &crate::plan::Link| match cable.loss {
+            // What is lost from the first end to the second is lost at the second.
+            Some(_) => Ok(Some([at(&cable.ends[1])?, at(&cable.ends[0])?])),
+            None => Ok(None),
+        };
+        variant.links.iter().map(of).collect()
     }
 
     /// Whether spanning tree blocks an end of a link, in the order of [`Variant::links`].

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod feature;
 pub mod link;
+mod loss;
 mod mroute;
 mod namespaces;
 mod nft;

@@ -4,8 +4,7 @@ use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
 use crate::lab::{
-    Datapath, Ecmp, EngineSettings, Fabric, Flow, IpVersion, Lab, Learning, Topology, has_ids,
-    in_groups, in_udp,
+    Carrier, Datapath, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids, in_groups, in_udp,
 };
 
 /// One variant to build.
@@ -21,14 +20,12 @@ pub(super) struct Choice {
     pub fabric: Fabric,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
+    /// Loss of links that have none of their own.
+    pub loss: Option<Loss>,
+    /// The lab's carrier with this variant's engine settings and MTU mode.
+    pub carrier: Carrier,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
     pub underlay: IpVersion,
-    /// How hosts learn.
-    pub learning: Learning,
-    /// What routers choose paths by.
-    pub ecmp: Ecmp,
-    /// What the engines are told.
-    pub engine: EngineSettings,
     /// Name of the plain variant it is compared with.
     pub baseline: Option<String>,
     /// Bytes per packet.
@@ -50,18 +47,27 @@ pub(super) fn cross(
     topology: &Topology,
     placed: &[Vec<Placed>],
 ) -> Result<Vec<Choice>, PlanError> {
-    let carrier = &lab.carrier;
-    let encaps = axis(&lab.compare.encap, carrier.encap);
-    let datapaths = axis(&lab.compare.datapath, carrier.datapath);
+    let encaps = axis(&lab.compare.encap, lab.carrier.encap);
+    let datapaths = axis(&lab.compare.datapath, lab.carrier.datapath);
     let mtus = axis(&lab.compare.mtu, topology.mtu);
+    let losses: Vec<Option<Loss>> = if lab.compare.loss.is_empty() {
+        vec![topology.loss]
+    } else {
+        lab.compare.loss.iter().copied().map(Some).collect()
+    };
+    let carriers = lab.carriers();
     let name_mtu = mtus.iter().any(|&mtu| mtu != mtus[0]);
+    let name_loss = losses.len() > 1;
 
     let mut choices: Vec<Choice> = Vec::new();
-    for &mtu in &mtus {
+    for (&mtu, &loss) in mtus.iter().flat_map(|mtu| losses.iter().map(move |loss| (mtu, loss))) {
+        let with_link = |stem: &str| with_link(stem, mtu, name_mtu, loss.filter(|_| name_loss));
         for &encap in &encaps {
-            for &datapath in &datapaths {
-                for way in ways(lab, encap) {
-                    let choice = choice(lab, (mtu, name_mtu), encap, datapath, way)?;
+            for (&datapath, carrier) in
+                datapaths.iter().flat_map(|d| carriers.iter().map(move |c| (d, c)))
+            {
+                for way in ways(lab, carrier, encap) {
+                    let choice = choice(lab, (mtu, loss, &with_link), encap, datapath, way)?;
                     if choices.iter().any(|c| c.name == choice.name) {
                         continue;
                     }
@@ -77,47 +83,39 @@ pub(super) fn cross(
 }
 
 /// What is compared within one encapsulation and datapath, and how its variants are called.
+#[derive(Clone)]
 struct Way {
-    learning: Learning,
-    ecmp: Ecmp,
-    engine: EngineSettings,
+    carrier: Carrier,
     name: String,
 }
 
+impl Way {
+    fn with(mut self, name: &str, change: impl FnOnce(&mut Carrier)) -> Way {
+        change(&mut self.carrier);
+        self.name = format!("{}-{name}", self.name);
+        self
+    }
+}
+
 /// All combinations that make a difference to an encapsulation.
-fn ways(lab: &Lab, encap: Encap) -> Vec<Way> {
-    let (carrier, compare) = (&lab.carrier, &lab.compare);
+fn ways(lab: &Lab, carrier: &Carrier, encap: Encap) -> Vec<Way> {
+    let compare = &lab.compare;
     let tunnel = encap != Encap::None && !encap.is_tag();
-    let mut ways = vec![Way {
-        learning: carrier.learning,
-        ecmp: carrier.ecmp,
-        engine: carrier.engine.clone(),
-        name: String::new(),
-    }];
+    let mut ways = vec![Way { carrier: carrier.clone(), name: String::new() }];
     let learnings = if in_groups(encap) { &compare.learning[..] } else { &[] };
-    ways = crossed(ways, learnings, |way, &learning| Way {
-        learning,
-        name: format!("{}-{}", way.name, learning.name()),
-        ..way
+    ways = crossed(ways, learnings, |way, &learning| {
+        way.with(learning.name(), |carrier| carrier.learning = learning)
     });
     let addresses = if encap == Encap::Nvgre { &compare.nve_addresses[..] } else { &[] };
-    ways = crossed(ways, addresses, |way, &count| Way {
-        engine: EngineSettings { nve_addresses: Some(count), ..way.engine },
-        name: format!("{}-nve{count}", way.name),
-        ..way
+    ways = crossed(ways, addresses, |way, &count| {
+        way.with(&format!("nve{count}"), |c| c.engine.nve_addresses = Some(count))
     });
     let ports = if in_udp(encap) { &compare.source_ports[..] } else { &[] };
-    ways = crossed(ways, ports, |way, &count| Way {
-        engine: EngineSettings { source_ports: Some(count), ..way.engine },
-        name: format!("{}-sport{count}", way.name),
-        ..way
+    ways = crossed(ways, ports, |way, &count| {
+        way.with(&format!("sport{count}"), |c| c.engine.source_ports = Some(count))
     });
     let ecmps = if tunnel { &compare.ecmp[..] } else { &[] };
-    crossed(ways, ecmps, |way, &ecmp| Way {
-        ecmp,
-        name: format!("{}-{}", way.name, ecmp.name()),
-        ..way
-    })
+    crossed(ways, ecmps, |way, &ecmp| way.with(ecmp.name(), |carrier| carrier.ecmp = ecmp))
 }
 
 /// Each way with each value; the ways as they are where nothing is compared.
@@ -125,50 +123,43 @@ fn crossed<T>(ways: Vec<Way>, values: &[T], with: impl Fn(Way, &T) -> Way) -> Ve
     if values.is_empty() {
         return ways;
     }
-    let mut all = Vec::with_capacity(ways.len() * values.len());
-    for way in ways {
-        for value in values {
-            let Way { learning, ecmp, ref engine, ref name } = way;
-            let way = Way { learning, ecmp, engine: engine.clone(), name: name.clone() };
-            all.push(with(way, value));
-        }
-    }
-    all
+    let each = |way: &Way| values.iter().map(|value| with(way.clone(), value)).collect::<Vec<_>>();
+    ways.iter().flat_map(each).collect()
 }
 
-/// One variant.
+/// One variant on links of this MTU and loss, which may be part of its name.
 fn choice(
     lab: &Lab,
-    (mtu, name_mtu): (u32, bool),
+    (mtu, loss, with_link): (u32, Option<Loss>, &dyn Fn(&str) -> String),
     encap: Encap,
     datapath: Datapath,
     way: Way,
 ) -> Result<Choice, PlanError> {
-    let fabric = fabric(lab.carrier.fabric, encap)?;
+    let carrier = way.carrier;
+    let fabric = fabric(carrier.fabric, encap)?;
     let datapath = resolve(datapath, encap);
     let plain = encap == Encap::None;
     let stem = if plain {
         plain_name(fabric).to_owned()
     } else {
-        format!("{}{}", stem(lab, encap, datapath), way.name)
+        format!("{}{}", stem(lab, encap, datapath, &carrier), way.name)
     };
     if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
         return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
     }
     let tunnel = !plain && !encap.is_tag();
     Ok(Choice {
-        name: with_mtu(&stem, mtu, name_mtu),
+        name: with_link(&stem),
         encap,
         datapath,
         fabric,
         mtu,
-        underlay: if tunnel { lab.carrier.underlay } else { IpVersion::Ipv4 },
-        learning: way.learning,
-        ecmp: way.ecmp,
-        engine: way.engine,
-        baseline: (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu)),
-        overhead: mtu::overhead(encap, &lab.carrier),
+        loss,
+        underlay: if tunnel { carrier.underlay } else { IpVersion::Ipv4 },
+        baseline: (!plain).then(|| with_link(plain_name(fabric))),
+        overhead: mtu::overhead(encap, &carrier),
         tenants: (0..lab.tenants.len()).collect(),
+        carrier,
     })
 }
 
@@ -190,10 +181,9 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     datapath: Datapath::Kernel,
                     fabric: choice.fabric,
                     mtu: choice.mtu,
+                    loss: choice.loss,
+                    carrier: Carrier { ecmp: lab.carrier.ecmp, ..choice.carrier.clone() },
                     underlay: IpVersion::Ipv4,
-                    learning: lab.carrier.learning,
-                    ecmp: lab.carrier.ecmp,
-                    engine: lab.carrier.engine.clone(),
                     baseline: None,
                     overhead: 0,
                     tenants: baseline_tenant(lab),
@@ -247,16 +237,34 @@ const fn plain_name(fabric: Fabric) -> &'static str {
     }
 }
 
-/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath.
-fn stem(lab: &Lab, encap: Encap, datapath: Datapath) -> String {
+/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath; where engine
+/// settings or MTU modes are compared, what tells them apart: `gretap-csum-seq`, `nvgre-icmp`.
+fn stem(lab: &Lab, encap: Encap, datapath: Datapath, carrier: &Carrier) -> String {
     let kernel = if datapath == Datapath::Kernel { "-kernel" } else { "" };
     let mut others = lab.carrier.datapath_on.values();
     let mixed = if others.any(|&other| resolve(other, encap) != datapath) { "-mixed" } else { "" };
-    format!("{encap}{kernel}{mixed}")
+    let mut name = format!("{encap}{kernel}{mixed}");
+    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name());
+    let settings = carrier.engine.label(encap);
+    let settings = (lab.compare.engine.len() > 1 && !settings.is_empty()).then_some(settings);
+    for part in mode.map(str::to_owned).into_iter().chain(settings) {
+        name.push('-');
+        name.push_str(&part);
+    }
+    name
 }
 
-fn with_mtu(stem: &str, mtu: u32, named: bool) -> String {
-    if named { format!("{stem}-mtu{mtu}") } else { stem.to_owned() }
+/// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
+fn with_link(stem: &str, mtu: u32, name_mtu: bool, loss: Option<Loss>) -> String {
+    let mut name = stem.to_owned();
+    if name_mtu {
+        name += &format!("-mtu{mtu}");
+    }
+    if let Some(loss) = loss {
+        // A point parts a variant's name from a node's.
+        name += &format!("-loss{}", loss.to_string().trim_end_matches('%').replace('.', "p"));
+    }
+    name
 }
 
 fn check_overlap(lab: &Lab, placed: &[Vec<Placed>]) -> Result<(), PlanError> {

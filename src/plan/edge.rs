@@ -23,8 +23,8 @@ pub(super) fn edges(
     vteps: &[Vec<IpAddr>],
 ) -> Vec<Edge> {
     let tunnel = !choice.encap.is_tag() && choice.encap != Encap::None;
-    let fill = tunnel && choice.learning == Learning::Static;
-    let multicast = in_groups(choice.encap) && choice.learning == Learning::Multicast;
+    let fill = tunnel && choice.carrier.learning == Learning::Static;
+    let multicast = in_groups(choice.encap) && choice.carrier.learning == Learning::Multicast;
     let numbers = graph.host_numbers();
     // Hosts of each carried tenant, as host numbers.
     let present: Vec<(usize, BTreeSet<usize>)> = choice

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::PlanError;
 use super::name::Names;
-use crate::lab::{LeafSpine, LinkSpec, Topology};
+use crate::lab::{LeafSpine, LinkSpec, Loss, Topology};
 
 /// Most nodes of a topology.
 const MAX_NODES: u64 = 1 << 15;
@@ -44,6 +44,8 @@ pub(super) struct Cable {
     pub mtu: Option<u32>,
     /// Bits per second each way.
     pub rate: Option<u64>,
+    /// Share of packets lost, where the cable has its own.
+    pub loss: Option<Loss>,
 }
 
 impl Cable {
@@ -83,9 +85,9 @@ impl Graph {
         let mut interfaces: Vec<Names> =
             std::iter::repeat_with(Names::default).take(graph.nodes.len()).collect();
         for link in links {
-            let (ends, mtu, rate) = match link {
-                LinkSpec::Ends(ends) => (ends, None, None),
-                LinkSpec::Full(full) => (&full.ends, full.mtu, full.rate),
+            let (ends, mtu, rate, loss) = match link {
+                LinkSpec::Ends(ends) => (ends, None, None, None),
+                LinkSpec::Full(full) => (&full.ends, full.mtu, full.rate, full.loss),
             };
             let find = |node: &String| {
                 by_name.get(node.as_str()).copied().ok_or_else(|| PlanError::UnknownNode {
@@ -114,6 +116,7 @@ impl Graph {
                 interfaces,
                 mtu,
                 rate: rate.or(default_rate).map(|r| r.0),
+                loss,
             });
         }
         if graph.hosts().next().is_none() {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Encap;
 use crate::lab::{
-    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning,
-    Measure, MtuMode,
+    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning, Loss,
+    Measure, MtuMode, Probe,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -28,6 +28,9 @@ pub struct Plan {
     pub variants: Vec<Variant>,
     /// Flows, each run in every variant that carries its tenant.
     pub flows: Vec<PlannedFlow>,
+    /// Crafted packets.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
     /// What else is measured.
     pub measure: Measure,
     /// What must hold.
@@ -165,6 +168,9 @@ pub struct Link {
     pub mtu: u32,
     /// Bits per second each way; `None` is unlimited.
     pub rate: Option<u64>,
+    /// Share of packets lost at random in each direction; `None` is none.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 /// One tenant in one variant.

@@ -42,7 +42,7 @@ pub(super) fn build(
     }
     let vteps = vteps(lab, choice, graph, ranges);
     let each = vteps.first().map_or(1, Vec::len);
-    let links = links(graph, ranges, choice.mtu, routed, each);
+    let links = links(graph, ranges, choice, routed, each);
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
@@ -67,14 +67,14 @@ pub(super) fn build(
         encap: choice.encap,
         datapath: choice.datapath,
         fabric: choice.fabric,
-        learning: choice.learning,
+        learning: choice.carrier.learning,
         port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
         offloads: lab.carrier.offloads == Switchable::On,
         underlay: choice.underlay,
-        mtu_mode: if plain { MtuMode::Lower } else { lab.carrier.mtu_mode },
-        engine: choice.engine.clone(),
-        ecmp: choice.ecmp,
-        tunnels: if point_to_point(choice.encap) && choice.learning != Learning::Multicast {
+        mtu_mode: if plain { MtuMode::Lower } else { choice.carrier.mtu_mode },
+        engine: choice.carrier.engine.clone(),
+        ecmp: choice.carrier.ecmp,
+        tunnels: if point_to_point(choice.encap) && choice.carrier.learning != Learning::Multicast {
             edge::tunnels(&edges)
         } else {
             0
@@ -94,7 +94,7 @@ pub(super) fn build(
 fn vteps(lab: &Lab, choice: &Choice, graph: &Graph, ranges: &Ranges) -> Vec<Vec<IpAddr>> {
     let hosts = graph.hosts().count();
     let each = match choice.encap {
-        Encap::Nvgre => choice.engine.nve_addresses.map_or(1, |n| n as usize),
+        Encap::Nvgre => choice.carrier.engine.nve_addresses.map_or(1, |n| n as usize),
         _ => 1,
     };
     let own = |host: usize, n: usize| match choice.fabric {
@@ -159,7 +159,7 @@ fn check_service_tag(
     Ok(())
 }
 
-fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool, each: usize) -> Vec<Link> {
+fn links(graph: &Graph, ranges: &Ranges, choice: &Choice, routed: bool, each: usize) -> Vec<Link> {
     let hosts = graph.hosts().count();
     let numbers = graph.host_numbers();
     let cables = graph.cables.iter().enumerate();
@@ -187,8 +187,9 @@ fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool, each: usize) ->
             Link {
                 name: cable.name.clone(),
                 ends: [end(0), end(1)],
-                mtu: cable.mtu.unwrap_or(mtu),
+                mtu: cable.mtu.unwrap_or(choice.mtu),
                 rate: cable.rate,
+                loss: cable.loss.or(choice.loss).filter(|loss| loss.0 > 0),
             }
         })
         .collect()
@@ -261,7 +262,7 @@ fn tenants(
     inner_mtu: u32,
     underlay_mtu: u32,
 ) -> Result<Vec<TenantPlan>, PlanError> {
-    let lower = choice.encap == Encap::None || lab.carrier.mtu_mode == MtuMode::Lower;
+    let lower = choice.encap == Encap::None || choice.carrier.mtu_mode == MtuMode::Lower;
     let usual = if lower { inner_mtu } else { underlay_mtu };
     let vm_plan = |tenant: &Tenant, vm: &Placed| {
         let mtu = vm.mtu.unwrap_or(usual);
@@ -285,7 +286,7 @@ fn tenants(
                 arithmetic: mtu::arithmetic(
                     choice.encap,
                     choice.underlay,
-                    &lab.carrier.engine,
+                    &choice.carrier.engine,
                     underlay_mtu,
                     inner_mtu,
                 ),

@@ -6,7 +6,7 @@ use super::figures::carried;
 use super::number::{bytes, count, plural};
 use super::overlay::sheets;
 use super::table::{Tone, side_by_side};
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The whole report.
@@ -37,6 +37,7 @@ pub fn markdown(run: &RunResult) -> String {
     );
     comparison(&mut out, run);
     section(&mut out, "In words", &words::sentences(run));
+    section(&mut out, "Single packets and transfers", &behaviour::sentences(run));
     expectations(&mut out, run);
     isolation(&mut out, run);
     links(&mut out, run);

@@ -15,6 +15,7 @@
 //!
 //! [`RunResult`]: crate::measure::result::RunResult
 
+mod behaviour;
 mod csv;
 mod figures;
 mod files;

@@ -8,7 +8,7 @@ use tabled::settings::{Modify, Padding, Panel, Style, Width};
 
 use super::files::Files;
 use super::table::{Cell, Group, Tone, side_by_side};
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// Narrowest column of a variant: `no difference` and `0 of 96 leaked` fit.
@@ -76,6 +76,7 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         line(table(variants, index * fit, &groups, width, paint));
     }
     section(&mut line, "In words", words::sentences(run), width, paint);
+    section(&mut line, "Single packets and transfers", behaviour::sentences(run), width, paint);
     if !run.expectations.is_empty() {
         line(String::new());
         line(paint.bold("Expectations"));

@@ -140,16 +140,20 @@ fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedErr
     Ok(routes)
 }
 
-fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
-    let (port, settings) = (variant.port, &variant.engine);
-    // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
-    let gre = |ethernet| Gre {
+/// GRE with a lab's settings. Tenants of one pair of hosts are told apart by their keys (RFC 2890).
+pub(super) fn gre(settings: &EngineSettings, ethernet: bool, sequence: Option<Sequence>) -> Gre {
+    Gre {
         ethernet,
         keyed: true,
         checksum: settings.csum,
-        sequence: settings.seq.then(Sequence::default),
+        sequence,
         strict: settings.strict.unwrap_or_default(),
-    };
+    }
+}
+
+pub(super) fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
+    let (port, settings) = (variant.port, &variant.engine);
+    let gre = |ethernet| gre(settings, ethernet, settings.seq.then(Sequence::default));
     Ok(match variant.encap {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),

@@ -5,6 +5,7 @@
 //! here outlives the process: namespaces are held by descriptors and by names in a mount
 //! namespace of its own, engines are threads.
 
+mod craft;
 mod edge;
 mod error;
 
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use craft::{Recipe, craft};
 pub use error::TestbedError;
 
 use crate::datapath::user::{Edge, UserDatapath};

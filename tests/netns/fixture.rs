@@ -53,7 +53,7 @@ pub fn link(number: u8, a: &str, b: &str) -> Link {
     };
     let ends = [end(a, 1), end(b, 2)];
     let name = format!("{}-{}", ends[0].node, ends[1].node);
-    Link { name, ends, mtu: 1500, rate: None }
+    Link { name, ends, mtu: 1500, rate: None, loss: None }
 }
 
 pub fn vm(name: &str, tenant: &str, host: &str, address: &str, mtu: u32) -> VmPlan {

@@ -33,6 +33,7 @@ fn wired(hosts: Vec<String>, switches: Vec<String>, links: Vec<[String; 2]>) -> 
         links: links.into_iter().map(LinkSpec::Ends).collect(),
         mtu: default_mtu(),
         rate: None,
+        loss: None,
     }
 }
 

@@ -295,6 +295,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
             ends: [end("h1", 1), end("h2", 2)],
             mtu: 1500,
             rate: None,
+            loss: None,
         }],
         tenants: Vec::new(),
         edges: Vec::new(),

@@ -8,7 +8,7 @@ use crate::ids::Encap;
 use crate::lab::carriers::{KERNEL, fabric as fabric_of, has_ids, in_groups, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
 use crate::lab::model::{
-    Datapath, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Switchable, Topology,
+    Datapath, EngineSettings, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Switchable, Topology,
 };
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -190,14 +190,21 @@ fn underlay(whole: &Whole<'_>) {
 }
 
 fn mtu_mode(whole: &Whole<'_>) {
-    if whole.lab.carrier.mtu_mode == MtuMode::Lower {
+    let compared = &whole.lab.compare.mtu_mode;
+    let lower = |mode: &MtuMode| *mode == MtuMode::Lower;
+    let (path, all_lower) = if compared.is_empty() {
+        ("carrier.mtu_mode", lower(&whole.lab.carrier.mtu_mode))
+    } else {
+        ("compare.mtu_mode", compared.iter().all(lower))
+    };
+    if all_lower {
         return;
     }
     let kernel = |d: &Datapath| *d == Datapath::Kernel;
     let carrier = &whole.lab.carrier;
     if whole.lab.datapaths().iter().any(kernel) || carrier.datapath_on.values().any(kernel) {
         let message = "only the `user` datapath has a choice; Linux's devices do as they do";
-        whole.sink.rule("carrier.mtu_mode", message);
+        whole.sink.rule(path, message);
     }
 }
 
@@ -206,22 +213,31 @@ fn engine(whole: &Whole<'_>) {
     if !whole.all_encaps_read() {
         return;
     }
+    let compared = whole.lab.compare.engine.iter().enumerate();
+    let compared = compared.map(|(n, engine)| (format!("compare.engine[{n}]"), engine));
+    let single = std::iter::once(("carrier.engine".to_owned(), &whole.lab.carrier.engine));
+    for (path, settings) in single.chain(compared) {
+        settings_fit(whole, settings, &path);
+    }
+}
+
+fn settings_fit(whole: &Whole<'_>, settings: &EngineSettings, path: &str) {
     let encaps = whole.encaps();
-    for (key, of) in whole.lab.carrier.engine.used() {
+    for (key, of) in settings.used() {
         if !encaps.iter().any(|e| of.contains(e)) {
             let names: Vec<&str> = of.iter().map(|e| e.name()).collect();
             let message = format!(
                 "is a setting of {}, which this lab does not run; leave it out",
                 names.join(", ")
             );
-            whole.sink.rule(&format!("carrier.engine.{key}"), message);
+            whole.sink.rule(&format!("{path}.{key}"), message);
         }
     }
     let overridden = |d: &Datapath| *d == Datapath::Kernel;
-    let own = !whole.lab.carrier.engine.used().is_empty();
+    let own = !settings.used().is_empty();
     if own && whole.lab.datapaths().iter().any(overridden) {
         let message = "these are settings of this program's engines; write `datapath: user`";
-        whole.sink.rule("carrier.engine", message);
+        whole.sink.rule(path, message);
     }
 }
 
@@ -289,22 +305,23 @@ pub(super) fn underlay_mtus(whole: &Whole<'_>) -> Vec<u32> {
     whole.lab.compare.mtu.iter().map(|mtu| smallest(topology, *mtu)).collect()
 }
 
-/// The smallest inner MTU over all variants, with the encapsulation and the underlay MTU it comes from.
+/// The smallest inner MTU over all variants that lower it, with the encapsulation and the underlay MTU it comes from.
 pub(super) fn tightest(whole: &Whole<'_>, only: Option<Encap>) -> Option<(u32, Encap, u32)> {
     let encaps = whole.encaps();
     let encaps = encaps.iter().filter(|e| only.is_none_or(|only| only == **e));
     let mtus = underlay_mtus(whole);
-    let carrier = &whole.lab.carrier;
+    let carriers = whole.lab.carriers();
+    let lowered = carriers.iter().filter(|c| c.mtu_mode == MtuMode::Lower);
+    let inner = |e: Encap, carrier| {
+        mtus.iter().filter_map(move |mtu| Some((inner_mtu(e, carrier, *mtu)?, e, *mtu)))
+    };
     encaps
-        .flat_map(|e| mtus.iter().filter_map(|mtu| Some((inner_mtu(*e, carrier, *mtu)?, *e, *mtu))))
+        .flat_map(|e| lowered.clone().flat_map(|carrier| inner(*e, carrier)))
         .min_by_key(|(inner, ..)| *inner)
 }
 
 fn vm_mtus(whole: &Whole<'_>) {
-    // Otherwise packets that are too large are what the lab is about.
-    if whole.lab.carrier.mtu_mode != MtuMode::Lower {
-        return;
-    }
+    // Without such a variant packets that are too large are what the lab is about.
     let Some((inner, encap, underlay)) = tightest(whole, None) else { return };
     for (n, tenant) in whole.lab.tenants.iter().enumerate() {
         for vm in &tenant.vms {

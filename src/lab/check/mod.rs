@@ -8,6 +8,7 @@ mod bum;
 mod carrier;
 mod expect;
 mod flows;
+mod probes;
 mod tenants;
 mod wiring;
 
@@ -50,6 +51,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     addresses::check(whole);
     carrier::check(whole);
     flows::check(whole);
+    probes::check(whole);
     expect::check(whole);
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::names::suggestion;
+use super::topology::loss;
 use super::{At, engine};
 use crate::ids::Encap;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
@@ -120,7 +121,18 @@ fn vtep(at: &At<'_>) -> Option<IpAddr> {
 }
 
 pub(super) fn compare(at: &At<'_>) -> Compare {
-    let keys = ["encap", "datapath", "mtu", "learning", "nve_addresses", "source_ports", "ecmp"];
+    let keys = [
+        "encap",
+        "datapath",
+        "mtu",
+        "engine",
+        "mtu_mode",
+        "loss",
+        "learning",
+        "nve_addresses",
+        "source_ports",
+        "ecmp",
+    ];
     let Some(fields) = at.fields("a map, e.g. `{ encap: [vlan, vxlan] }`", &keys) else {
         return Compare::default();
     };
@@ -142,6 +154,13 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
             engine::source_ports,
         ),
         ecmp: values(fields.get("ecmp"), "choices among equal-cost paths", ecmp),
+        engine: values(fields.get("engine"), "maps of engine settings", |at| {
+            Some(engine::settings(at))
+        }),
+        mtu_mode: values(fields.get("mtu_mode"), "ways with large packets", |at| {
+            at.choice("way with large packets", &MTU_MODES)
+        }),
+        loss: values(fields.get("loss"), "shares of packets lost", loss),
     }
 }
 

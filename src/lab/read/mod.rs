@@ -12,6 +12,7 @@ mod engine;
 mod expect;
 mod lab;
 mod names;
+mod probes;
 mod sink;
 mod tenant;
 mod topology;

@@ -6,10 +6,11 @@ use super::names::NODES;
 use super::tree::Kind;
 use crate::lab::limits::FABRIC;
 use crate::lab::model::{LeafSpine, LinkFull, LinkSpec, Topology, default_mtu};
+use crate::lab::units::Loss;
 
 /// Reads a topology; what could not be read is left out.
 pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
-    let keys = ["title", "leaf-spine", "hosts", "switches", "links", "mtu", "rate"];
+    let keys = ["title", "leaf-spine", "hosts", "switches", "links", "mtu", "rate", "loss"];
     let fields =
         at.fields("a topology, with `leaf-spine`, or `hosts`, `switches` and `links`", &keys)?;
     Some(Topology {
@@ -20,6 +21,7 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
         links: fields.get("links").map(|at| links(&at)).unwrap_or_default(),
         mtu: fields.get("mtu").and_then(|at| underlay_mtu(&at)).unwrap_or_else(default_mtu),
         rate: fields.get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+        loss: fields.get("loss").and_then(|at| loss(&at)),
     })
 }
 
@@ -55,7 +57,7 @@ fn link(at: &At<'_>) -> LinkSpec {
     }
     let fields = at.fields(
         "a cable, e.g. `[h1, leaf1]` or `{ ends: [h1, leaf1], rate: 1G }`",
-        &["ends", "mtu", "rate"],
+        &["ends", "mtu", "rate", "loss"],
     );
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
     let both = "the two nodes it joins, e.g. `[h1, leaf1]`";
@@ -64,7 +66,13 @@ fn link(at: &At<'_>) -> LinkSpec {
         ends: both.map(|at| ends(&at)).unwrap_or_default(),
         mtu: get("mtu").and_then(|at| underlay_mtu(&at)),
         rate: get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+        loss: get("loss").and_then(|at| loss(&at)),
     })
+}
+
+/// A share of packets that a link loses.
+pub(super) fn loss(at: &At<'_>) -> Option<Loss> {
+    at.parsed("the share of packets lost, e.g. `1%`")
 }
 
 fn ends(at: &At<'_>) -> [String; 2] {

@@ -2,8 +2,8 @@
 //! towards every other tenant, and every place where they must not appear is watched.
 
 mod classify;
-mod frames;
-mod token;
+pub(in crate::measure) mod frames;
+pub(in crate::measure) mod token;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;

@@ -3,13 +3,16 @@
 mod bum;
 mod drops;
 mod finding;
+mod probes;
 mod reach;
 mod sizes;
 mod speed;
+mod transfer;
+mod wire;
 
 use finding::Finding;
 
-use crate::lab::{Expectation, Expected, TunnelCount};
+use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelCount};
 use crate::measure::result::{RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
 
@@ -96,6 +99,21 @@ fn words(expected: &Expected) -> String {
         Expected::Walk { from, to } => {
             format!("the first packet from {from} to {to} goes step by step as theory says")
         }
+        Expected::Probe(probe) => probes::words(probe),
+        Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
+        Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
+        Expected::Transfer(Transfer::Stalls) => "a bulk transfer stalls after the handshake".into(),
+        Expected::Payload(Secrecy::Readable) => "payload can be read on the underlay".into(),
+        Expected::Payload(Secrecy::Hidden) => "payload cannot be read on the underlay".into(),
+        Expected::LargeSend { at_least } => {
+            format!("one send of at least {at_least} bytes leaves the host")
+        }
+        Expected::Handshakes(count) => {
+            format!("{count} TCP connections are opened to the tunnel's port")
+        }
+        Expected::Checksum(SentChecksum::Zero) => "the outer UDP checksum is sent as zero".into(),
+        Expected::Checksum(SentChecksum::Right) => "the outer UDP checksum is sent".into(),
+        Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
     }
 }
 
@@ -116,6 +134,14 @@ fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
         Expected::Broadcast { within } => bum::broadcast(within, found),
         Expected::NoBroadcast { within } => bum::no_broadcast(within, found),
         Expected::Walk { from, to } => bum::walk(from, to, found),
+        Expected::Probe(probe) => probes::probe(probe, found),
+        Expected::Told(mtu) => sizes::told(*mtu, found),
+        Expected::Transfer(end) => transfer::transfer(*end, found),
+        Expected::Payload(secrecy) => wire::payload(*secrecy, found),
+        Expected::LargeSend { at_least } => transfer::large_send(*at_least, found),
+        Expected::Handshakes(count) => transfer::handshakes(*count, found),
+        Expected::Checksum(sent) => wire::checksum(*sent, found),
+        Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
     };
     Verdict {
         what: words(&expectation.what),

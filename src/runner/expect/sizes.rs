@@ -26,6 +26,21 @@ pub(super) fn largest(mtu: u32, found: &VariantResult) -> Finding {
     }
 }
 
+/// Senders of packets that do not fit are told this MTU, in every IP version they have.
+pub(super) fn told(mtu: u32, found: &VariantResult) -> Finding {
+    let told = &found.mtu.told;
+    if told.is_empty() {
+        return Finding::unknown("VMs here send no packets that do not fit");
+    }
+    let each = told.iter().map(|(ip, mtu)| match mtu {
+        0 => format!("{ip}: nothing"),
+        mtu => format!("{ip}: {mtu} B"),
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    let theory = format!("{} B", found.mtu.inner);
+    Finding::new(told.values().all(|found| *found == mtu), "").figures(theory, each)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +65,16 @@ mod tests {
         );
         found.mtu.overhead_counted = None;
         assert!(!overhead(50, &found).held);
+    }
+
+    #[test]
+    fn every_ip_version_must_be_told() {
+        let mut found = VariantResult::default();
+        assert!(!told(1450, &found).held);
+        found.mtu.told.insert("ipv4".into(), 1450);
+        assert!(told(1450, &found).held && !told(1400, &found).held);
+        found.mtu.told.insert("ipv6".into(), 0);
+        assert!(!told(1450, &found).held);
     }
 
     #[test]
