@@ -6,6 +6,7 @@
 mod bum;
 mod carriers;
 mod check;
+mod expected;
 mod fault;
 mod limits;
 mod load;

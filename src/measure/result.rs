@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bum::BroadcastResult;
+use super::walk::WalkResult;
 pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
-
-use super::bum::BroadcastResult;
-use super::walk::WalkResult;
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";

@@ -209,14 +209,12 @@ fn opens(frame: &[u8], port: u16) -> bool {
             _ => return None,
         };
         let flags = *segment.get(13)?;
-        Some(be16(segment, 2)? == port && flags & tcp::flag::SYN != 0)
+        Some(
+            u16::from_be_bytes(*segment.get(2..)?.first_chunk()?) == port
+                && flags & tcp::flag::SYN != 0,
+        )
     };
     port != 0 && asks().unwrap_or(false)
-}
-
-/// The 16 bits at `at`, in network order.
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk::<2>().map(|raw| u16::from_be_bytes(*raw))
 }
 
 #[cfg(test)]

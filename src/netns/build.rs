@@ -24,6 +24,7 @@ use crate::ids::Encap;
 use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
 use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
+use crate::system;
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -225,10 +226,11 @@ impl Draft {
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
-            site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
-            if filters && !vlans::vids(variant).is_empty() {
-                site.requests.push(link::filter_vlans(index, BRIDGE));
-            }
+            site.requests.push(if filters && !vlans::vids(variant).is_empty() {
+                link::vlan_bridge(BRIDGE, index, tree, AGEING)
+            } else {
+                link::bridge(BRIDGE, index, Some(tree), AGEING)
+            });
             site.requests.push(link::up(index, BRIDGE));
         }
         Ok(())
@@ -283,6 +285,10 @@ impl Draft {
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
             site.requests.push(link::up(eth0, VM_INTERFACE));
+            // The engine's packet socket would lose them.
+            if !system::describes_udp_super_frames() {
+                site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
+            }
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 site.requests.push(address::address(eth0, VM_INTERFACE, net));
             }

@@ -4,7 +4,8 @@ use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
 use crate::lab::{
-    Carrier, Datapath, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids, in_groups, in_udp,
+    Carrier, Datapath, EngineSettings, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids,
+    in_groups, in_udp,
 };
 
 /// One variant to build.
@@ -22,7 +23,7 @@ pub(super) struct Choice {
     pub mtu: u32,
     /// Loss of links that have none of their own.
     pub loss: Option<Loss>,
-    /// The lab's carrier with this variant's engine settings and MTU mode.
+    /// The lab's carrier with what this variant has of what is compared.
     pub carrier: Carrier,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
     pub underlay: IpVersion,
@@ -55,19 +56,16 @@ pub(super) fn cross(
     } else {
         lab.compare.loss.iter().copied().map(Some).collect()
     };
-    let carriers = lab.carriers();
     let name_mtu = mtus.iter().any(|&mtu| mtu != mtus[0]);
     let name_loss = losses.len() > 1;
 
     let mut choices: Vec<Choice> = Vec::new();
     for (&mtu, &loss) in mtus.iter().flat_map(|mtu| losses.iter().map(move |loss| (mtu, loss))) {
-        let with_link = |stem: &str| with_link(stem, mtu, name_mtu, loss.filter(|_| name_loss));
+        let link = Link { mtu, name_mtu, loss, name_loss };
         for &encap in &encaps {
-            for (&datapath, carrier) in
-                datapaths.iter().flat_map(|d| carriers.iter().map(move |c| (d, c)))
-            {
-                for way in ways(lab, carrier, encap) {
-                    let choice = choice(lab, (mtu, loss, &with_link), encap, datapath, way)?;
+            for &datapath in &datapaths {
+                for way in ways(lab, encap) {
+                    let choice = choice(lab, &link, encap, datapath, way)?;
                     if choices.iter().any(|c| c.name == choice.name) {
                         continue;
                     }
@@ -82,84 +80,98 @@ pub(super) fn cross(
     Ok(with_baselines(lab, choices))
 }
 
+/// What the links of a variant are that have no properties of their own, and what of that is
+/// compared.
+struct Link {
+    mtu: u32,
+    name_mtu: bool,
+    loss: Option<Loss>,
+    name_loss: bool,
+}
+
 /// What is compared within one encapsulation and datapath, and how its variants are called.
-#[derive(Clone)]
 struct Way {
     carrier: Carrier,
     name: String,
 }
 
-impl Way {
-    fn with(mut self, name: &str, change: impl FnOnce(&mut Carrier)) -> Way {
-        change(&mut self.carrier);
-        self.name = format!("{}-{name}", self.name);
-        self
-    }
-}
-
 /// All combinations that make a difference to an encapsulation.
-fn ways(lab: &Lab, carrier: &Carrier, encap: Encap) -> Vec<Way> {
+fn ways(lab: &Lab, encap: Encap) -> Vec<Way> {
     let compare = &lab.compare;
     let tunnel = encap != Encap::None && !encap.is_tag();
-    let mut ways = vec![Way { carrier: carrier.clone(), name: String::new() }];
+    let carriers = lab.carriers().into_iter();
+    let mut ways: Vec<Way> =
+        carriers.map(|carrier| Way { name: settings(lab, encap, &carrier), carrier }).collect();
     let learnings = if in_groups(encap) { &compare.learning[..] } else { &[] };
-    ways = crossed(ways, learnings, |way, &learning| {
-        way.with(learning.name(), |carrier| carrier.learning = learning)
+    ways = crossed(ways, learnings, |carrier, &learning| {
+        (Carrier { learning, ..carrier }, learning.name().to_owned())
     });
     let addresses = if encap == Encap::Nvgre { &compare.nve_addresses[..] } else { &[] };
-    ways = crossed(ways, addresses, |way, &count| {
-        way.with(&format!("nve{count}"), |c| c.engine.nve_addresses = Some(count))
+    ways = crossed(ways, addresses, |carrier, &count| {
+        let engine = EngineSettings { nve_addresses: Some(count), ..carrier.engine };
+        (Carrier { engine, ..carrier }, format!("nve{count}"))
     });
     let ports = if in_udp(encap) { &compare.source_ports[..] } else { &[] };
-    ways = crossed(ways, ports, |way, &count| {
-        way.with(&format!("sport{count}"), |c| c.engine.source_ports = Some(count))
+    ways = crossed(ways, ports, |carrier, &count| {
+        let engine = EngineSettings { source_ports: Some(count), ..carrier.engine };
+        (Carrier { engine, ..carrier }, format!("sport{count}"))
     });
     let ecmps = if tunnel { &compare.ecmp[..] } else { &[] };
-    crossed(ways, ecmps, |way, &ecmp| way.with(ecmp.name(), |carrier| carrier.ecmp = ecmp))
+    crossed(ways, ecmps, |carrier, &ecmp| (Carrier { ecmp, ..carrier }, ecmp.name().to_owned()))
 }
 
-/// Each way with each value; the ways as they are where nothing is compared.
-fn crossed<T>(ways: Vec<Way>, values: &[T], with: impl Fn(Way, &T) -> Way) -> Vec<Way> {
+/// Each way with each value, which `with` sets and names; the ways as they are where nothing is
+/// compared.
+fn crossed<T>(
+    ways: Vec<Way>,
+    values: &[T],
+    with: impl Fn(Carrier, &T) -> (Carrier, String),
+) -> Vec<Way> {
     if values.is_empty() {
         return ways;
     }
-    let each = |way: &Way| values.iter().map(|value| with(way.clone(), value)).collect::<Vec<_>>();
-    ways.iter().flat_map(each).collect()
+    let mut all = Vec::with_capacity(ways.len() * values.len());
+    for way in ways {
+        for value in values {
+            let (carrier, part) = with(way.carrier.clone(), value);
+            all.push(Way { carrier, name: format!("{}-{part}", way.name) });
+        }
+    }
+    all
 }
 
-/// One variant on links of this MTU and loss, which may be part of its name.
+/// One variant.
 fn choice(
     lab: &Lab,
-    (mtu, loss, with_link): (u32, Option<Loss>, &dyn Fn(&str) -> String),
+    link: &Link,
     encap: Encap,
     datapath: Datapath,
-    way: Way,
+    Way { carrier, name: way }: Way,
 ) -> Result<Choice, PlanError> {
-    let carrier = way.carrier;
     let fabric = fabric(carrier.fabric, encap)?;
     let datapath = resolve(datapath, encap);
     let plain = encap == Encap::None;
     let stem = if plain {
         plain_name(fabric).to_owned()
     } else {
-        format!("{}{}", stem(lab, encap, datapath, &carrier), way.name)
+        format!("{}{way}", stem(lab, encap, datapath))
     };
     if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
         return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
     }
     let tunnel = !plain && !encap.is_tag();
     Ok(Choice {
-        name: with_link(&stem),
+        name: with_link(&stem, link),
         encap,
         datapath,
         fabric,
-        mtu,
-        loss,
+        mtu: link.mtu,
+        loss: link.loss,
         underlay: if tunnel { carrier.underlay } else { IpVersion::Ipv4 },
-        baseline: (!plain).then(|| with_link(plain_name(fabric))),
+        baseline: (!plain).then(|| with_link(plain_name(fabric), link)),
         overhead: mtu::overhead(encap, &carrier),
-        tenants: (0..lab.tenants.len()).collect(),
         carrier,
+        tenants: (0..lab.tenants.len()).collect(),
     })
 }
 
@@ -182,7 +194,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     fabric: choice.fabric,
                     mtu: choice.mtu,
                     loss: choice.loss,
-                    carrier: Carrier { ecmp: lab.carrier.ecmp, ..choice.carrier.clone() },
+                    carrier: choice.carrier.clone(),
                     underlay: IpVersion::Ipv4,
                     baseline: None,
                     overhead: 0,
@@ -237,30 +249,29 @@ const fn plain_name(fabric: Fabric) -> &'static str {
     }
 }
 
-/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath; where engine
-/// settings or MTU modes are compared, what tells them apart: `gretap-csum-seq`, `nvgre-icmp`.
-fn stem(lab: &Lab, encap: Encap, datapath: Datapath, carrier: &Carrier) -> String {
+/// `vxlan`, `vxlan-kernel`, and `-mixed` where some hosts have another datapath.
+fn stem(lab: &Lab, encap: Encap, datapath: Datapath) -> String {
     let kernel = if datapath == Datapath::Kernel { "-kernel" } else { "" };
     let mut others = lab.carrier.datapath_on.values();
     let mixed = if others.any(|&other| resolve(other, encap) != datapath) { "-mixed" } else { "" };
-    let mut name = format!("{encap}{kernel}{mixed}");
-    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name());
-    let settings = carrier.engine.label(encap);
-    let settings = (lab.compare.engine.len() > 1 && !settings.is_empty()).then_some(settings);
-    for part in mode.map(str::to_owned).into_iter().chain(settings) {
-        name.push('-');
-        name.push_str(&part);
-    }
-    name
+    format!("{encap}{kernel}{mixed}")
+}
+
+/// What tells engine settings and MTU modes apart, where they are compared: `-icmp`, `-csum-seq`.
+fn settings(lab: &Lab, encap: Encap, carrier: &Carrier) -> String {
+    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name().to_owned());
+    let settings = (lab.compare.engine.len() > 1).then(|| carrier.engine.label(encap));
+    let parts = mode.into_iter().chain(settings).filter(|part| !part.is_empty());
+    parts.map(|part| format!("-{part}")).collect()
 }
 
 /// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
-fn with_link(stem: &str, mtu: u32, name_mtu: bool, loss: Option<Loss>) -> String {
+fn with_link(stem: &str, link: &Link) -> String {
     let mut name = stem.to_owned();
-    if name_mtu {
-        name += &format!("-mtu{mtu}");
+    if link.name_mtu {
+        name += &format!("-mtu{}", link.mtu);
     }
-    if let Some(loss) = loss {
+    if let Some(loss) = link.loss.filter(|_| link.name_loss) {
         // A point parts a variant's name from a node's.
         name += &format!("-loss{}", loss.to_string().trim_end_matches('%').replace('.', "p"));
     }

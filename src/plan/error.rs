@@ -9,16 +9,6 @@ use crate::ids::Encap;
 /// Why a lab cannot be planned: the object, the reason, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// An expectation about a variant that is not built.
-    #[error(
-        "an expectation is about variant `{variant}`, and the lab builds {known}; name one of these"
-    )]
-    UnknownVariant {
-        /// The name.
-        variant: String,
-        /// The variants there are.
-        known: String,
-    },
     /// Nothing to plan.
     #[error(
         "the topology has no host; list some under `hosts`, or generate them with `leaf-spine`"
@@ -217,6 +207,14 @@ pub enum PlanError {
         from: String,
         /// What it does not reach.
         to: String,
+    },
+    /// An expectation of a variant that is not there.
+    #[error("an expectation is about the variant `{name}`; the lab has {known}")]
+    NoVariant {
+        /// The name as written.
+        name: String,
+        /// Those there are.
+        known: String,
     },
     /// An expectation of a link that is not there.
     #[error("an expectation is about the link `{name}`; the topology has {known}")]

@@ -48,8 +48,8 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         .iter()
         .map(|choice| variant::build(lab, choice, &graph, &ranges, &placed))
         .collect::<Result<Vec<_>, _>>()?;
-    check_links(lab, &variants)?;
-    let plan = Plan {
+    check_expectations(lab, &variants)?;
+    Ok(Plan {
         title: lab.title.clone(),
         about: lab.about.clone(),
         seed: lab.seed,
@@ -59,28 +59,27 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),
         capture: lab.capture,
-    };
-    for wanted in plan.expect.iter().filter_map(|e| e.variant.as_ref()) {
-        if !plan.variants.iter().any(|variant| variant.name == *wanted) {
-            let names: Vec<&str> = plan.variants.iter().map(|v| v.name.as_str()).collect();
-            return Err(PlanError::UnknownVariant {
-                variant: wanted.clone(),
-                known: names.join(", "),
-            });
-        }
-    }
-    Ok(plan)
+    })
 }
 
-/// Expectations name links that only the plan knows.
-fn check_links(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
-    let Some(first) = variants.first() else { return Ok(()) };
+/// Expectations name variants and links that only the plan knows.
+fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
+    let listed = |names: Vec<&str>| names.join(", ");
     for expectation in &lab.expect {
-        let Expected::Spread { links, .. } = &expectation.what else { continue };
+        if let Some(name) = &expectation.variant
+            && !variants.iter().any(|v| v.name == *name)
+        {
+            let known = listed(variants.iter().map(|v| v.name.as_str()).collect());
+            return Err(PlanError::NoVariant { name: name.clone(), known });
+        }
+        let (Expected::Spread { links, .. }, Some(first)) = (&expectation.what, variants.first())
+        else {
+            continue;
+        };
         if let Some(name) = links.iter().find(|name| !first.links.iter().any(|l| l.name == **name))
         {
-            let known: Vec<&str> = first.links.iter().map(|link| link.name.as_str()).collect();
-            return Err(PlanError::NoLinkCalled { name: name.clone(), known: known.join(", ") });
+            let known = listed(first.links.iter().map(|l| l.name.as_str()).collect());
+            return Err(PlanError::NoLinkCalled { name: name.clone(), known });
         }
     }
     Ok(())

@@ -40,7 +40,7 @@ pub(super) fn build(
     if choice.encap == Encap::Qinq {
         check_service_tag(lab, choice, graph, placed)?;
     }
-    let vteps = vteps(lab, choice, graph, ranges);
+    let vteps = vteps(choice, graph, ranges);
     let each = vteps.first().map_or(1, Vec::len);
     let links = links(graph, ranges, choice, routed, each);
     // The smallest link sets what fits, since any path may lead over it.
@@ -68,8 +68,8 @@ pub(super) fn build(
         datapath: choice.datapath,
         fabric: choice.fabric,
         learning: choice.carrier.learning,
-        port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
-        offloads: lab.carrier.offloads == Switchable::On,
+        port: choice.carrier.port.unwrap_or(registered_port(choice.encap)),
+        offloads: choice.carrier.offloads == Switchable::On,
         underlay: choice.underlay,
         mtu_mode: if plain { MtuMode::Lower } else { choice.carrier.mtu_mode },
         engine: choice.carrier.engine.clone(),
@@ -91,7 +91,7 @@ pub(super) fn build(
 }
 
 /// The addresses that tunnels to each host end at, the first one first, by host number.
-fn vteps(lab: &Lab, choice: &Choice, graph: &Graph, ranges: &Ranges) -> Vec<Vec<IpAddr>> {
+fn vteps(choice: &Choice, graph: &Graph, ranges: &Ranges) -> Vec<Vec<IpAddr>> {
     let hosts = graph.hosts().count();
     let each = match choice.encap {
         Encap::Nvgre => choice.carrier.engine.nve_addresses.map_or(1, |n| n as usize),
@@ -102,7 +102,7 @@ fn vteps(lab: &Lab, choice: &Choice, graph: &Graph, ranges: &Ranges) -> Vec<Vec<
         _ => ranges.bridged(n * hosts + host),
     };
     let written = |node: usize| {
-        let address = lab.carrier.vtep.get(&graph.nodes[node].name).copied();
+        let address = choice.carrier.vtep.get(&graph.nodes[node].name).copied();
         address.filter(|_| choice.encap != Encap::None && choice.fabric == Fabric::L3)
     };
     let numbered = graph.hosts().enumerate();

@@ -125,6 +125,7 @@ fn measure(
     stop: &AtomicBool,
 ) -> Result<Found, RunError> {
     let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
+    testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
         if !stop.load(Relaxed) {
@@ -133,6 +134,8 @@ fn measure(
         }
         found.variants.push(result);
     }
+    // From here on nobody looks at packets but a capture.
+    testbed.watched(plan.capture.is_some());
     for variant in &plan.variants {
         testbed.underlay().lose(variant)?;
     }

@@ -25,6 +25,7 @@ use crate::lab::Datapath;
 use crate::measure::Place;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
 use crate::plan::{Plan, Variant};
+use crate::system;
 use crate::wire::ethernet::Mac;
 
 /// How long a network may take until it forwards: spanning tree needs two forward delays.
@@ -111,6 +112,14 @@ impl Testbed {
         let engines = self.engines.get(&variant.name).map(UserDatapath::cpu);
         let tunnels = self.tunnels.get(&variant.name).map(ssh::Tunnels::cpu);
         engines.or(tunnels).unwrap_or_default()
+    }
+
+    /// Lets every packet of the engines be seen from now on, where this kernel hides joined
+    /// datagrams from packet sockets; or not any more.
+    pub fn watched(&self, watched: bool) {
+        if !system::describes_udp_super_frames() {
+            self.engines.values().for_each(|engine| engine.single_packets(watched));
+        }
     }
 
     /// Frames the engines of a variant dropped so far, by reason.

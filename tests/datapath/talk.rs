@@ -91,7 +91,7 @@ pub fn build(variant: &Variant) -> Testbed {
         seed: 7,
         variants: vec![variant.clone()],
         flows: vec![],
-        probes: Vec::new(),
+        probes: vec![],
         measure: Measure::default(),
         expect: vec![],
         capture: None,

@@ -86,6 +86,14 @@ impl UserDatapath {
         Ok(datapath)
     }
 
+    /// Lets every packet leave by itself from now on, or joined where that is possible: kernels that
+    /// cannot describe joined datagrams to a packet socket hide them from whoever watches.
+    pub fn single_packets(&self, single: bool) {
+        for edge in self.edges.iter() {
+            edge.outlet.single_packets(single);
+        }
+    }
+
     /// The edge of a host, by the name it was configured with.
     #[must_use]
     pub fn edge(&self, host: &str) -> Option<&Edge> {
@@ -188,15 +196,4 @@ fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
     }
     let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
     Some(Duration::from(time))
-}
-
-/// Whether the running kernel is at least this version.
-fn kernel_at_least(major: u32, minor: u32) -> bool {
-    let Ok(name) = nix::sys::utsname::uname() else { return false };
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(a)), Some(Ok(b))) => (a, b) >= (major, minor),
-        _ => false,
-    }
 }

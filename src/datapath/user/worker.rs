@@ -19,6 +19,7 @@ use super::rx::{RxBatch, RxKind};
 use super::tx::TxBatch;
 use super::{decap, encap};
 use crate::encap::Transport;
+use crate::system;
 use crate::vswitch::PortId;
 
 /// Most messages taken with one system call.
@@ -87,7 +88,7 @@ impl Worker {
         let _ = &self.stop;
         let mut packets = RxBatch::new(RxKind::Packet, BATCH);
         let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
-        let mut coalescer = Coalescer::new(super::kernel_at_least(6, 2));
+        let mut coalescer = Coalescer::new(system::describes_udp_super_frames());
         let mut tx = TxBatch::new();
         let mut events = [EpollEvent::empty(); 64];
         loop {

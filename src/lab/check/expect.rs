@@ -22,8 +22,6 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Drops(_) => drops(whole, &format!("{path}.drops")),
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
-            Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation, &path),
-            Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
             Expected::Spread { links, at_least, .. } => {
                 bum::spread(whole, links, *at_least, &format!("{path}.spread"));
             }
@@ -40,6 +38,8 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Walk { from, to } => {
                 bum::walk(whole, [from, to], expectation.only, &format!("{path}.walk"));
             }
+            Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation, &path),
+            Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
             Expected::Throughput { .. } => throughput(whole, expectation.only, &path),
             Expected::Probe(probe) => {
                 probes::expected(whole, probe, expectation.only, &format!("{path}.probe"));
