@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bum::{CopyCount, TunnelCount};
+use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
 use crate::ids::Encap;
 
@@ -49,11 +50,16 @@ pub enum Expected {
     Overhead(u32),
     /// Largest inner IP packet that passes, in bytes.
     Mtu(u32),
-    /// Median TCP throughput of the first flow is at least this part of the plain path's.
-    Throughput {
-        /// Smallest ratio to the plain path, above 0.
-        #[serde(rename = "at-least")]
-        at_least: f64,
+    /// What part of another variant's throughput the first TCP flow has, by the median over the rounds.
+    Throughput(ThroughputExpected),
+    /// Segments that the sender of the first TCP flow sent again, over all rounds.
+    Retransmits {
+        /// Fewest.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<u32>,
+        /// Most.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<u32>,
     },
     /// The smallest part that one of these links has of all bytes that cross them, in the
     /// direction that carried more, lies within these bounds.
@@ -117,34 +123,4 @@ pub enum Expected {
         #[serde(default, rename = "at-most")]
         at_most: Option<f64>,
     },
-}
-
-/// What a bulk TCP transfer comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Transfer {
-    /// All of it arrives.
-    Passes,
-    /// The connection is made, and then no full segment arrives.
-    Stalls,
-}
-
-/// Whether what VMs send can be read on the underlay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Secrecy {
-    /// Their payload stands in the underlay's packets.
-    Readable,
-    /// It arrives, and stands in no packet of the underlay.
-    Hidden,
-}
-
-/// What a sender writes into the outer UDP checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SentChecksum {
-    /// Zero: none.
-    Zero,
-    /// The right sum.
-    Right,
 }

@@ -11,6 +11,7 @@ mod fault;
 mod limits;
 mod load;
 mod model;
+mod outcome;
 mod outer;
 mod probes;
 mod read;

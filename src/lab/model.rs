@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::bum::{CopyCount, TunnelCount};
-pub use super::expected::{Expectation, Expected, Secrecy, SentChecksum, Transfer};
+pub use super::expected::{Expectation, Expected};
+pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
 pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
