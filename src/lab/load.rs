@@ -89,7 +89,7 @@ pub fn kind_of(path: &Path) -> Result<FileKind, Faults> {
         return Ok(FileKind::Lab);
     };
     let has = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.as_str()));
-    let wired = has(&["leaf-spine", "hosts", "switches", "links"]);
+    let wired = has(&["hosts", "switches", "links"]) || has(&Topology::GENERATORS);
     Ok(if wired && !has(&["tenants", "topology"]) { FileKind::Topology } else { FileKind::Lab })
 }
 

@@ -13,6 +13,7 @@ mod read;
 mod schema;
 mod settings;
 mod shipped;
+pub mod topology;
 mod units;
 
 pub use carriers::{CARRIED, KERNEL, fabric, has_ids, in_udp, inner_mtu, overhead, point_to_point};

@@ -200,7 +200,8 @@ impl Draft {
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
-            site.requests.push(link::bridge(BRIDGE, index, Some(tree), AGEING));
+            let tree = variant.stp.then_some(tree);
+            site.requests.push(link::bridge(BRIDGE, index, tree, AGEING));
             if filters && !vlans::vids(variant).is_empty() {
                 site.requests.push(link::filter_vlans(index, BRIDGE));
             }

@@ -65,6 +65,7 @@ pub(super) fn build(
         learning: lab.carrier.learning,
         port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
         offloads: lab.carrier.offloads == Switchable::On,
+        stp: graph.stp,
         underlay: choice.underlay,
         mtu_mode: if plain { MtuMode::Lower } else { lab.carrier.mtu_mode },
         engine: lab.carrier.engine.clone(),
@@ -167,7 +168,8 @@ fn switches_and_hosts(graph: &Graph) -> Vec<Node> {
         .map(|spot| Node {
             name: spot.name.clone(),
             kind: if spot.host { NodeKind::Host } else { NodeKind::Switch },
-            stp_priority: (!spot.host).then(|| priorities.next().unwrap_or(STP_DEFAULT)),
+            stp_priority: (graph.stp && !spot.host)
+                .then(|| priorities.next().unwrap_or(STP_DEFAULT)),
             routes: Vec::new(),
             loopback: Vec::new(),
         })

@@ -6,6 +6,7 @@
 mod addresses;
 mod carrier;
 mod expect;
+mod fabric;
 mod flows;
 mod tenants;
 mod wiring;
@@ -48,6 +49,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     tenants::check(whole);
     addresses::check(whole);
     carrier::check(whole);
+    fabric::check(whole);
     flows::check(whole);
     expect::check(whole);
 }

@@ -11,6 +11,7 @@ mod engine;
 mod expect;
 mod lab;
 mod names;
+mod shape;
 mod sink;
 mod tenant;
 mod topology;
