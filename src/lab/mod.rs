@@ -19,7 +19,9 @@ mod units;
 pub use carriers::{CARRIED, KERNEL, fabric, has_ids, in_udp, inner_mtu, overhead, point_to_point};
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;
-pub use load::{FileKind, Loaded, kind_of, load, load_topology, read_str, read_topology_str};
+pub use load::{
+    FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
+};
 pub use model::*;
 pub use schema::schema;
 pub use units::{ByteSize, Rate, Span};

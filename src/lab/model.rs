@@ -55,6 +55,8 @@ pub struct Lab {
 /// Where a lab's topology is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+// A lab has one of these.
+#[allow(clippy::large_enum_variant)]
 pub enum TopologyRef {
     /// A name from `topologies/` or a path relative to the lab file.
     Named(String),

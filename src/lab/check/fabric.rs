@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::Whole;
 use super::carrier::encap_path;
 use super::wiring::Groups;
+use crate::ids::Encap;
 use crate::lab::carriers::fabric;
 use crate::lab::model::{Fabric, Switchable, Topology};
 use crate::lab::topology::Wiring;
@@ -26,6 +27,7 @@ pub(super) fn check(whole: &Whole<'_>) {
         paths(whole, &net, &net.bridged(), hint);
     }
     if routed {
+        several_links(whole, &net);
         paths(whole, &net, &net.routed(), "paths lead through switches, not through hosts");
     }
 }
@@ -67,6 +69,32 @@ fn loop_without_stp(whole: &Whole<'_>, net: &Net) {
          (`fabric: l3`)"
     );
     whole.sink.rule(path, message);
+}
+
+/// What looks at one link of a host does not see what a routed host sends over another.
+fn several_links(whole: &Whole<'_>, net: &Net) {
+    let mut cables = vec![0_u32; net.names.len()];
+    for end in net.links.iter().flat_map(|&(a, b)| [a, b]) {
+        cables[end] += 1;
+    }
+    let vms = whole.lab.tenants.iter().flat_map(|tenant| &tenant.vms);
+    let several = |host: &String| net.index.get(host).copied().filter(|&host| cables[host] > 1);
+    let Some(host) = vms.map(|vm| &vm.host).find_map(several) else { return };
+    let (host, links) = (&net.names[host], cables[host]);
+    for (n, _) in whole.encaps().into_iter().enumerate().filter(|(_, e)| *e == Encap::Stt) {
+        let message = format!(
+            "stt's engine serves one link of a host, and `{host}` has {links}; take another \
+             tunnel, or hosts with one link"
+        );
+        whole.sink.rule(&encap_path(whole, n), message);
+    }
+    if whole.lab.measure.felt.is_some() {
+        let message = format!(
+            "one link of a host is shaped, and `{host}` routes over {links}; leave it out, or take \
+             hosts with one link"
+        );
+        whole.sink.rule("measure.felt", message);
+    }
 }
 
 /// Every VM of a tenant is reached from its first one, where `reached` holds the groups of nodes

@@ -76,6 +76,7 @@ impl Generator for FatTree {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::LinkSpec;
     use super::super::wiring::tests::{cables, expand, grown};
 
     #[test]
@@ -97,7 +98,7 @@ mod tests {
     fn every_switch_uses_all_its_ports() {
         let six = expand("fat-tree: { k: 6 }");
         let mut ports: BTreeMap<&str, u32> = BTreeMap::new();
-        for end in six.links.iter().flat_map(|link| link.ends()) {
+        for end in six.links.iter().flat_map(LinkSpec::ends) {
             *ports.entry(end).or_default() += 1;
         }
         assert!(six.switches.iter().all(|switch| ports[switch.as_str()] == 6), "{ports:?}");

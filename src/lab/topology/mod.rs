@@ -116,18 +116,18 @@ impl Topology {
     /// The generator it names; `None` where nodes are listed. A checked topology names one at most.
     #[must_use]
     pub fn generator(&self) -> Option<&dyn Generator> {
-        fn one<G: Generator>(generator: &Option<G>) -> Option<&dyn Generator> {
-            generator.as_ref().map(|generator| generator as &dyn Generator)
+        fn one<G: Generator>(generator: Option<&G>) -> Option<&dyn Generator> {
+            generator.map(|generator| generator as &dyn Generator)
         }
-        one(&self.single_switch)
-            .or_else(|| one(&self.linear))
-            .or_else(|| one(&self.tree))
-            .or_else(|| one(&self.leaf_spine))
-            .or_else(|| one(&self.fat_tree))
-            .or_else(|| one(&self.ring))
-            .or_else(|| one(&self.mesh))
-            .or_else(|| one(&self.dual_homed))
-            .or_else(|| one(&self.wan))
+        one(self.single_switch.as_ref())
+            .or_else(|| one(self.linear.as_ref()))
+            .or_else(|| one(self.tree.as_ref()))
+            .or_else(|| one(self.leaf_spine.as_ref()))
+            .or_else(|| one(self.fat_tree.as_ref()))
+            .or_else(|| one(self.ring.as_ref()))
+            .or_else(|| one(self.mesh.as_ref()))
+            .or_else(|| one(self.dual_homed.as_ref()))
+            .or_else(|| one(self.wan.as_ref()))
     }
 
     /// The same, to be changed.
