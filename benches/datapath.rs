@@ -6,13 +6,13 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use overlab::datapath::user::coalesce::Coalescer;
 use overlab::datapath::user::rx::{RxBatch, RxKind, Span};
-use overlab::datapath::user::segment::segment;
 use overlab::datapath::user::tx::{Outlet, TxBatch};
 use overlab::datapath::user::vnet::{self, VnetHeader};
 use overlab::encap::DropReason;
 use overlab::vswitch::{Counters, NetworkConfig, Peer, PeerId, PortId, Switch};
 use overlab::wire::ethernet::Mac;
 use overlab::wire::flow::{self, FrameMeta};
+use overlab::wire::segment::segment;
 
 /// Payload of a super-frame: 46 segments of an inner MTU of 1450 bytes.
 const PAYLOAD: usize = 46 * 1410;
@@ -39,11 +39,13 @@ const VNET: VnetHeader = VnetHeader {
 };
 
 fn cut(frame: &[u8], meta: &FrameMeta, mut each: impl FnMut(&[u8], &[u8])) {
-    let done = segment(frame, VNET, meta, |headers, start, len| {
-        each(headers, &frame[start..start + len]);
-        Ok(())
+    let done = VNET.cut(meta).and_then(|cut| {
+        segment(frame, &cut, |headers, start, len| {
+            each(headers, &frame[start..start + len]);
+            Ok(())
+        })
     });
-    assert_eq!(done, Ok(()));
+    assert_eq!(done, Ok(PAYLOAD / usize::from(MSS)));
 }
 
 fn segmenting(c: &mut Criterion) {

@@ -15,6 +15,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Types of identifiers, checked once where the lab is read: everything may import them.
     ("ids", &[]),
     ("wire", &[]),
+    // What the running kernel is.
+    ("system", &[]),
     ("encap", &["ids", "wire"]),
     // Captures taken apart: bytes in, findings out.
     ("dissect", &["encap", "ids", "wire"]),
@@ -27,20 +29,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Where to measure is said by the plan: namespaces, ports, addresses.
     ("measure", &["ids", "lab", "plan", "wire"]),
     // Namespaces are a place to measure in, which is a trait of `measure`.
-    ("netns", &["ids", "lab", "measure", "plan"]),
+    ("netns", &["ids", "lab", "measure", "plan", "system"]),
     // `kernel/` builds the kernel's own devices from a plan by netlink; `user/` imports the engines.
-    ("datapath", &["encap", "ids", "lab", "measure", "netns", "plan", "vswitch", "wire"]),
+    ("datapath", &["encap", "ids", "lab", "measure", "netns", "plan", "system", "vswitch", "wire"]),
     // The stage between plan and runner: everything of one plan, built.
     (
         "testbed",
-        &["datapath", "encap", "ids", "lab", "measure", "netns", "plan", "vswitch", "wire"],
+        &[
+            "datapath", "encap", "ids", "lab", "measure", "netns", "plan", "system", "vswitch",
+            "wire",
+        ],
     ),
     // The engines' datapath under a device of the machine's own; it knows no labs.
     ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
     ("traffic", &["ids", "lab", "measure", "plan"]),
     ("report", &["ids", "measure"]),
     // The only one that sees the whole pipeline.
-    ("runner", &["ids", "lab", "measure", "netns", "plan", "testbed", "traffic"]),
+    ("runner", &["dissect", "ids", "lab", "measure", "netns", "plan", "testbed", "traffic"]),
     // Arguments and exit codes; privileges are taken here, while there is one thread.
     (
         "cli",
@@ -54,7 +59,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Parts of modules with a narrower rule than their module: a path prefix and what it may import.
 const NARROWER: &[(&str, &[&str])] = &[
     // The engines' datapath knows sockets and frames, and neither labs nor plans.
-    ("src/datapath/user/", &["datapath", "encap", "ids", "vswitch", "wire"]),
+    ("src/datapath/user/", &["datapath", "encap", "ids", "system", "vswitch", "wire"]),
     // Reports are drawn from a result, which is all they see of `measure`.
     ("src/report/", &["ids", "measure", "report"]),
 ];

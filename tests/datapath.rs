@@ -8,6 +8,8 @@ mod carry;
 #[path = "netns/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
+#[path = "datapath/outer.rs"]
+mod outer;
 #[path = "datapath/oversize.rs"]
 mod oversize;
 #[path = "support/own_process.rs"]
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 use own_process::{By, Test, child, parent};
 
 fn tests() -> Vec<Test> {
-    [carry::TESTS, oversize::TESTS, wire::TESTS].concat()
+    [carry::TESTS, outer::TESTS, oversize::TESTS, wire::TESTS].concat()
 }
 
 fn main() -> ExitCode {

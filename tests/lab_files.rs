@@ -258,10 +258,14 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("- mtu: 1450", "- mtu: 1451", "expect[3].mtu", "leaves 1450 bytes"),
     ("at-least: 0.3", "at-least: 0", "expect[4].throughput.at-least", "above 0"),
     ("in: vxlan", "in: vlan", "expect[4].in", "never runs vlan"),
-    ("in: vxlan", "in: qinq", "expect[4].in", "this version carries no qinq"),
-    ("encap: vxlan }", "encap: vxlan, learning: multicast }", "carrier.learning", "`flood` suits"),
+    ("in: vxlan", "in: qinq", "expect[4].in", "never runs qinq"),
     ("encap: vxlan }", "encap: vxlan, mtu_mode: icpm }", "carrier.mtu_mode", "mean `icmp`?"),
     ("encap: vxlan }", "encap: vxlan, underlay: ipv5 }", "carrier.underlay", "did you mean"),
+    ("vxlan }", "vxlan, engine: { ttl: 0 } }", "carrier.engine.ttl", "from 1 to 255"),
+    ("vxlan }", "vxlan, engine: { dscp: 64 } }", "carrier.engine.dscp", "from 0 to 63"),
+    ("vxlan }", "vxlan, engine: { ecn: on } }", "carrier.engine.ecn", "`compatibility`"),
+    ("vxlan }", "vxlan, engine: { udp_csum: no } }", "carrier.engine.udp_csum", "setting of"),
+    ("vxlan }", "vxlan, engine: { udp6_zero: true } }", "carrier.engine.udp6_zero", "always taken"),
     (
         "encap: vxlan }",
         "encap: vxlan, engine: { csum: true } }",
@@ -298,6 +302,116 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "expect[3].drops.unknown_netwrk",
         "did you mean `unknown_network`?",
     ),
+    (
+        "encap: vxlan }\ntenants",
+        "encap: vxlan }\ncompare: { learning: [flood, multicast, flood] }\ntenants",
+        "compare.learning[2]",
+        "in this list already",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, vtep: { h9: 192.0.2.1 } }",
+        "carrier.vtep.h9",
+        "no host `h9`",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, vtep: { h1: 239.0.0.1 } }",
+        "carrier.vtep.h1",
+        "no address that a host can have",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, vtep: { h1: 192.168.0.200 } }",
+        "carrier.vtep.h1",
+        "in the subnet of `red`",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, vtep: { h1: '2001:db8::1' } }",
+        "carrier.vtep.h1",
+        "another IP version",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, vtep: { h1: 192.0.2.1, h2: 192.0.2.1 } }",
+        "carrier.vtep.h2",
+        "of `h1` already",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, fabric: l2, vtep: { h1: 192.0.2.1 } }",
+        "carrier.vtep",
+        "write `fabric: l3`",
+    ),
+    ("encap: vxlan }", "encap: vxlan, ecmp: innner }", "carrier.ecmp", "did you mean `inner`?"),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, engine: { nve_addresses: 4 } }",
+        "carrier.engine.nve_addresses",
+        "a setting of nvgre",
+    ),
+    (
+        "encap: vxlan }",
+        "encap: vxlan, engine: { source_ports: 0 } }",
+        "carrier.engine.source_ports",
+        "between 1 and 64",
+    ),
+    (
+        "encap: vxlan }\ntenants",
+        "encap: vxlan }\ncompare: { nve_addresses: [1, 2] }\ntenants",
+        "compare.nve_addresses",
+        "a setting of nvgre",
+    ),
+    (
+        "    vni: 864",
+        "    vni: 864\n    group: 192.0.2.1",
+        "tenants[0].group",
+        "no multicast group",
+    ),
+    (
+        "    vni: 864",
+        "    vni: 864\n    group: 224.0.0.9",
+        "tenants[0].group",
+        "never leaves its link",
+    ),
+    (
+        "    vni: 864",
+        "    vni: 864\n    group: 239.0.0.9",
+        "tenants[0].group",
+        "learning: multicast",
+    ),
+    (
+        "- mtu: 1450",
+        "- spread: { links: [a], at-least: 0.1 }",
+        "expect[3].spread.links",
+        "two or more",
+    ),
+    (
+        "- mtu: 1450",
+        "- spread: { links: [a, b], at-least: 0.6 }",
+        "expect[3].spread.at-least",
+        "at most 0.500",
+    ),
+    ("- mtu: 1450", "- spread: { links: [a, b] }", "expect[3].spread", "at-most: 0.05"),
+    ("- mtu: 1450", "- tunnels: { rot: 1 }", "expect[3].tunnels.rot", "no tenant `rot`"),
+    ("- mtu: 1450", "- tunnels: none", "expect[3].tunnels", "whole number"),
+    ("- mtu: 1450", "- copies: { within: red }", "expect[3].copies", "counts nothing"),
+    ("- mtu: 1450", "- copies: { within: red, arp: x }", "expect[3].copies.arp", "whole number"),
+    (
+        "- mtu: 1450",
+        "- broadcast: { within: rot }",
+        "expect[3].broadcast.within",
+        "no tenant `rot`",
+    ),
+    (
+        "- mtu: 1450",
+        "- no-broadcast: { within: rot }",
+        "expect[3].no-broadcast.within",
+        "no tenant `rot`",
+    ),
+    ("- mtu: 1450", "- walk: { from: red/vm1, to: red/vm3 }", "expect[3].walk.to", "no VM `vm3`"),
+    ("- mtu: 1450", "- walk: { from: red/vm1, to: blue/vm2 }", "expect[3].walk", "one tenant"),
     ("in: vxlan", "mtu: 1400", "expect[4]", "one thing, not mtu and throughput"),
     (
         "topology: two-racks",
@@ -326,6 +440,22 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
+fn checksums_are_left_out_where_receivers_know() {
+    let without = BASE.split("expect:").next().unwrap();
+    let faults = |carrier: &str| {
+        let lab = without.replacen("{ encap: vxlan }", carrier, 1);
+        lab::read_str("x.yaml", &lab).map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    let zero = faults("{ encap: vxlan, underlay: ipv6, engine: { udp_csum: off } }").unwrap_err();
+    assert!(zero.contains("x.yaml:3:") && zero.contains("carrier.engine.udp_csum"), "{zero}");
+    assert!(zero.contains("`udp6_zero: true`"), "{zero}");
+    let told = "{ encap: vxlan, underlay: ipv6, engine: { udp_csum: off, udp6_zero: true } }";
+    assert_eq!(faults(told), Ok(()));
+    let stt = faults("{ encap: stt, engine: { udp_csum: off } }").unwrap_err();
+    assert!(stt.contains("a setting of vxlan, geneve"), "{stt}");
+}
+
+#[test]
 fn one_mistake_is_one_fault_at_its_place() {
     let mut wrong = Vec::new();
     for (from, to, path, part) in MISTAKES {
@@ -343,6 +473,22 @@ fn one_mistake_is_one_fault_at_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_sends_to_no_group_is_refused_with_groups() {
+    let fault = |carrier: &str| {
+        let text = BASE.replacen("carrier: { encap: vxlan }", carrier, 1);
+        let text = text.split("expect:").next().unwrap().to_owned();
+        lab::read_str("x.yaml", &text).unwrap_err().to_string()
+    };
+    for (carrier, part) in [
+        ("carrier: { encap: gre, learning: multicast }", "one tunnel to each host"),
+        ("carrier: { encap: vlan, learning: multicast }", "there are no groups"),
+    ] {
+        let said = fault(carrier);
+        assert!(said.contains("carrier.learning") && said.contains(part), "{said}");
+    }
 }
 
 #[test]

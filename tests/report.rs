@@ -257,9 +257,12 @@ fn published_schema_is_current() {
 
 mod arbitrary {
     use super::*;
+    use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
-        FlowResult, FlowRound, IsolationPair, Latency, LinkResult, MtuResult,
+        Anatomy, AnatomyLayer, FlowResult, FlowRound, IsolationPair, Latency, LinkResult,
+        LossResult, MtuResult, PayloadResult, ProbeResult, TransferResult, TunnelResult,
     };
+    use overlab::measure::walk::WalkResult;
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
@@ -327,6 +330,8 @@ mod arbitrary {
                 counted_packets: packets,
                 goodput_ceiling: counted,
                 goodput_felt: felt,
+                told: [("ipv4".to_owned(), inner)].into(),
+                dropped_by_search: packets,
             },
         )
     }
@@ -347,9 +352,21 @@ mod arbitrary {
         )
     }
 
+    fn broadcast() -> BroadcastResult {
+        BroadcastResult { on_links: f64::NAN, delivered: u64::MAX, ..BroadcastResult::default() }
+    }
+
     fn variant() -> impl Strategy<Value = VariantResult> {
         let link = (name(), any::<[u64; 2]>(), any::<bool>()).prop_map(|(name, bytes, blocked)| {
-            LinkResult { ends: [name.clone(), "a".into()], name, bytes, packets: bytes, blocked }
+            let loss = LossResult { configured: 0.01, offered: bytes, lost: bytes };
+            LinkResult {
+                ends: [name.clone(), "a".into()],
+                name,
+                bytes,
+                packets: bytes,
+                blocked,
+                loss: Some(loss),
+            }
         });
         let texts = (name(), name(), option::of(name()));
         (texts, mtu(), vec(flow(), 0..4), option::of(isolation()), vec(link, 0..4), any::<u64>())
@@ -363,9 +380,35 @@ mod arbitrary {
                 flows,
                 isolation,
                 reachable: [(name.clone(), (u32::MAX, 1))].into(),
+                probes: vec![ProbeResult {
+                    name: name.clone(),
+                    sent: n,
+                    answers: [(name.clone(), n)].into(),
+                    ..ProbeResult::default()
+                }],
+                transfer: Some(TransferResult {
+                    connected: true,
+                    bytes: n,
+                    ..TransferResult::default()
+                }),
+                payload: Some(PayloadResult { delivered: n, ..PayloadResult::default() }),
+                anatomy: Some(Anatomy {
+                    frame: name.clone(),
+                    layers: vec![AnatomyLayer {
+                        protocol: name.clone(),
+                        offset: usize::try_from(n).unwrap(),
+                        length: 3,
+                        fields: vec![(name.clone(), name.clone())],
+                    }],
+                }),
+                fragments: Some(n),
                 links,
                 drops: [(name.clone(), n)].into(),
-                tables: [(name, n)].into(),
+                tables: [(name.clone(), n)].into(),
+                tunnels: [(name.clone(), TunnelResult { entries: n, ..TunnelResult::default() })]
+                    .into(),
+                broadcasts: [(name.clone(), [(name, broadcast())].into())].into(),
+                walks: vec![WalkResult::default()],
             })
     }
 

@@ -36,6 +36,12 @@ fn run(text_of_lab: &str) -> Option<Value> {
     Some(json(&output))
 }
 
+/// At least so many pairs were tried (more where both IP versions are carried), and all reached.
+fn assert_all_reached(variant: &Value, pairs: u64) {
+    let [reached, tried] = [0, 1].map(|n| variant["reachable"]["red"][n].as_u64().unwrap());
+    assert!(reached == tried && tried >= pairs, "{}: {reached} of {tried}", variant["name"]);
+}
+
 /// Builds a topology in both ways and compares what spanning tree blocked.
 fn stands(topology: &str, hosts: &[&str], blocked: usize) {
     let text = lab_on(topology, "vlan, vxlan", hosts);
@@ -110,7 +116,7 @@ fn wide_area() {
     let Some(result) = run(&lab_on(topology, encaps, &["h1", "h3", "h6"])) else { return };
     for variant in result["variants"].as_array().unwrap() {
         assert_eq!(variant["mtu"]["underlay"], 1400);
-        assert_eq!(variant["reachable"]["red"], serde_json::json!([6, 6]), "{}", variant["name"]);
+        assert_all_reached(variant, 6);
     }
 }
 
@@ -120,7 +126,7 @@ fn overlays_reach_hosts_with_two_links() {
     let encaps = "none, ipip, gre, gretap, vxlan, nvgre, geneve";
     let Some(result) = run(&lab_on(topology, encaps, &["h1", "h2"])) else { return };
     for variant in result["variants"].as_array().unwrap() {
-        assert_eq!(variant["reachable"]["red"], serde_json::json!([2, 2]), "{}", variant["name"]);
+        assert_all_reached(variant, 2);
     }
 }
 
@@ -129,7 +135,7 @@ fn a_fabric_without_spanning_tree_forwards_at_once() {
     let topology = "{ tree: { depth: 2, fanout: 2 }, stp: off }";
     let Some(result) = run(&lab_on(topology, "vlan", &["h1", "h2", "h4"])) else { return };
     let vlan = &result["variants"][0];
-    assert_eq!(vlan["reachable"]["red"], serde_json::json!([6, 6]));
+    assert_all_reached(vlan, 6);
     // Spanning tree takes twice the forward delay of 4 s.
     let ready = result["testbed"]["ready_seconds"].as_f64().unwrap();
     assert!(ready < 7.0, "{result}");

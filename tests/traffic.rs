@@ -141,10 +141,10 @@ fn a_plain_path_adds_nothing_and_vxlan_fifty() {
     privileged("a_plain_path_adds_nothing_and_vxlan_fifty", || {
         let plain = Net::flat(Encap::None, &TWO_TENANTS[..2]);
         let found = overhead::count(&plain, &plain.variant, "red", 500).unwrap();
-        assert!(near(found.per_packet, 0.0) && found.packets >= 499, "{found:?}");
+        assert!(near(found.per_packet.unwrap(), 0.0) && found.packets >= 499, "{found:?}");
         let vxlan = Net::vxlan(&TWO_TENANTS);
         let found = overhead::count(&vxlan, &vxlan.variant, "blue", 500).unwrap();
-        assert!(near(found.per_packet, 50.0) && found.packets >= 499, "{found:?}");
+        assert!(near(found.per_packet.unwrap(), 50.0) && found.packets >= 499, "{found:?}");
         assert_eq!(reachable(&vxlan, &vxlan.variant, "red").unwrap(), (2, 2));
         let rate = goodput(&vxlan, &vxlan.variant, "red", ["vm1", "vm2"], PORT, SHORT).unwrap();
         assert!(rate > 1e6, "{rate}");
@@ -300,7 +300,7 @@ fn tags_add_four_bytes_take_nothing_from_the_mtu_and_isolate() {
             tagger::start(scope, &net, &stop);
             assert_eq!(reachable(&net, &net.variant, "blue").unwrap(), (2, 2));
             let found = overhead::count(&net, &net.variant, "red", 500).unwrap();
-            assert!(near(found.per_packet, 4.0) && found.packets >= 499, "{found:?}");
+            assert!(near(found.per_packet.unwrap(), 4.0) && found.packets >= 499, "{found:?}");
             let set = |space: &str, mtu: u32| net.set_mtu(space, "eth0", mtu);
             assert_eq!(mtu::probe(&net, &net.variant, "red", &set).unwrap(), Some(1500));
             let classify = |packet: &[u8]| isolation::network(&net.variant, packet);

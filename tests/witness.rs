@@ -123,6 +123,8 @@ impl Packet {
 fn tshark(file: &Path) -> Vec<Packet> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-T", "fields"]);
+    // STT is told from TCP only by looking into it first.
+    command.args(["-o", "ip.try_heuristic_first:TRUE"]);
     for layer in ["ip", "udp", "tcp"] {
         command.args(["-o", &format!("{layer}.check_checksum:TRUE")]);
     }
@@ -185,6 +187,25 @@ fn tshark_reads_vxlan_with_the_tenants_vnis_and_right_checksums() {
         let largest = packets.iter().map(|p| p.number("frame.len")).max();
         assert_eq!(largest, Some(1514));
     }
+}
+
+#[test]
+fn tshark_reads_every_segment_of_stt_and_no_connection() {
+    let Some((_home, file)) = captured("stt", "on") else { return };
+    let packets = tshark(&file);
+    let to_port = || {
+        let read = |p: &&Packet| p.has("stt") || p.all("tcp.dstport").any(|port| port == "7471");
+        packets.iter().filter(read)
+    };
+    assert!(to_port().count() > 500, "only {} packets of the tunnel", to_port().count());
+    // What is not STT to tshark is TCP: a handshake, or a segment that it could not make out.
+    let alien = to_port().find(|p| !p.has("stt"));
+    assert!(alien.is_none(), "no STT: {alien:?}");
+    let bare = packets.iter().find(|p| p.is_of_a_tenant() && !p.has("stt"));
+    assert!(bare.is_none(), "not in a tunnel: {bare:?}");
+    // Full segments fill the underlay's MTU, and none is larger.
+    let largest = packets.iter().map(|p| p.number("frame.len")).max();
+    assert_eq!(largest, Some(1514));
 }
 
 #[test]

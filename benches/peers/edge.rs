@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use nix::sched::{CloneFlags, setns};
 use overlab::datapath::user::{Edge, EdgeConfig, Oversize, RouteConfig, UserDatapath, Via};
-use overlab::encap::{Engine, Geneve, Gre, IpInIp, Nvgre, Stt, Vlan, Vxlan};
+use overlab::encap::{Delivery, Engine, Geneve, Gre, IpInIp, Nvgre, Stt, Vlan, Vxlan};
 use overlab::ids::Encap;
 use overlab::vswitch::{NetworkConfig, Peer};
 
@@ -86,7 +86,9 @@ fn open(encap: Encap, inner_mtu: u32, text: &str) -> anyhow::Result<Edge> {
         ports: vec![(*port).to_owned()],
         inner_mtu,
         oversize: Oversize::default(),
+        delivery: Delivery::default(),
         offloads: true,
+        direct: true,
         routes,
         seed: u64::from_be_bytes(*b"overlab!"),
     };

@@ -8,7 +8,7 @@ use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::ids::Encap;
-use crate::lab::{CARRIED, Datapath};
+use crate::lab::Datapath;
 use crate::netns::probe::{self, Finding};
 use crate::netns::{self, Privileges};
 
@@ -113,8 +113,7 @@ fn carriers(doctor: &Doctor) -> Vec<Carriage> {
     let mut carriers = Vec::new();
     for encap in Encap::ALL {
         let kernel = KERNEL.iter().find(|(known, _)| *known == encap).map(|(_, needs)| *needs);
-        let user = CARRIED.contains(&encap).then_some(ENGINES);
-        for (datapath, needs) in [(Datapath::User, user), (Datapath::Kernel, kernel)] {
+        for (datapath, needs) in [(Datapath::User, Some(ENGINES)), (Datapath::Kernel, kernel)] {
             // The plain path is the kernel's own; it has nothing for an engine to do.
             if encap == Encap::None && datapath == Datapath::User {
                 continue;
@@ -235,7 +234,8 @@ mod tests {
         let vlan = of(Encap::Vlan, Datapath::Kernel);
         assert_eq!((vlan.reason.as_str(), vlan.remedy.as_str()), ("8021q: gone", "fetch it"));
         assert!(of(Encap::Stt, Datapath::User).works);
-        assert_eq!(of(Encap::Qinq, Datapath::User).reason, "not in this version");
+        assert!(of(Encap::Qinq, Datapath::User).works);
+        assert_eq!(of(Encap::Stt, Datapath::Kernel).reason, "not in this version");
     }
 
     #[test]

@@ -96,7 +96,11 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             Ok(()) => Ok(0),
             Err(error) => {
                 eprintln!("overlab: {error}");
-                Ok(if error.is_wrong_request() { WRONG } else { CANNOT })
+                Ok(match &error {
+                    error if error.broke_off() => FAILED,
+                    error if error.is_wrong_request() => WRONG,
+                    _ => CANNOT,
+                })
             }
         },
         Command::Explain { protocol } => {

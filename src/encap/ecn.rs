@@ -30,6 +30,8 @@ pub enum Ingress {
 pub enum Dscp {
     /// Copied out on encapsulation and back in on decapsulation.
     Uniform,
+    /// Copied out on encapsulation, ignored on decapsulation (RFC 2003 section 3.1).
+    Copy,
     /// This outer DSCP, 6 bits, whatever is inside; ignored on decapsulation.
     Pipe(u8),
 }
@@ -44,7 +46,7 @@ impl Default for Dscp {
 #[must_use]
 pub fn outer_tos(inner: Option<u8>, dscp: Dscp, ingress: Ingress) -> u8 {
     let class = match dscp {
-        Dscp::Uniform => inner.unwrap_or(0) & !MASK,
+        Dscp::Uniform | Dscp::Copy => inner.unwrap_or(0) & !MASK,
         Dscp::Pipe(class) => class << 2,
     };
     let mark = match ingress {

@@ -3,8 +3,11 @@
 use super::inner::{trim, vni};
 use super::{Decap, DropReason, Engine, Inner, InnerKind, Outer, Transport};
 use crate::ids::Encap;
-use crate::wire::geneve::{Header, LEN, MAX_OPTIONS, Options};
+use crate::wire::geneve::{GeneveOption, Header, LEN, MAX_OPTIONS, Options};
 use crate::wire::udp::port;
+
+/// Bytes of an option before its data (RFC 8926 section 3.5).
+const OPTION_HEADER: usize = 4;
 
 /// The Geneve header with the same options on every packet; the network is the VNI.
 #[derive(Debug, Clone)]
@@ -47,6 +50,30 @@ impl SentOptions {
             critical |= option?.is_critical();
         }
         Ok(SentOptions { bytes, critical })
+    }
+
+    /// Encodes options of a class, a type and data each (RFC 8926 section 3.5).
+    ///
+    /// # Errors
+    /// [`DropReason::BadLength`] for data that is no multiple of 4 bytes, longer than 124 bytes, or
+    /// options of more than 252 bytes.
+    pub fn encode<'a>(
+        options: impl IntoIterator<Item = (u16, u8, &'a [u8])>,
+    ) -> Result<Self, DropReason> {
+        let mut bytes = Vec::new();
+        for (class, kind, data) in options {
+            let at = bytes.len();
+            bytes.resize(at + OPTION_HEADER + data.len(), 0);
+            let option = GeneveOption { class, kind, data };
+            option.emit(bytes.get_mut(at..).unwrap_or_default())?;
+        }
+        SentOptions::new(bytes)
+    }
+
+    /// Bytes on the wire.
+    #[must_use]
+    pub const fn wire_len(&self) -> usize {
+        self.bytes.len()
     }
 }
 

@@ -5,6 +5,7 @@
 //! interface) is told by [`Transport`] and is the datapath's business; so the same engine serves
 //! the testbed, `overlab endpoint`, the tests, the benchmarks and the fuzzers.
 
+mod delivery;
 mod drop;
 pub mod ecn;
 mod engine;
@@ -30,6 +31,7 @@ mod vlan;
 mod vxlan;
 mod vxlan_gpe;
 
+pub use delivery::{Delivery, HOPS, Ttl};
 pub use drop::DropReason;
 pub use engine::{Decap, Engine, Inner, InnerKind, Offload, Outer, Transport};
 pub use envelope::Envelope;

@@ -1,9 +1,11 @@
 //! The work that an engine's far end left to do: finishing a checksum, cutting a super-frame.
 
 use super::{DropReason, Offload};
+use crate::wire::Malformed;
 use crate::wire::ethernet::ethertype;
+use crate::wire::flow::{self, FrameMeta};
 use crate::wire::ipv4::protocol;
-use crate::wire::{checksum, flow, tcp, udp};
+use crate::wire::segment::{self, Cut};
 
 /// Longest header of one segment: the offload's place for TCP or UDP is at most 255 bytes from
 /// the start of the frame where STT names it, and a TCP header has up to 60.
@@ -15,19 +17,20 @@ impl Offload {
     /// # Errors
     /// [`DropReason::BadOffload`] where the packet there is another one.
     pub fn check(&self, frame: &[u8]) -> Result<usize, DropReason> {
+        Ok(self.fitting(frame)?.payload)
+    }
+
+    /// Where the headers of a frame lie that these settings fit.
+    fn fitting(&self, frame: &[u8]) -> Result<FrameMeta, DropReason> {
         let meta = flow::frame(frame, 0)?;
         let protocol = if self.tcp { protocol::TCP } else { protocol::UDP };
         let ethertype = if self.ipv4 { ethertype::IPV4 } else { ethertype::IPV6 };
         let fits = meta.l4 == self.l4 && meta.protocol == protocol && meta.ethertype == ethertype;
         if fits && meta.l4 != 0 && meta.payload <= MAX_HEADER {
-            Ok(meta.payload)
+            Ok(meta)
         } else {
             Err(DropReason::BadOffload)
         }
-    }
-
-    const fn checksum_at(&self) -> usize {
-        self.l4 + if self.tcp { 16 } else { 6 }
     }
 }
 
@@ -37,9 +40,8 @@ impl Offload {
 /// [`DropReason::BadOffload`] where the settings do not fit the frame.
 pub fn finish_checksum(frame: &mut [u8], offload: &Offload) -> Result<(), DropReason> {
     offload.check(frame)?;
-    let sum = checksum::sum(frame.get(offload.l4..).ok_or(DropReason::BadOffload)?, 0);
-    let sum = if offload.tcp { checksum::finish(sum) } else { checksum::finish_udp(sum) };
-    set(frame, offload.checksum_at(), sum.to_be_bytes())
+    segment::finish_checksum(frame, offload.l4, if offload.tcp { 16 } else { 6 })
+        .map_err(|_| DropReason::BadOffload)
 }
 
 /// Cuts a super-frame into packets of at most `mss` payload bytes, each complete with lengths, IP
@@ -53,104 +55,20 @@ pub fn segment(
     offload: &Offload,
     mut each: impl FnMut(&[u8], &[u8]),
 ) -> Result<usize, DropReason> {
-    let headers = offload.check(frame)?;
-    let (original, payload) = frame.split_at_checked(headers).ok_or(DropReason::BadOffload)?;
+    let meta = offload.fitting(frame)?;
     let size = match offload.mss {
-        0 => payload.len().max(1),
+        0 => frame.len().saturating_sub(meta.payload).max(1),
         mss => usize::from(mss),
     };
-    let mut room = [0; MAX_HEADER];
-    let count = payload.len().div_ceil(size).max(1);
-    for number in 0..count {
-        let start = number * size;
-        let part = payload.get(start..(start + size).min(payload.len())).unwrap_or_default();
-        let header = room.get_mut(..headers).ok_or(DropReason::BadOffload)?;
-        header.copy_from_slice(original);
-        let place = Place { number, start, last: number + 1 == count };
-        rewrite(header, part, offload, &place)?;
-        each(header, part);
-    }
-    Ok(count)
+    let (l3, l4, payload) = (meta.l3, meta.l4, meta.payload);
+    let cut = Cut { l3, l4, payload, tcp: offload.tcp, size };
+    let done: Result<usize, Malformed> = segment::segment(frame, &cut, |headers, start, len| {
+        each(headers, frame.get(start..start + len).ok_or(Malformed::Length)?);
+        Ok(())
+    });
+    done.map_err(|_| DropReason::BadOffload)
 }
-
-/// Which part of the super-frame a segment is.
-struct Place {
-    number: usize,
-    start: usize,
-    last: bool,
-}
-
-/// Makes a copy of the super-frame's headers those of one segment.
-fn rewrite(
-    header: &mut [u8],
-    payload: &[u8],
-    offload: &Offload,
-    place: &Place,
-) -> Result<(), DropReason> {
-    let l3 = flow::frame(header, 0)?.l3;
-    let l4_len = header.len() - offload.l4 + payload.len();
-    let protocol = if offload.tcp { protocol::TCP } else { protocol::UDP };
-    let wide = u32::try_from(l4_len).map_err(|_| DropReason::BadOffload)?;
-    let short = u16::try_from(l4_len).map_err(|_| DropReason::BadOffload)?;
-    let addresses = if offload.ipv4 { l3 + 12..l3 + 20 } else { l3 + 8..l3 + 40 };
-    let pseudo = checksum::sum(header.get(addresses).ok_or(DropReason::BadOffload)?, 0)
-        + u32::from(protocol)
-        + (wide >> 16)
-        + (wide & 0xFFFF);
-    if offload.ipv4 {
-        let total = u16::try_from(offload.l4 - l3 + l4_len).map_err(|_| DropReason::BadOffload)?;
-        let id = word(header, l3 + 4)?.wrapping_add(low_half(place.number));
-        set(header, l3 + 2, total.to_be_bytes())?;
-        set(header, l3 + 4, id.to_be_bytes())?;
-        set(header, l3 + 10, [0, 0])?;
-        let ip = header.get(l3..offload.l4).ok_or(DropReason::BadOffload)?;
-        let sum = checksum::finish(checksum::sum(ip, 0));
-        set(header, l3 + 10, sum.to_be_bytes())?;
-    } else {
-        let length =
-            u16::try_from(offload.l4 - l3 - 40 + l4_len).map_err(|_| DropReason::BadOffload)?;
-        set(header, l3 + 4, length.to_be_bytes())?;
-    }
-    if offload.tcp {
-        let high = word(header, offload.l4 + 4)?;
-        let low = word(header, offload.l4 + 6)?;
-        let start = u32::try_from(place.start).map_err(|_| DropReason::BadOffload)?;
-        let seq = (u32::from(high) << 16 | u32::from(low)).wrapping_add(start);
-        set(header, offload.l4 + 4, seq.to_be_bytes())?;
-        let flags = header.get_mut(offload.l4 + 13).ok_or(DropReason::BadOffload)?;
-        if !place.last {
-            *flags &= !(tcp::flag::FIN | tcp::flag::PSH);
-        }
-        if place.number > 0 {
-            *flags &= !tcp::flag::CWR;
-        }
-    } else {
-        set(header, offload.l4 + 4, short.to_be_bytes())?;
-    }
-    set(header, offload.checksum_at(), [0, 0])?;
-    let upper = header.get(offload.l4..).ok_or(DropReason::BadOffload)?;
-    let sum = checksum::sum_parts(&[upper, payload], pseudo);
-    let sum = if offload.tcp { checksum::finish(sum) } else { checksum::finish_udp(sum) };
-    set(header, offload.checksum_at(), sum.to_be_bytes())
-}
-
-#[allow(clippy::cast_possible_truncation)] // the IP id counts modulo 2^16
-const fn low_half(number: usize) -> u16 {
-    number as u16
-}
-
-fn word(bytes: &[u8], at: usize) -> Result<u16, DropReason> {
-    let word = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>).ok_or(DropReason::BadOffload)?;
-    Ok(u16::from_be_bytes(*word))
-}
-
-fn set<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Result<(), DropReason> {
-    let room = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<N>);
-    *room.ok_or(DropReason::BadOffload)? = value;
-    Ok(())
-}
-
-const _: () = assert!(udp::LEN <= tcp::LEN && 255 + 60 <= MAX_HEADER);
+const _: () = assert!(255 + 60 <= MAX_HEADER && MAX_HEADER <= segment::MAX_HEADERS);
 
 #[cfg(test)]
 mod tests {
@@ -158,7 +76,12 @@ mod tests {
     use super::super::stt::pseudo;
     use super::super::testing::super_frame;
     use super::*;
-    use crate::wire::ipv4;
+    use crate::wire::{checksum, ipv4, tcp};
+
+    fn set<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {
+        *bytes.get_mut(at..)?.first_chunk_mut()? = value;
+        Some(())
+    }
 
     const TCP4: Offload = Offload { ipv4: true, tcp: true, l4: 34, mss: 100 };
 

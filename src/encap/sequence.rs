@@ -24,6 +24,12 @@ impl Sequence {
         Sequence { next: AtomicU32::new(0), last: Mutex::new([((source, key), last)].into()) }
     }
 
+    /// As a sender whose next packet has this number.
+    #[must_use]
+    pub fn starting(next: u32) -> Self {
+        Sequence { next: AtomicU32::new(next), ..Sequence::default() }
+    }
+
     /// The number for the next packet sent, from 0 up.
     pub(super) fn next(&self) -> u32 {
         self.next.fetch_add(1, Ordering::Relaxed)
@@ -90,5 +96,7 @@ mod tests {
     fn the_first_number_sent_is_zero() {
         let state = Sequence::default();
         assert_eq!([state.next(), state.next()], [0, 1]);
+        let late = Sequence::starting(u32::MAX);
+        assert_eq!([late.next(), late.next()], [u32::MAX, 0]);
     }
 }

@@ -26,12 +26,21 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// What it stood on went away while it ran.
+    #[error("{0}")]
+    Ended(String),
     /// The capture.
     #[error("cannot capture: {0}")]
     Capture(String),
 }
 
 impl Error {
+    /// Whether it ran, and broke off.
+    #[must_use]
+    pub const fn broke_off(&self) -> bool {
+        matches!(self, Error::Ended(_))
+    }
+
     /// Whether another command line would do, rather than another machine.
     #[must_use]
     pub const fn is_wrong_request(&self) -> bool {

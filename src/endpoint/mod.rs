@@ -4,20 +4,26 @@
 //! Everything is checked before anything is made, and what is made lives as long as its
 //! descriptors: whatever ends the process, nothing is left.
 
+mod engine;
 mod error;
+mod machine;
 mod request;
+mod ssh;
 
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 pub use error::Error;
-pub use request::Request;
+pub use request::{Option8926, Request};
 
-use crate::datapath::user::{Edge, EdgeConfig, Oversize, Tap, UserDatapath};
-use crate::encap::Engine;
+use crate::datapath::ssh::{Client, Connect, Error as SshError};
+use crate::datapath::user::{self, Edge, EdgeConfig, Oversize, Tap, UserDatapath};
+use crate::encap::{Delivery, Engine};
+use crate::ids::Encap;
 use crate::measure::Place;
 use crate::measure::capture::{Capture, Port};
 use crate::vswitch::{Direction, NetworkConfig, Peer};
@@ -30,8 +36,8 @@ const CAPTURE_LIMIT: u64 = 1 << 30;
 /// An endpoint as it is to be, with everything checked that can be checked beforehand.
 #[derive(Debug)]
 pub struct Checked {
-    /// The encapsulation with its settings.
-    pub engine: Arc<dyn Engine>,
+    /// What carries the packets.
+    pub carried: Carried,
     /// Name of the device.
     pub device: String,
     /// Whether it is a TUN device.
@@ -42,7 +48,7 @@ pub struct Checked {
     pub local: Option<IpAddr>,
     /// Where it ends; none for tags.
     pub remotes: Vec<IpAddr>,
-    /// Interface below.
+    /// Interface below; empty where nobody needs to know.
     pub nic: String,
     /// MTU of the device.
     pub mtu: u32,
@@ -50,10 +56,32 @@ pub struct Checked {
     pub pcap: Option<PathBuf>,
 }
 
+/// What carries an endpoint's packets.
+#[derive(Debug, Clone)]
+pub enum Carried {
+    /// An engine of this program.
+    Engine {
+        /// The encapsulation with its settings.
+        engine: Arc<dyn Engine>,
+        /// How outer headers are filled in.
+        delivery: Delivery,
+    },
+    /// OpenSSH's client.
+    Ssh(Connect),
+}
+
+/// What runs.
+#[derive(Debug)]
+enum Carrier {
+    Engine(UserDatapath),
+    Ssh(Client),
+}
+
 /// A running endpoint. Dropping it takes the device away.
 #[derive(Debug)]
 pub struct Endpoint {
-    datapath: UserDatapath,
+    carrier: Carrier,
+    device: String,
     capture: Option<Capture>,
     /// One line that says what it is.
     pub summary: String,
@@ -74,23 +102,24 @@ impl Endpoint {
     /// # Errors
     /// A name in use, what the system refuses; nothing is left then.
     pub fn start(checked: &Checked) -> Result<Self, Error> {
+        let (engine, delivery) = match &checked.carried {
+            Carried::Engine { engine, delivery } => (Arc::clone(engine), *delivery),
+            Carried::Ssh(connect) => return Self::over_ssh(checked, connect),
+        };
         let tap =
             Tap::create(&checked.device, checked.bare).map_err(|source| match source.kind() {
                 std::io::ErrorKind::AlreadyExists => Error::InUse { name: checked.device.clone() },
                 _ => Error::System { operation: "make the device".into(), source },
             })?;
-        let system = |operation: &str| {
-            let operation = operation.to_owned();
-            move |source| Error::System { operation, source }
-        };
         tap.up(checked.mtu).map_err(system("set the device up"))?;
         let peers = match checked.local {
             Some(_) => checked.remotes.iter().copied().map(Peer::Vtep).collect(),
             None => vec![Peer::Fabric],
         };
+        let summary = summary(checked, engine.encap());
         let config = EdgeConfig {
             host: checked.device.clone(),
-            engine: Arc::clone(&checked.engine),
+            engine,
             nic: checked.nic.clone(),
             vtep: checked.local,
             networks: vec![NetworkConfig {
@@ -104,22 +133,56 @@ impl Endpoint {
             ports: Vec::new(),
             inner_mtu: checked.mtu,
             oversize: Oversize::Notify,
+            delivery,
             offloads: true,
+            direct: false,
             routes: Vec::new(),
             seed: rand::random(),
         };
-        let capture = checked.pcap.as_deref().map(|path| {
-            let port = Port {
-                namespace: String::from("here"),
-                interface: checked.nic.clone(),
-                comment: format!("below {}", checked.device),
-            };
-            Capture::start(&Here, &[port], path, CAPTURE_LIMIT)
-        });
-        let capture = capture.transpose().map_err(|error| Error::Capture(error.to_string()))?;
+        let capture = capture(checked)?;
         let edge = Edge::with_tap(&config, tap).map_err(system("open the sockets"))?;
         let datapath = UserDatapath::start(vec![edge]).map_err(system("start the workers"))?;
-        Ok(Endpoint { datapath, capture, summary: summary(checked) })
+        let device = checked.device.clone();
+        Ok(Endpoint { carrier: Carrier::Engine(datapath), device, capture, summary })
+    }
+
+    /// OpenSSH's client makes the device and carries it.
+    fn over_ssh(checked: &Checked, connect: &Connect) -> Result<Self, Error> {
+        let capture = capture(checked)?;
+        let client = connect.start().map_err(|error| match error {
+            SshError::System { operation, source } => Error::System { operation, source },
+            other => Error::Missing(other.to_string()),
+        })?;
+        if client.device() != checked.device {
+            user::rename(client.device(), &checked.device).map_err(system("name the device"))?;
+        }
+        user::up(&checked.device, checked.mtu).map_err(system("set the device up"))?;
+        let (device, destination) = (checked.device.clone(), &connect.destination);
+        let summary = format!("{device}: ssh to {destination}, MTU {}", checked.mtu);
+        Ok(Endpoint { carrier: Carrier::Ssh(client), device, capture, summary })
+    }
+
+    /// Becomes readable when the device was deleted; SSH's end is told by SIGCHLD instead.
+    #[must_use]
+    pub fn lost(&self) -> Option<BorrowedFd<'_>> {
+        match &self.carrier {
+            Carrier::Engine(datapath) => Some(datapath.lost()),
+            Carrier::Ssh(_) => None,
+        }
+    }
+
+    /// Whether OpenSSH's client has ended.
+    pub fn ended(&mut self) -> bool {
+        match &mut self.carrier {
+            Carrier::Engine(_) => false,
+            Carrier::Ssh(client) => client.ended(),
+        }
+    }
+
+    /// Name of the device.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
     }
 
     /// What was carried and dropped so far, in both directions: `encap` from the device into the
@@ -127,16 +190,27 @@ impl Endpoint {
     /// reason; `macs` learned and `cpu_seconds` used.
     #[must_use]
     pub fn counters(&self) -> Value {
+        let datapath = match &self.carrier {
+            Carrier::Engine(datapath) => datapath,
+            Carrier::Ssh(client) => {
+                let [into, out] = machine::device_counters(&self.device);
+                return json!({
+                    "encap": into,
+                    "decap": out,
+                    "cpu_seconds": client.cpu().as_secs_f64(),
+                });
+            }
+        };
         let direction = |direction| {
-            let (packets, bytes) = self.datapath.carried(direction);
-            let drops = self.datapath.dropped(direction);
+            let (packets, bytes) = datapath.carried(direction);
+            let drops = datapath.dropped(direction);
             json!({ "packets": packets, "bytes": bytes, "drops": drops })
         };
         json!({
             "encap": direction(Direction::Encap),
             "decap": direction(Direction::Decap),
-            "macs": self.datapath.tables().values().sum::<u64>(),
-            "cpu_seconds": self.datapath.cpu().as_secs_f64(),
+            "macs": datapath.tables().values().sum::<u64>(),
+            "cpu_seconds": datapath.cpu().as_secs_f64(),
         })
     }
 
@@ -146,7 +220,7 @@ impl Endpoint {
     /// The capture could not be completed.
     pub fn stop(mut self) -> Result<(), Error> {
         let capture = self.capture.take();
-        drop(self.datapath);
+        drop(self.carrier);
         match capture.map(Capture::stop) {
             Some(Err(error)) => Err(Error::Capture(error.to_string())),
             _ => Ok(()),
@@ -154,9 +228,26 @@ impl Endpoint {
     }
 }
 
+/// What the system refused.
+fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::System { operation: operation.to_owned(), source }
+}
+
+/// Begins to capture the interface below, where that is asked for.
+fn capture(checked: &Checked) -> Result<Option<Capture>, Error> {
+    let capture = checked.pcap.as_deref().map(|path| {
+        let port = Port {
+            namespace: String::from("here"),
+            interface: checked.nic.clone(),
+            comment: format!("below {}", checked.device),
+        };
+        Capture::start(&Here, &[port], path, CAPTURE_LIMIT)
+    });
+    capture.transpose().map_err(|error| Error::Capture(error.to_string()))
+}
+
 /// What an endpoint is, in one line.
-fn summary(checked: &Checked) -> String {
-    let encap = checked.engine.encap();
+fn summary(checked: &Checked, encap: Encap) -> String {
     let ends = match checked.local {
         Some(local) => {
             let remotes: Vec<_> = checked.remotes.iter().map(ToString::to_string).collect();

@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::{Checked, Error};
-use crate::encap::{
-    Engine, Extras, Geneve, Gre, IpInIp, Nvgre, Qinq, Sequence, Stt, Vlan, Vxlan, overhead,
-};
+use super::machine::{Below, capable, interfaces};
+use super::{Carried, Checked, Error};
+use crate::encap::ecn::{Dscp, Ingress};
+use crate::encap::{Extras, Ttl, overhead};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
-use crate::wire::{stt, udp};
+
+/// A Geneve option: class, type and data.
+pub type Option8926 = (u16, u8, Vec<u8>);
 
 /// An endpoint as it is asked for.
 #[derive(Debug, Clone, Default)]
@@ -47,18 +48,30 @@ pub struct Request {
     pub port: Option<u16>,
     /// MTU of the device.
     pub mtu: Option<u32>,
-    /// Drop what Linux and Open vSwitch drop.
-    pub strict: bool,
+    /// Drop what Linux and Open vSwitch drop; absent: as the standard.
+    pub strict: Option<bool>,
+    /// Carry tagged frames over VXLAN.
+    pub inner_tags: bool,
+    /// Geneve options on every packet, known on receipt.
+    pub options: Vec<Option8926>,
+    /// Outer TTL.
+    pub ttl: Option<Ttl>,
+    /// Outer service class.
+    pub dscp: Option<Dscp>,
+    /// Congestion marks on encapsulation.
+    pub ecn: Option<Ingress>,
+    /// Send outer UDP checksums.
+    pub udp_csum: Option<bool>,
+    /// Take zero UDP checksums over IPv6.
+    pub udp6_zero: bool,
+    /// Where OpenSSH connects to: a host, with or without a user.
+    pub destination: Option<String>,
+    /// Number of the device at the far end of an SSH tunnel.
+    pub unit: Option<u16>,
+    /// Options for OpenSSH's client.
+    pub ssh_options: Vec<String>,
     /// Where to capture.
     pub pcap: Option<PathBuf>,
-}
-
-/// An interface of this namespace with its addresses.
-#[derive(Debug, Clone)]
-pub(super) struct Below {
-    pub name: String,
-    pub mtu: u32,
-    pub addresses: Vec<IpAddr>,
 }
 
 fn wrong<T>(what: impl Into<String>) -> Result<T, Error> {
@@ -79,14 +92,16 @@ impl Request {
     /// As [`Request::check`], given the interfaces there are.
     pub(super) fn against(&self, interfaces: &[Below]) -> Result<Checked, Error> {
         let Some(encap) = self.encap else { return wrong("--encap is missing") };
-        if matches!(encap, Encap::None | Encap::Ssh) {
-            let instead = "for SSH use `ssh -w`, which speaks the same protocol";
-            return wrong(format!("--encap {encap} has no endpoint; {instead}"));
+        if encap == Encap::None {
+            return wrong("--encap none encapsulates nothing; leave the endpoint out");
         }
         self.go_together(encap)?;
         let (device, bare) = self.device(encap)?;
         if interfaces.iter().any(|below| below.name == device) {
             return Err(Error::InUse { name: device });
+        }
+        if encap == Encap::Ssh {
+            return self.over_ssh(device, bare, interfaces);
         }
         let network = self.network(encap)?;
         let below = self.below(encap, interfaces)?;
@@ -95,10 +110,11 @@ impl Request {
         let checksum = self.csum;
         let extras =
             Extras { key: self.key.is_some(), checksum, sequence: self.seq, ..Extras::default() };
+        let options = self.sent_options()?.wire_len();
+        let extras = Extras { geneve_options: u32::try_from(options).unwrap_or(0), ..extras };
         let cost = match encap {
-            // Linux's ports take one tag beyond their MTU, so a second one is the inner packet's loss.
+            // Linux's ports take a C-tag beyond their MTU, but no S-tag and what follows it.
             Encap::Vlan => 0,
-            Encap::Qinq => 4,
             _ => overhead(encap, v6, &extras),
         };
         let fits = below.mtu.saturating_sub(cost);
@@ -114,37 +130,60 @@ impl Request {
                 below.name, below.mtu
             ));
         }
-        let engine = self.engine(encap);
+        if v6 && self.udp_csum == Some(false) && !self.udp6_zero {
+            return wrong(
+                "--udp-csum off over IPv6: receivers drop packets without a checksum unless they \
+                 were told to take them (RFC 6935); give --udp6-zero at both ends",
+            );
+        }
+        if self.udp6_zero && !v6 {
+            return wrong("--udp6-zero is for IPv6; over IPv4 zero checksums are always taken");
+        }
+        let carried =
+            Carried::Engine { engine: self.engine(encap)?, delivery: self.delivery(encap) };
         let (remotes, nic, pcap) = (self.remotes.clone(), below.name.clone(), self.pcap.clone());
-        Ok(Checked { engine, device, bare, network, local, remotes, nic, mtu, pcap })
+        Ok(Checked { carried, device, bare, network, local, remotes, nic, mtu, pcap })
     }
 
     /// Refuses flags that mean nothing for the encapsulation, naming those that do.
     fn go_together(&self, encap: Encap) -> Result<(), Error> {
         let gre = matches!(encap, Encap::Gre | Encap::Gretap);
-        let ported = matches!(encap, Encap::Vxlan | Encap::Geneve | Encap::Stt);
+        let udp = matches!(encap, Encap::Vxlan | Encap::Geneve);
+        let ssh = encap == Encap::Ssh;
+        let tunnel = !encap.is_tag() && !ssh;
+        let contested = gre || udp || matches!(encap, Encap::Nvgre | Encap::Stt);
+        let ported = udp || ssh || encap == Encap::Stt;
+        let a_tunnel = "a tunnel; tags need --interface";
+        let outer = "a tunnel; tags and ssh have no outer header of ours";
         let given = [
             ("--vid", self.vid.is_some(), encap.is_tag(), "vlan or qinq"),
             ("--service", self.service.is_some(), encap == Encap::Qinq, "qinq"),
-            (
-                "--vni",
-                self.vni.is_some(),
-                matches!(encap, Encap::Vxlan | Encap::Geneve),
-                "vxlan or geneve",
-            ),
+            ("--vni", self.vni.is_some(), udp, "vxlan or geneve"),
             ("--vsid", self.vsid.is_some(), encap == Encap::Nvgre, "nvgre"),
             ("--context", self.context.is_some(), encap == Encap::Stt, "stt"),
             ("--key", self.key.is_some(), gre, "gre or gretap"),
-            ("--csum", self.csum, gre, "gre or gretap"),
+            ("--csum", self.csum, gre, "gre or gretap (for UDP's checksum there is --udp-csum)"),
             ("--seq", self.seq, gre, "gre or gretap"),
-            ("--port", self.port.is_some(), ported, "vxlan, geneve or stt"),
-            ("--local", self.local.is_some(), !encap.is_tag(), "a tunnel; tags need --interface"),
+            ("--port", self.port.is_some(), ported, "vxlan, geneve, stt or ssh"),
+            ("--local", self.local.is_some(), !encap.is_tag(), a_tunnel),
+            ("--remote", !self.remotes.is_empty() && ssh, false, "others; ssh has --destination"),
+            ("--remote", !self.remotes.is_empty(), tunnel, a_tunnel),
+            ("--destination", self.destination.is_some(), ssh, "ssh; others have --remote"),
+            ("--unit", self.unit.is_some(), ssh, "ssh"),
+            ("--ssh-option", !self.ssh_options.is_empty(), ssh, "ssh"),
             (
-                "--remote",
-                !self.remotes.is_empty(),
-                !encap.is_tag(),
-                "a tunnel; tags need --interface",
+                "--strict",
+                self.strict.is_some(),
+                contested,
+                "gre, gretap, vxlan, nvgre, stt or geneve; elsewhere receivers do not differ",
             ),
+            ("--inner-tags", self.inner_tags, encap == Encap::Vxlan, "vxlan"),
+            ("--option", !self.options.is_empty(), encap == Encap::Geneve, "geneve"),
+            ("--ttl", self.ttl.is_some(), tunnel, outer),
+            ("--dscp", self.dscp.is_some(), tunnel, outer),
+            ("--ecn", self.ecn.is_some(), tunnel, outer),
+            ("--udp-csum", self.udp_csum.is_some(), udp, "vxlan or geneve"),
+            ("--udp6-zero", self.udp6_zero, udp, "vxlan or geneve"),
         ];
         for (flag, is_given, fits, with) in given {
             if is_given && !fits {
@@ -155,11 +194,14 @@ impl Request {
     }
 
     fn device(&self, encap: Encap) -> Result<(String, bool), Error> {
-        let (flag, other) =
-            if encap.carries_ethernet() { ("--tap", "--tun") } else { ("--tun", "--tap") };
-        let what = if encap.carries_ethernet() { "Ethernet frames" } else { "IP packets" };
-        let bare = !encap.carries_ethernet();
+        // An SSH channel carries either.
+        let bare = if encap == Encap::Ssh { self.tun.is_some() } else { !encap.carries_ethernet() };
+        let (flag, other) = if bare { ("--tun", "--tap") } else { ("--tap", "--tun") };
+        let what = if bare { "IP packets" } else { "Ethernet frames" };
         let (right, left) = if bare { (&self.tun, &self.tap) } else { (&self.tap, &self.tun) };
+        if left.is_some() && encap == Encap::Ssh {
+            return wrong("--tap and --tun: one SSH channel carries frames or packets, not both");
+        }
         if left.is_some() {
             return wrong(format!("{encap} carries {what}: give {flag} NAME instead of {other}"));
         }
@@ -235,9 +277,9 @@ impl Request {
         let Some(local) = self.local else {
             return wrong(format!("--encap {encap} needs --local, an address of this machine"));
         };
-        let Some(first) = self.remotes.first() else {
+        if self.remotes.is_empty() {
             return wrong(format!("--encap {encap} needs --remote, the other end"));
-        };
+        }
         if self.remotes.len() > 1 && !encap.carries_ethernet() {
             return wrong(format!("--encap {encap} is point to point: one --remote only"));
         }
@@ -252,9 +294,6 @@ impl Request {
                 return wrong(format!("--remote {remote} is given twice"));
             }
         }
-        if encap == Encap::Stt && first.is_ipv6() {
-            return wrong("--encap stt runs over IPv4 here");
-        }
         if let Some(name) = &self.interface {
             return named(name);
         }
@@ -266,86 +305,6 @@ impl Request {
             Error::Wrong(format!("--local {local} is no address of this namespace; it has {all}"))
         })
     }
-
-    fn engine(&self, encap: Encap) -> Arc<dyn Engine> {
-        let (strict, keyed, checksum) = (self.strict, self.key.is_some(), self.csum);
-        let port = |registered| self.port.unwrap_or(registered);
-        match encap {
-            Encap::Vxlan => {
-                Arc::new(Vxlan { port: port(udp::port::VXLAN), strict, inner_tags: !strict })
-            }
-            Encap::Geneve => {
-                Arc::new(Geneve { port: port(udp::port::GENEVE), strict, ..Geneve::default() })
-            }
-            Encap::Nvgre => Arc::new(Nvgre { small_keys: false }),
-            Encap::Stt => Arc::new(Stt { port: port(stt::PORT), strict }),
-            Encap::Gre | Encap::Gretap => {
-                let sequence = self.seq.then(Sequence::default);
-                let ethernet = encap == Encap::Gretap;
-                Arc::new(Gre { ethernet, keyed, checksum, sequence, strict })
-            }
-            Encap::Ipip => Arc::new(IpInIp::V4),
-            Encap::SixInFour => Arc::new(IpInIp::V6),
-            Encap::Qinq => {
-                let service = self.service.and_then(|vid| u16::try_from(vid).ok());
-                let service = service.unwrap_or(Qinq::default().service);
-                Arc::new(Qinq { service, ..Qinq::default() })
-            }
-            Encap::Vlan | Encap::None | Encap::Ssh => Arc::new(Vlan::default()),
-        }
-    }
-}
-
-/// The interfaces of this namespace.
-fn interfaces() -> Result<Vec<Below>, Error> {
-    let system = |operation: &str, source: nix::Error| Error::System {
-        operation: operation.into(),
-        source: source.into(),
-    };
-    let named = nix::net::if_::if_nameindex().map_err(|e| system("list the interfaces", e))?;
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")
-        .map_err(|source| Error::System { operation: "open a socket".into(), source })?;
-    let mut all: Vec<Below> = Vec::new();
-    for interface in &named {
-        let name = interface.name().to_string_lossy().into_owned();
-        let mtu = crate::datapath::user::mtu(&socket, &name).unwrap_or(1500);
-        all.push(Below { name, mtu, addresses: Vec::new() });
-    }
-    let addresses = nix::ifaddrs::getifaddrs().map_err(|e| system("list the addresses", e))?;
-    for interface in addresses {
-        let Some(storage) = interface.address else { continue };
-        let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        let v6 = storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip()));
-        let below = all.iter_mut().find(|below| below.name == interface.interface_name);
-        if let (Some(below), Some(address)) = (below, v4.or(v6)) {
-            below.addresses.push(address);
-        }
-    }
-    Ok(all)
-}
-
-/// Holds that this process may make devices and open packet sockets.
-fn capable() -> Result<(), Error> {
-    const NEEDED: [(&str, u32); 2] = [("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13)];
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let set = set.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    let missing: Vec<_> =
-        NEEDED.iter().filter(|(_, bit)| set >> bit & 1 == 0).map(|(name, _)| *name).collect();
-    if !missing.is_empty() {
-        return Err(Error::Missing(format!(
-            "this needs {}: run it as root, or inside a user and network namespace of your own \
-             (`unshare --user --map-root-user --net`)",
-            missing.join(" and ")
-        )));
-    }
-    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
-        return Err(Error::Missing(format!(
-            "/dev/net/tun cannot be opened ({error}): load the module `tun`, or give the \
-             container this device"
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -371,16 +330,32 @@ mod tests {
         }
     }
 
+    fn over_v6() -> Request {
+        Request {
+            local: "2001:db8::1".parse().ok(),
+            remotes: vec!["2001:db8::2".parse().unwrap()],
+            ..vxlan()
+        }
+    }
+
     #[test]
     fn what_is_right_is_completed() {
         let checked = vxlan().against(&below()).unwrap();
         assert_eq!((checked.nic.as_str(), checked.mtu, checked.network), ("eth0", 1450, 42));
-        let v6 = Request {
-            local: "2001:db8::1".parse().ok(),
-            remotes: vec!["2001:db8::2".parse().unwrap()],
-            ..vxlan()
+        assert_eq!(over_v6().against(&below()).unwrap().mtu, 1430);
+        let zero = Request { udp_csum: Some(false), udp6_zero: true, ..over_v6() };
+        assert!(zero.against(&below()).is_ok());
+        let options = vec![(0x102, 0x80, vec![1, 2, 3, 4])];
+        let geneve = Request { encap: Some(Encap::Geneve), options, ..vxlan() };
+        assert_eq!(geneve.against(&below()).unwrap().mtu, 1442);
+        let qinq = Request {
+            encap: Some(Encap::Qinq),
+            interface: Some("eth0".into()),
+            vid: Some(100),
+            tap: Some("ovl0".into()),
+            ..Request::default()
         };
-        assert_eq!(v6.against(&below()).unwrap().mtu, 1430);
+        assert_eq!(qinq.against(&below()).unwrap().mtu, 1492);
         let tag = Request {
             encap: Some(Encap::Vlan),
             interface: Some("eth0".into()),
@@ -436,6 +411,21 @@ mod tests {
             (Request { tap: None, ..vxlan() }, "--tap NAME is missing"),
             (Request { tap: Some("a name with blanks".into()), ..vxlan() }, "1 to 15 characters"),
             (Request { tap: Some("eth0".into()), ..vxlan() }, "`eth0` exists already"),
+            (Request { strict: Some(true), ..ipip.clone() }, "--strict does not go with"),
+            (Request { inner_tags: true, ..ipip.clone() }, "it is for vxlan"),
+            (Request { options: vec![(1, 2, vec![])], ..vxlan() }, "it is for geneve"),
+            (
+                Request {
+                    encap: Some(Encap::Geneve),
+                    options: vec![(1, 2, vec![0; 3])],
+                    ..vxlan()
+                },
+                "0, 4, .. 124 bytes",
+            ),
+            (Request { udp_csum: Some(false), ..over_v6() }, "give --udp6-zero at both ends"),
+            (Request { udp6_zero: true, ..vxlan() }, "--udp6-zero is for IPv6"),
+            (Request { udp_csum: Some(true), ..ipip.clone() }, "it is for vxlan or geneve"),
+            (Request { destination: Some("h".into()), ..vxlan() }, "others have --remote"),
             (Request { remotes: v6, ..vxlan() }, "of two families"),
             (Request { remotes: vec![], ..vxlan() }, "needs --remote"),
             (Request { remotes: twice, ..vxlan() }, "given twice"),
@@ -443,7 +433,7 @@ mod tests {
             (Request { mtu: Some(1451), ..vxlan() }, "at most 1450"),
             (Request { mtu: Some(10), ..vxlan() }, "between 68 and 65535"),
             (Request { interface: Some("eth9".into()), ..vxlan() }, "there are lo, eth0"),
-            (Request { encap: Some(Encap::Ssh), ..vxlan() }, "ssh -w"),
+            (Request { encap: Some(Encap::Ssh), vni: None, ..vxlan() }, "ssh has --destination"),
             (Request { remotes: two, ..ipip.clone() }, "point to point"),
             (
                 Request { tap: Some("t".into()), tun: None, ..ipip },

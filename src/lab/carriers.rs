@@ -1,23 +1,8 @@
-//! What each encapsulation asks of a lab, and which ones labs of this version can use.
+//! What each encapsulation asks of a lab.
 
-use super::model::{Carrier, Datapath, Fabric, IpVersion, Lab};
+use super::model::{Carrier, Datapath, EngineSettings, Fabric, IpVersion, Lab, Learning, MtuMode};
 use crate::encap;
 use crate::ids::Encap;
-
-/// Encapsulations that labs of this version carry.
-pub const CARRIED: &[Encap] = &[
-    Encap::None,
-    Encap::Vlan,
-    Encap::Ipip,
-    Encap::SixInFour,
-    Encap::Gre,
-    Encap::Gretap,
-    Encap::Vxlan,
-    Encap::Nvgre,
-    Encap::Stt,
-    Encap::Geneve,
-    Encap::Ssh,
-];
 
 /// Encapsulations that the `kernel` datapath can carry: those Linux has a device for, and the plain path.
 pub const KERNEL: &[Encap] = &[
@@ -42,6 +27,12 @@ pub const fn in_udp(encap: Encap) -> bool {
 #[must_use]
 pub const fn point_to_point(encap: Encap) -> bool {
     matches!(encap, Encap::Ipip | Encap::SixInFour | Encap::Gre | Encap::Gretap | Encap::Ssh)
+}
+
+/// Whether it can send a tenant's broadcasts to an IP multicast group.
+#[must_use]
+pub const fn in_groups(encap: Encap) -> bool {
+    matches!(encap, Encap::Gretap | Encap::Vxlan | Encap::Nvgre | Encap::Stt | Encap::Geneve)
 }
 
 /// Whether it carries several tenants: its packets say whose they are, or each has its own tunnels.
@@ -91,6 +82,38 @@ impl Lab {
         } else {
             self.compare.encap.clone()
         }
+    }
+
+    /// The ways to learn of all its variants.
+    #[must_use]
+    pub fn learnings(&self) -> Vec<Learning> {
+        if self.compare.learning.is_empty() {
+            vec![self.carrier.learning]
+        } else {
+            self.compare.learning.clone()
+        }
+    }
+
+    /// The carrier with every combination of the compared engine settings and MTU modes.
+    #[must_use]
+    pub fn carriers(&self) -> Vec<Carrier> {
+        let one = |engine: Option<&EngineSettings>, mode: Option<MtuMode>| Carrier {
+            engine: engine.unwrap_or(&self.carrier.engine).clone(),
+            mtu_mode: mode.unwrap_or(self.carrier.mtu_mode),
+            ..self.carrier.clone()
+        };
+        let engines: Vec<Option<&EngineSettings>> = if self.compare.engine.is_empty() {
+            vec![None]
+        } else {
+            self.compare.engine.iter().map(Some).collect()
+        };
+        let modes: Vec<Option<MtuMode>> = if self.compare.mtu_mode.is_empty() {
+            vec![None]
+        } else {
+            self.compare.mtu_mode.iter().copied().map(Some).collect()
+        };
+        let cross = |engine| modes.iter().map(move |mode| one(engine, *mode));
+        engines.into_iter().flat_map(cross).collect()
     }
 
     /// The datapaths of all its variants, as asked for.

@@ -20,6 +20,16 @@ pub(super) const DEPTH: RangeInclusive<u32> = 1..=16;
 pub(super) const FAT_TREE: RangeInclusive<u32> = 2..=64;
 /// Switches of a circle: with two there would be none.
 pub(super) const RING: RangeInclusive<u32> = 3..=1000;
+/// Addresses of one NVGRE endpoint.
+pub(super) const NVE_ADDRESSES: RangeInclusive<u32> = 1..=16;
+/// UDP source ports of one VTEP.
+pub(super) const SOURCE_PORTS: RangeInclusive<u32> = 1..=64;
+/// Tunnels or packets that a lab counts on.
+pub(super) const COUNT: RangeInclusive<u32> = 0..=1_000_000;
+/// Packets of one probe.
+pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
+/// Connections opened on the underlay.
+pub(super) const HANDSHAKES: RangeInclusive<u32> = 0..=65535;
 /// UDP ports.
 pub(super) const PORT: RangeInclusive<u32> = 1..=65535;
 /// Bytes a packet may grow by.

@@ -3,12 +3,15 @@
 //! [`load`] reads a lab and its topology and returns either both or [`Faults`]: everything that
 //! is wrong in them at once, each with file, line, column and YAML path, and what would be right.
 
+mod bum;
 mod carriers;
 mod check;
 mod fault;
 mod limits;
 mod load;
 mod model;
+mod outer;
+mod probes;
 mod read;
 mod schema;
 mod settings;
@@ -16,12 +19,15 @@ mod shipped;
 pub mod topology;
 mod units;
 
-pub use carriers::{CARRIED, KERNEL, fabric, has_ids, in_udp, inner_mtu, overhead, point_to_point};
+pub use carriers::{
+    KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
+};
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;
 pub use load::{
     FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
 };
 pub use model::*;
+pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
 pub use schema::schema;
-pub use units::{ByteSize, Rate, Span};
+pub use units::{ByteSize, Loss, Rate, Span};

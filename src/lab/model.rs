@@ -11,9 +11,14 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::settings::{EngineSettings, GeneveOption, IpVersion, MtuMode};
+pub use super::bum::{CopyCount, TunnelCount};
+use super::probes::{Probe, ProbeExpected};
+pub use super::settings::{
+    DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
+    TtlMode,
+};
 pub use super::topology::{LinkFull, LinkSpec, Topology, default_mtu};
-use super::units::{ByteSize, Rate, Span};
+use super::units::{ByteSize, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
 /// One lab: what is built, who lives in it, what is tried and what must hold.
@@ -38,6 +43,9 @@ pub struct Lab {
     /// The flows inside tenants.
     #[serde(default)]
     pub traffic: Vec<Flow>,
+    /// Crafted packets, counted at the far end.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
     /// What is measured beside the flows.
     #[serde(default)]
     pub measure: Measure,
@@ -88,6 +96,10 @@ pub struct Carrier {
     pub engine: EngineSettings,
     /// Another datapath on some hosts, by host name: two implementations of one protocol talking to each other.
     pub datapath_on: BTreeMap<String, Datapath>,
+    /// The address that a host's tunnels start from, by host name, where not one of the plan's own.
+    pub vtep: BTreeMap<String, IpAddr>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Ecmp,
 }
 
 impl Default for Carrier {
@@ -103,6 +115,8 @@ impl Default for Carrier {
             mtu_mode: MtuMode::default(),
             engine: EngineSettings::default(),
             datapath_on: BTreeMap::new(),
+            vtep: BTreeMap::new(),
+            ecmp: Ecmp::default(),
         }
     }
 }
@@ -143,6 +157,18 @@ pub enum Learning {
     Multicast,
 }
 
+impl Learning {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Learning::Flood => "flood",
+            Learning::Static => "static",
+            Learning::Multicast => "multicast",
+        }
+    }
+}
+
 /// A switch in the electrical sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -163,6 +189,20 @@ pub struct Compare {
     pub datapath: Vec<Datapath>,
     /// Underlay MTUs in bytes.
     pub mtu: Vec<u32>,
+    /// Ways to learn.
+    pub learning: Vec<Learning>,
+    /// Addresses of each NVGRE endpoint.
+    pub nve_addresses: Vec<u32>,
+    /// UDP source ports of each VTEP.
+    pub source_ports: Vec<u32>,
+    /// What routers choose among equal-cost paths by.
+    pub ecmp: Vec<Ecmp>,
+    /// Settings of the engines, each a map as in `carrier.engine`.
+    pub engine: Vec<EngineSettings>,
+    /// What becomes of packets that do not fit.
+    pub mtu_mode: Vec<MtuMode>,
+    /// Loss of the links that name none of their own.
+    pub loss: Vec<Loss>,
 }
 
 /// One tenant: its networks' ids, its subnet and its VMs.
@@ -186,6 +226,9 @@ pub struct Tenant {
     /// Context id for `stt`; numbered from 5001 where absent.
     #[serde(default)]
     pub context: Option<ContextId>,
+    /// IP multicast group of its BUM frames, with `learning: multicast`; derived from the id where absent.
+    #[serde(default)]
+    pub group: Option<IpAddr>,
     /// The tenant's IPv4 subnet; tenants may use the same one.
     #[schemars(with = "String")]
     pub subnet: Ipv4Net,
@@ -389,6 +432,9 @@ pub struct Expectation {
     /// Only in variants of this encapsulation; absent means in all.
     #[serde(default, rename = "in")]
     pub only: Option<Encap>,
+    /// Only in the variant of this name, e.g. `gretap-csum`; absent means in all.
+    #[serde(default)]
+    pub variant: Option<String>,
     /// The row of the lesson it proves, e.g. `C1`.
     #[serde(default)]
     pub claim: Option<String>,
@@ -422,6 +468,98 @@ pub enum Expected {
         #[serde(rename = "at-least")]
         at_least: f64,
     },
+    /// The smallest part that one of these links has of all bytes that cross them, in the
+    /// direction that carried more, lies within these bounds.
+    Spread {
+        /// Names of two or more links.
+        links: Vec<String>,
+        /// Smallest part, up to 1 over the number of links.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest part.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+    /// Point-to-point tunnels that have to be configured.
+    Tunnels(TunnelCount),
+    /// Packets that leave the sender's host for one broadcast.
+    Copies(CopyCount),
+    /// Every broadcast and multicast of a VM of the tenant reaches all its other VMs.
+    Broadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// No broadcast and no multicast of a VM of the tenant reaches a VM on another host, and unicast does.
+    #[serde(rename = "no-broadcast")]
+    NoBroadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// The first packet between two VMs goes the way of flood and learn (RFC 7348 section 4.1), step by step.
+    Walk {
+        /// `tenant/vm` that sends.
+        from: String,
+        /// `tenant/vm` that is asked for and answers.
+        to: String,
+    },
+    /// What became of a probe.
+    Probe(ProbeExpected),
+    /// A packet too large for the underlay is answered with this MTU, in every IP version of the tenant.
+    Told(u32),
+    /// What a bulk TCP transfer between VMs of full-sized segments comes to.
+    Transfer(Transfer),
+    /// Whether what VMs send can be read on the underlay.
+    Payload(Secrecy),
+    /// One send of at least so many bytes leaves the sending host during a bulk transfer.
+    #[serde(rename = "large_send")]
+    LargeSend {
+        /// Bytes of the largest frame handed to the host's interface.
+        #[serde(rename = "at-least")]
+        at_least: u32,
+    },
+    /// TCP connections that are opened on the underlay to the tunnel's port during a bulk transfer.
+    Handshakes(u32),
+    /// What the outer UDP checksum of the packets that are sent is.
+    Checksum(SentChecksum),
+    /// Share of the first UDP flow's datagrams that arrive.
+    Delivered {
+        /// Smallest share.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest share.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+}
+
+/// What a bulk TCP transfer comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfer {
+    /// All of it arrives.
+    Passes,
+    /// The connection is made, and then no full segment arrives.
+    Stalls,
+}
+
+/// Whether what VMs send can be read on the underlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrecy {
+    /// Their payload stands in the underlay's packets.
+    Readable,
+    /// It arrives, and stands in no packet of the underlay.
+    Hidden,
+}
+
+/// What a sender writes into the outer UDP checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SentChecksum {
+    /// Zero: none.
+    Zero,
+    /// The right sum.
+    Right,
 }
 
 /// Which packets are captured.

@@ -10,7 +10,6 @@ use std::ops::RangeInclusive;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::carriers::CARRIED;
 use super::limits;
 use super::model::{Lab, Topology};
 
@@ -22,11 +21,7 @@ pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     generator.subschema_for::<Lab>();
     generator.subschema_for::<Topology>();
-    let mut defs = generator.take_definitions(true);
-    let carried: Vec<Value> = CARRIED.iter().map(|e| json!(e.name())).collect();
-    if let Some(Value::Array(all)) = defs.get_mut("Encap").and_then(|e| e.get_mut("oneOf")) {
-        all.retain(|one| carried.contains(&one["const"]));
-    }
+    let defs = generator.take_definitions(true);
     let mut schema = Value::Object(defs);
     values(&mut schema);
     without_null(&mut schema);
@@ -56,8 +51,24 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/encap", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/datapath", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/mtu", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/engine", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/mtu_mode", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/loss", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Probe/properties/count", range(&limits::PROBES)),
+        ("/InnerPacket/properties/from", end.clone()),
+        ("/InnerPacket/properties/to", end.clone()),
         ("/Compare/properties/mtu/items", range(&limits::UNDERLAY_MTU)),
         ("/Carrier/properties/port", range(&limits::PORT)),
+        ("/Compare/properties/learning", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/nve_addresses", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/nve_addresses/items", range(&limits::NVE_ADDRESSES)),
+        ("/Compare/properties/source_ports", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/source_ports/items", range(&limits::SOURCE_PORTS)),
+        ("/Compare/properties/ecmp", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/EngineSettings/properties/nve_addresses", range(&limits::NVE_ADDRESSES)),
+        ("/EngineSettings/properties/source_ports", range(&limits::SOURCE_PORTS)),
+        ("/CopyCount/properties/arp", range(&limits::COUNT)),
+        ("/CopyCount/properties/broadcast", range(&limits::COUNT)),
         ("/Topology/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
@@ -115,9 +126,12 @@ fn values(defs: &mut Value) {
         for (name, value) in inner.into_iter().flatten() {
             let patch = match name.as_str() {
                 "overhead" => range(&limits::OVERHEAD),
-                "mtu" => range(&limits::VM_MTU),
+                "mtu" | "told" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                "handshakes" => range(&limits::HANDSHAKES),
+                "transfer" | "payload" | "checksum" | "probe" => json!({}),
                 "drops" => json!({ "minProperties": 1 }),
+                "copies" | "tunnels" => json!({}),
                 _ => json!({ "additionalProperties": false }),
             };
             merge(Some(&mut *value), patch);
@@ -229,7 +243,10 @@ mod tests {
                 "type": "integer", "format": "uint16", "minimum": 1, "maximum": 65535,
             })
         );
-        assert_eq!(at("/$defs/Encap/oneOf").as_array().map(Vec::len), Some(CARRIED.len()));
+        assert_eq!(
+            at("/$defs/Encap/oneOf").as_array().map(Vec::len),
+            Some(crate::ids::Encap::ALL.len())
+        );
         assert_eq!(at("/$defs/Tenant/properties/vms/type"), "object");
         assert_eq!(at("/$defs/TcpFlow/properties/streams/maximum"), 128);
         assert!(!schema.to_string().contains("null"), "a key is left out, never null");

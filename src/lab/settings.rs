@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::model::Switchable;
+pub use super::outer::{DscpMode, EcnMode, OuterDscp, OuterTtl, TtlMode};
 use crate::encap::Extras;
 use crate::ids::{Encap, VlanId};
 
@@ -16,6 +18,31 @@ pub enum IpVersion {
     Ipv4,
     /// IPv6.
     Ipv6,
+}
+
+/// What routers choose among equal-cost paths by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ecmp {
+    /// Outer addresses.
+    Addresses,
+    /// Outer addresses and, where the packet has some, TCP or UDP ports.
+    #[default]
+    Ports,
+    /// Also the addresses and ports inside GRE and IP in IP, where the kernel looks there (Linux 5.12).
+    Inner,
+}
+
+impl Ecmp {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ecmp::Addresses => "addresses",
+            Ecmp::Ports => "ports",
+            Ecmp::Inner => "inner",
+        }
+    }
 }
 
 /// What becomes of tenants' packets that do not fit the underlay with their headers.
@@ -100,6 +127,29 @@ pub struct EngineSettings {
     /// Service VID, the outer tag (`qinq`); 100 where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<VlanId>,
+    /// Addresses of each endpoint, 1 where absent: flows are spread over the pairs (`nvgre`, RFC 7637 section 4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nve_addresses: Option<u32>,
+    /// UDP source ports of each VTEP, 16 where absent: flows are spread over them (`vxlan`, `geneve`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_ports: Option<u32>,
+    /// Outer TTL or hop limit: a number from 1 to 255, or `inherit` for the inner packet's; 64
+    /// where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<OuterTtl>,
+    /// Outer service class: a number from 0 to 63, `uniform` (copied both ways) or `copy` (out
+    /// only); 0 where absent, but `copy` for `ipip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dscp: Option<OuterDscp>,
+    /// Congestion marks on encapsulation (RFC 6040); `normal` where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ecn: Option<EcnMode>,
+    /// Outer UDP checksums (`vxlan`, `geneve`); `on` where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp_csum: Option<Switchable>,
+    /// Whether receivers take zero UDP checksums over IPv6 (RFC 6935; `vxlan`, `geneve`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub udp6_zero: bool,
 }
 
 impl EngineSettings {
@@ -116,11 +166,45 @@ impl EngineSettings {
         }
     }
 
+    /// What tells these settings from none, for the name of a variant of `encap`: `csum-seq`; empty
+    /// where nothing does.
+    #[must_use]
+    pub fn label(&self, encap: Encap) -> String {
+        let used = self.used();
+        let Ok(serde_json::Value::Object(written)) = serde_json::to_value(self) else {
+            return String::new();
+        };
+        let name = |key: &str| {
+            let value = written.get(key)?;
+            Some(match value {
+                serde_json::Value::Bool(false) => format!("no-{key}"),
+                serde_json::Value::Number(n) => format!("{key}{n}"),
+                serde_json::Value::String(text) => format!("{key}-{text}"),
+                serde_json::Value::Array(items) => format!("{key}{}", items.len()),
+                _ => key.to_owned(),
+            })
+        };
+        let names =
+            used.iter().filter(|(_, of)| of.contains(&encap)).filter_map(|(key, _)| name(key));
+        names.collect::<Vec<_>>().join("-").replace('_', "-")
+    }
+
     /// The keys that say something other than nothing, each with the encapsulations it is for.
     pub(super) fn used(&self) -> Vec<(&'static str, &'static [Encap])> {
         const GRE: &[Encap] = &[Encap::Gre, Encap::Gretap];
         const STRICT: &[Encap] =
             &[Encap::Gre, Encap::Gretap, Encap::Vxlan, Encap::Nvgre, Encap::Stt, Encap::Geneve];
+        const UDP: &[Encap] = &[Encap::Vxlan, Encap::Geneve];
+        const TUNNELS: &[Encap] = &[
+            Encap::Ipip,
+            Encap::SixInFour,
+            Encap::Gre,
+            Encap::Gretap,
+            Encap::Vxlan,
+            Encap::Nvgre,
+            Encap::Stt,
+            Encap::Geneve,
+        ];
         let used = [
             ("strict", self.strict.is_some(), STRICT),
             ("csum", self.csum, GRE),
@@ -128,6 +212,13 @@ impl EngineSettings {
             ("inner_tags", self.inner_tags, &[Encap::Vxlan]),
             ("options", !self.options.is_empty(), &[Encap::Geneve]),
             ("service", self.service.is_some(), &[Encap::Qinq]),
+            ("nve_addresses", self.nve_addresses.is_some(), &[Encap::Nvgre]),
+            ("source_ports", self.source_ports.is_some(), &[Encap::Vxlan, Encap::Geneve]),
+            ("ttl", self.ttl.is_some(), TUNNELS),
+            ("dscp", self.dscp.is_some(), TUNNELS),
+            ("ecn", self.ecn.is_some(), TUNNELS),
+            ("udp_csum", self.udp_csum.is_some(), UDP),
+            ("udp6_zero", self.udp6_zero, UDP),
         ];
         used.into_iter().filter(|(_, used, _)| *used).map(|(key, _, of)| (key, of)).collect()
     }
@@ -136,6 +227,15 @@ impl EngineSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_say_what_is_set_and_for_whom() {
+        let both = EngineSettings { csum: true, seq: true, ..EngineSettings::default() };
+        assert_eq!(both.label(Encap::Gretap), "csum-seq");
+        assert_eq!(both.label(Encap::Vxlan), "");
+        let liberal = EngineSettings { strict: Some(false), inner_tags: true, ..both };
+        assert_eq!(liberal.label(Encap::Vxlan), "no-strict-inner-tags");
+    }
 
     #[test]
     fn option_data_is_read_from_hexadecimal_digits() {

@@ -23,6 +23,22 @@ pub struct ByteSize(pub u64);
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
 
+/// Share of packets lost, in millionths, below all of them. Written in percent: `1%`, `0.5%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Loss(pub u32);
+
+impl Loss {
+    /// Everything, in millionths.
+    pub const WHOLE: u32 = 1_000_000;
+
+    /// The share, from 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE)
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (&text[..end], text[end..].trim())
@@ -81,6 +97,25 @@ impl FromStr for Span {
     }
 }
 
+impl FromStr for Loss {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match scaled(text, &[("%", 10_000)]) {
+            Some(share) if share >= u64::from(Loss::WHOLE) => {
+                Err(format!("`{text}` leaves nothing over; a link loses less than 100%"))
+            }
+            Some(share) => Ok(Loss(u32::try_from(share).unwrap_or_default())),
+            None => Err(format!("`{text}` is no loss; write percent as `1%` or `0.5%`")),
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 10_000.0)
+    }
+}
+
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (factor, unit) = match self.0 {
@@ -132,6 +167,7 @@ macro_rules! text {
 text! {
     Rate: ["string", "integer"], "^ *[0-9.]+ *[kKMG]? *(bit|bit/s)*$", "bits per second, as 500k, 100M or 10G";
     ByteSize: ["string", "integer"], "^ *[0-9.]+ *(B|K|KiB|M|MiB)? *$", "bytes, as 1400, 64K or 1M";
+    Loss: "string", "^ *[0-9.]+ *% *$", "a share in percent, as 1% or 0.5%";
     Span: "string", "^\\s*[0-9][0-9.\\s]*[a-zA-Zµ]", "a length of time with its unit, as 500ms, 3s or 1m";
 }
 
@@ -148,6 +184,9 @@ mod tests {
         assert!("0".parse::<Rate>().unwrap_err().contains("carries nothing"));
         assert!("fast".parse::<Rate>().is_err());
         assert!("3".parse::<Span>().is_err());
+        assert_eq!("0.5%".parse(), Ok(Loss(5_000)));
+        assert_eq!(Loss(12_500).to_string(), "1.25%");
+        assert!("1".parse::<Loss>().is_err() && "100%".parse::<Loss>().is_err());
         assert_eq!(Rate(1_500_000).to_string(), "1500k");
     }
 }

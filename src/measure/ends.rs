@@ -1,7 +1,7 @@
 //! What measuring between VMs shares: finding them, and plain UDP sockets in them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,26 @@ pub fn udp(
     variant: &Variant,
     vm: &VmPlan,
 ) -> Result<(Socket, SocketAddr), MeasureError> {
+    udp_from(place, variant, vm, vm.address.addr())
+}
+
+/// The same on the VM's IPv6 address, where it has one beside an IPv4 address.
+pub fn udp6(
+    place: &impl Place,
+    variant: &Variant,
+    vm: &VmPlan,
+) -> Result<(Socket, SocketAddr), MeasureError> {
+    udp_from(place, variant, vm, vm.address6.unwrap_or(vm.address).addr())
+}
+
+fn udp_from(
+    place: &impl Place,
+    variant: &Variant,
+    vm: &VmPlan,
+    address: IpAddr,
+) -> Result<(Socket, SocketAddr), MeasureError> {
     within(place, &variant.namespace(&vm.node), "open a UDP socket", || {
-        let local = SocketAddr::new(vm.address.addr(), 0);
+        let local = SocketAddr::new(address, 0);
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         socket.bind(&local.into())?;
         socket.set_nonblocking(true)?;

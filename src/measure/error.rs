@@ -44,6 +44,14 @@ pub enum MeasureError {
         /// The tenant.
         tenant: String,
     },
+    /// No tunnel between two VMs.
+    #[error("variant `{variant}` has no tunnel from `{vm}`, so there is no walk to follow")]
+    NoTunnel {
+        /// Variant name.
+        variant: String,
+        /// `tenant/vm`.
+        vm: String,
+    },
     /// Nothing that was sent arrived.
     #[error("of {sent} probes from `{from}` to `{to}` none was seen {place}; is the path up?")]
     Silent {

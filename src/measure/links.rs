@@ -110,6 +110,7 @@ impl Snapshot {
                     bytes: delta(|counters| counters.tx_bytes),
                     packets: delta(|counters| counters.tx_packets),
                     blocked: false,
+                    loss: None,
                 }
             })
             .collect()

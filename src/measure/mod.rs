@@ -1,14 +1,14 @@
 //! Counters, histograms, statistics, capture, isolation evidence, and the result document.
 //!
-//! `tap`, `headers` and `segment` are the tools below: frames as the kernel holds them, what they
+//! `tap` and `segment` are the tools below: frames as the kernel holds them, what they
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+pub mod bum;
 pub mod capture;
 pub mod cpu;
 mod ends;
 mod error;
 pub mod felt;
-pub mod headers;
 pub mod isolation;
 pub mod latency;
 pub mod links;
@@ -17,10 +17,15 @@ pub mod mtu;
 pub mod overhead;
 mod pcapng;
 mod place;
+pub mod probe;
 mod reach;
 pub mod result;
 pub mod segment;
+pub mod snmp;
 pub mod tap;
+pub mod told;
+pub mod transfer;
+pub mod walk;
 pub mod wire;
 
 pub use error::MeasureError;

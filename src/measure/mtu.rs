@@ -75,7 +75,8 @@ pub fn probe(
     path.search(variant.underlay_mtu).map_err(MeasureError::system("probe the MTU"))
 }
 
-fn unfragmented(socket: &Socket, target: SocketAddr) -> io::Result<()> {
+/// Lets a socket send packets of any size, none of which may be fragmented.
+pub(super) fn unfragmented(socket: &Socket, target: SocketAddr) -> io::Result<()> {
     if target.is_ipv4() {
         set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
     } else {

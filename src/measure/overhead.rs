@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Place;
 use super::ends::{across, passing, receive, udp, wait};
 use super::error::{MeasureError, within};
-use super::segment::Segmenter;
+use super::segment::{Segmenter, on_wire};
 use super::tap::{BUFFER, Tap, Watch};
 use crate::plan::Variant;
 
@@ -25,12 +25,20 @@ const UP: Duration = Duration::from_secs(3);
 const ROOM: usize = 4 << 20;
 
 /// Bytes added per packet and the packets it rests on.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overhead {
-    /// Mean bytes of the frame on the host's interface beyond the VM's own frame.
-    pub per_packet: f64,
+    /// Mean bytes of the frame on the host's interface beyond the VM's own frame; `None` where no
+    /// packet could be told from others, as under encryption.
+    pub per_packet: Option<f64>,
     /// Packets counted.
     pub packets: u64,
+    /// Datagrams that arrived at the other VM meanwhile.
+    pub delivered: u64,
+    /// Bytes of everything that crossed the host's interfaces in both directions, per byte of the
+    /// VM's frames that arrived.
+    pub underlay_per_inner: Option<f64>,
+    /// One of the packets, whole.
+    pub sample: Option<Vec<u8>>,
 }
 
 /// Sends `datagrams` equal UDP datagrams between two VMs of `tenant` on different hosts, and counts
@@ -42,7 +50,8 @@ pub struct Overhead {
 /// and tags included) the VM's frame (14 + 1000 bytes) is taken off.
 ///
 /// # Errors
-/// No such tenant, all its VMs on one host, nothing arrived, or a call failed.
+/// No such tenant, all its VMs on one host, nothing arrived, or a call failed. That nothing can be
+/// recognised on the wire is no error.
 pub fn count(
     place: &impl Place,
     variant: &Variant,
@@ -108,15 +117,20 @@ pub fn count(
             });
         }
     }
-    let mut seen = Seen { segmenter: Segmenter::default(), token, packets: 0, bytes: 0 };
+    let mut seen = Seen { token, ..Seen::default() };
     let mut buffer = vec![0; BUFFER];
+    for tap in &taps {
+        seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
+    }
+    seen.all = 0;
+    let mut delivered = 0;
     while sent < datagrams {
         let window = WINDOW.min(datagrams - sent);
         for _ in 0..window {
             send().map_err(system("send a datagram"))?;
         }
         sent += window;
-        arrivals(window, PATIENCE).map_err(system("receive a datagram"))?;
+        delivered += arrivals(window, PATIENCE).map_err(system("receive a datagram"))?;
         for tap in &taps {
             seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
         }
@@ -124,38 +138,47 @@ pub fn count(
     for tap in &taps {
         seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
     }
-    if seen.packets == 0 {
-        return Err(MeasureError::Silent {
-            sent,
-            from: variant.namespace(&from.node),
-            to: variant.namespace(&to.node),
-            place: format!("leaving `{host}`; does something encrypt or compress them?"),
-        });
-    }
     #[allow(clippy::cast_precision_loss)] // some megabytes, exact in f64
-    let per_packet = (seen.bytes as f64 - (seen.packets * frame) as f64) / seen.packets as f64;
-    Ok(Overhead { per_packet, packets: seen.packets })
+    let (bytes, all) = (seen.bytes as f64, seen.all as f64);
+    #[allow(clippy::cast_precision_loss)] // as above
+    let (own, arrived) = ((seen.packets * frame) as f64, (delivered * frame) as f64);
+    #[allow(clippy::cast_precision_loss)] // as above
+    let per_packet = (seen.packets > 0).then(|| (bytes - own) / seen.packets as f64);
+    Ok(Overhead {
+        per_packet,
+        packets: seen.packets,
+        delivered,
+        underlay_per_inner: (delivered > 0).then(|| all / arrived),
+        sample: seen.sample,
+    })
 }
 
 /// Packets seen that carry the token.
+#[derive(Default)]
 struct Seen {
     segmenter: Segmenter,
     token: [u8; 16],
     packets: u64,
     bytes: u64,
+    /// Bytes of all packets in both directions.
+    all: u64,
+    sample: Option<Vec<u8>>,
 }
 
 impl Seen {
     fn take(&mut self, tap: &Tap, buffer: &mut [u8]) -> io::Result<()> {
         while let Some(frame) = tap.next(buffer)? {
+            self.all += on_wire(&frame).bytes;
             if !frame.outgoing {
                 continue;
             }
             let (token, packets, bytes) = (&self.token, &mut self.packets, &mut self.bytes);
+            let sample = &mut self.sample;
             self.segmenter.each(&frame, |packet| {
                 if packet.windows(token.len()).any(|window| window == token) {
                     *packets += 1;
                     *bytes += packet.len() as u64;
+                    sample.get_or_insert_with(|| packet.to_vec());
                 }
             });
         }

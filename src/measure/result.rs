@@ -1,9 +1,17 @@
 //! The result document: everything a run found out, and the only thing reports are drawn from.
 
+mod behaviour;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::bum::BroadcastResult;
+use super::walk::WalkResult;
+pub use behaviour::{
+    Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
+};
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
@@ -92,10 +100,49 @@ pub struct VariantResult {
     pub reachable: BTreeMap<String, (u32, u32)>,
     /// Underlay links, with what crossed them over all rounds of this variant's flows.
     pub links: Vec<LinkResult>,
-    /// Frames the edges dropped, by reason, over the whole run.
+    /// Frames the edges dropped, by reason, over the whole run but for the search for the largest packet.
     pub drops: BTreeMap<String, u64>,
+    /// Crafted packets, in the order of the lab.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeResult>,
+    /// A bulk transfer of full-sized segments; absent where it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferResult>,
+    /// Whether payload can be read on the underlay; absent where bytes were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadResult>,
+    /// One captured packet; absent where bytes were not counted, or it cannot be told from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anatomy: Option<Anatomy>,
+    /// Outer fragments that hosts made over the rounds; absent where they are to make none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragments: Option<u64>,
     /// Entries of MAC tables at the end: switches' and edges', by node.
     pub tables: BTreeMap<String, u64>,
+    /// What hosts have to know of each other, by tenant; only where hosts have tunnels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tunnels: BTreeMap<String, TunnelResult>,
+    /// What became of broadcasts, by tenant and kind of frame (`arp`, `broadcast`, `multicast`);
+    /// only of tenants that the lab expects something of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub broadcasts: BTreeMap<String, BTreeMap<String, BroadcastResult>>,
+    /// First packets between two VMs, step by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walks: Vec<WalkResult>,
+}
+
+/// What the hosts of one tenant have to know of each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TunnelResult {
+    /// Hosts with VMs of the tenant, each with one endpoint.
+    pub hosts: u64,
+    /// Point-to-point tunnels, each between two hosts: n (n - 1) / 2, or 0 where one endpoint per host is enough.
+    pub tunnels: u64,
+    /// Entries over all hosts that name another host or a group: an end of a tunnel, or a place
+    /// that broadcasts are sent to.
+    pub entries: u64,
+    /// The most of these at one host.
+    pub entries_per_host: u64,
 }
 
 /// Sizes and overhead of one variant, in bytes.
@@ -113,6 +160,13 @@ pub struct MtuResult {
     pub overhead_counted: Option<f64>,
     /// Packets the count rests on.
     pub counted_packets: u64,
+    /// Frames dropped at the edges by the search for the largest packet; not in the variant's `drops`.
+    #[serde(default)]
+    pub dropped_by_search: u64,
+    /// What a VM that sends packets of the underlay's MTU is told to send instead, by IP version
+    /// (`ipv4`, `ipv6`); 0 where it was told nothing. Empty where VMs have a smaller MTU.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, u32>,
     /// Goodput over the rate of a shaped link, by arithmetic; absent where not felt.
     pub goodput_ceiling: Option<f64>,
     /// Goodput over the rate of a shaped link, measured (one TCP stream); absent where not felt.
@@ -234,6 +288,9 @@ pub struct LinkResult {
     pub packets: [u64; 2],
     /// Whether spanning tree blocks it.
     pub blocked: bool,
+    /// What it lost, where the lab wants loss, over all rounds of this variant's flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossResult>,
 }
 
 /// Whether something that must hold did.
@@ -247,8 +304,30 @@ pub struct Verdict {
     pub variant: String,
     /// Whether it held.
     pub held: bool,
-    /// Theory's figure beside the measured one, or why it failed.
+    /// What theory says, with its unit; absent where there is no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theory: Option<String>,
+    /// What was measured, with its unit; absent where there is no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<String>,
+    /// What else belongs to the figures, or why there are none.
     pub detail: String,
+}
+
+impl Verdict {
+    /// The figures and what belongs to them on one line: `theory 50 B, measured 50.00 B; over ..`.
+    #[must_use]
+    pub fn figures(&self) -> String {
+        let mut line = Vec::new();
+        line.extend(self.theory.as_ref().map(|theory| format!("theory {theory}")));
+        line.extend(self.measured.as_ref().map(|measured| format!("measured {measured}")));
+        let figures = line.join(", ");
+        match (figures.as_str(), self.detail.as_str()) {
+            ("", detail) => detail.to_owned(),
+            (_, "") => figures,
+            (_, detail) => format!("{figures}; {detail}"),
+        }
+    }
 }
 
 impl Spread {
@@ -271,6 +350,16 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_figures_of_a_verdict_stand_side_by_side() {
+        let mut verdict = Verdict { detail: "over 9 packets".into(), ..Verdict::default() };
+        assert_eq!(verdict.figures(), "over 9 packets");
+        (verdict.theory, verdict.measured) = (Some("50 B".into()), Some("54 B".into()));
+        assert_eq!(verdict.figures(), "theory 50 B, measured 54 B; over 9 packets");
+        verdict.detail.clear();
+        assert_eq!(verdict.figures(), "theory 50 B, measured 54 B");
+    }
 
     #[test]
     fn spread_takes_the_middle() {

@@ -5,13 +5,15 @@
 //! to count what a cable would carry and to write captures whose checksums are right. Tunnels
 //! around the segmented packet (VXLAN, Geneve, GRE, IP in IP) get their lengths and checksums per packet.
 
-use super::headers::{Layer, layers};
 use super::tap::Frame;
+use crate::wire::layers::{Layer, behind, layers};
+use crate::wire::segment::{self, Cut};
+use crate::wire::{Malformed, vlan};
 
 /// Bytes the kernel took out of the frame for a tag.
-const TAG: usize = 4;
+const TAG: usize = vlan::LEN;
 /// Where the tag belongs: after the two MAC addresses.
-const MACS: usize = 12;
+const MACS: usize = vlan::OFFSET;
 
 /// The packets and bytes (Ethernet headers and tags included, FCS not) of one frame on a cable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,184 +39,105 @@ pub fn on_wire(frame: &Frame<'_>) -> OnWire {
     }
 }
 
-/// How a super-frame is cut: bytes of header repeated in each packet, payload bytes of each, and where L4 starts.
+/// How a super-frame's packets come about: the segmented L4 header, the bytes of all headers before
+/// the payload, and payload bytes of each packet.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
+struct Super {
     header: usize,
     size: usize,
     l4: usize,
-    udp: bool,
+    tcp: bool,
 }
 
-fn cut(frame: &Frame<'_>) -> Option<Cut> {
+fn cut(frame: &Frame<'_>) -> Option<Super> {
     let size = usize::from(frame.vnet.gso_size);
     if size == 0 || !frame.vnet.needs_csum() {
         return None;
     }
-    let l4 = usize::from(frame.vnet.csum_start);
-    let (udp, header) = match frame.vnet.gso_type & 0x7F {
-        1 | 4 => (false, l4 + usize::from(frame.bytes.get(l4 + 12)? >> 4) * 4),
-        5 => (true, l4 + 8),
+    let tcp = match frame.vnet.gso_type & 0x7F {
+        1 | 4 => true,
+        5 => false,
         _ => return None,
     };
-    Some(Cut { header, size, l4, udp })
+    let l4 = usize::from(frame.vnet.csum_start);
+    Some(Super { header: behind(frame.bytes, l4, tcp)?, size, l4, tcp })
 }
 
 /// Turns frames into packets, reusing one buffer.
 #[derive(Debug, Default)]
 pub struct Segmenter {
+    /// Room for a tag, then a packet without it.
     packet: Vec<u8>,
 }
 
 impl Segmenter {
     /// Gives every packet of `frame` (held whole) to `emit`: tags in place, lengths set, checksums finished.
     pub fn each(&mut self, frame: &Frame<'_>, mut emit: impl FnMut(&[u8])) {
-        let tag = if frame.vlan.is_some() { TAG } else { 0 };
-        let Some(cut) = cut(frame).filter(|cut| frame.bytes.len() > cut.header) else {
-            self.assemble(frame, frame.bytes.len(), &[]);
-            if frame.vnet.needs_csum() {
-                let start = usize::from(frame.vnet.csum_start) + tag;
-                finish(&mut self.packet, start, usize::from(frame.vnet.csum_offset));
-            }
-            emit(&self.packet);
+        let cut = cut(frame).filter(|cut| frame.bytes.len() > cut.header);
+        let done = cut.map(|cut| self.segments(frame, &cut, &mut emit));
+        if matches!(done, Some(Ok(()))) {
             return;
-        };
-        let payload = frame.bytes.get(cut.header..).unwrap_or_default();
-        let l4 = cut.l4 + tag;
-        let count = payload.len().div_ceil(cut.size);
-        for (number, chunk) in payload.chunks(cut.size).enumerate() {
-            self.assemble(frame, cut.header, chunk);
-            let walk = layers(&self.packet, Some(l4), None);
-            if cut.udp {
-                udp_length(&mut self.packet, l4);
-            } else {
-                tcp_part(&mut self.packet, l4, number * cut.size, number == 0, number + 1 == count);
-            }
-            lengths(&mut self.packet, &walk, number);
-            checksum(&mut self.packet, &walk, l4, if cut.udp { 17 } else { 6 });
-            tunnel_checksums(&mut self.packet, &walk, l4);
-            emit(&self.packet);
         }
+        // One packet, or headers that nobody here can tell apart.
+        let packet = self.place(&[frame.bytes]);
+        if frame.vnet.needs_csum() {
+            let (start, offset) = (frame.vnet.csum_start.into(), frame.vnet.csum_offset.into());
+            // A place outside the frame is left as it is.
+            let _ = segment::finish_checksum(packet, start, offset);
+        }
+        emit(self.tagged(frame.vlan));
     }
 
-    /// Puts the first `header` bytes of the frame, its tag, and `payload` together.
-    fn assemble(&mut self, frame: &Frame<'_>, header: usize, payload: &[u8]) {
+    /// Nothing is emitted where it fails.
+    fn segments(
+        &mut self,
+        frame: &Frame<'_>,
+        cut: &Super,
+        emit: &mut impl FnMut(&[u8]),
+    ) -> Result<(), Malformed> {
+        let walk = layers(frame.bytes, Some(cut.l4), None);
+        let inner = walk.iter().rev().find_map(|layer| match *layer {
+            Layer::Ipv4(at) | Layer::Ipv6(at) => Some(at),
+            _ => None,
+        });
+        let l3 = inner.ok_or(Malformed::Length)?;
+        let cut = Cut { l3, l4: cut.l4, payload: cut.header, tcp: cut.tcp, size: cut.size };
+        let mut number = 0;
+        segment::segment(frame.bytes, &cut, |headers, start, len| {
+            let payload = frame.bytes.get(start..start + len).ok_or(Malformed::Length)?;
+            let packet = self.place(&[headers, payload]);
+            segment::around(packet, &walk, l3, number);
+            number += 1;
+            emit(self.tagged(frame.vlan));
+            Ok(())
+        })
+        .map(drop)
+    }
+
+    /// Puts the parts of a packet together, behind room for a tag.
+    fn place(&mut self, parts: &[&[u8]]) -> &mut [u8] {
         self.packet.clear();
-        let bytes = frame.bytes.get(..header).unwrap_or(frame.bytes);
-        match (frame.vlan, bytes.split_at_checked(MACS)) {
-            (Some((tpid, tci)), Some((macs, rest))) => {
-                self.packet.extend_from_slice(macs);
-                self.packet.extend_from_slice(&tpid.to_be_bytes());
-                self.packet.extend_from_slice(&tci.to_be_bytes());
-                self.packet.extend_from_slice(rest);
-            }
-            _ => self.packet.extend_from_slice(bytes),
+        self.packet.resize(TAG, 0);
+        for part in parts {
+            self.packet.extend_from_slice(part);
         }
-        self.packet.extend_from_slice(payload);
+        self.packet.get_mut(TAG..).unwrap_or_default()
     }
-}
 
-/// Sets IP and tunnel-UDP lengths, IPv4 ids and header checksums of packet `number`.
-fn lengths(packet: &mut [u8], walk: &[Layer], number: usize) {
-    let total = packet.len();
-    for layer in walk {
-        match *layer {
-            Layer::Ipv4(at) => {
-                let id = super::headers::be16(packet, at + 4).unwrap_or(0);
-                put16(packet, at + 2, low16(total - at));
-                put16(packet, at + 4, id.wrapping_add(low16(number)));
-                put16(packet, at + 10, 0);
-                let length = usize::from(packet.get(at).copied().unwrap_or(0) & 0xF) * 4;
-                let sum = packet.get(at..at + length).map_or(0, |header| fold(sum(header, 0)));
-                put16(packet, at + 10, !sum);
-            }
-            Layer::Ipv6(at) => put16(packet, at + 4, low16(total.saturating_sub(at + 40))),
-            Layer::Udp(at, _) => put16(packet, at + 4, low16(total - at)),
-            _ => {}
-        }
-    }
-}
-
-fn udp_length(packet: &mut [u8], l4: usize) {
-    let length = low16(packet.len().saturating_sub(l4));
-    put16(packet, l4 + 4, length);
-}
-
-/// Sequence number and flags of one TCP segment: FIN and PSH on the last only, CWR on the first only.
-fn tcp_part(packet: &mut [u8], l4: usize, offset: usize, first: bool, last: bool) {
-    if let Some(raw) = packet.get_mut(l4 + 4..).and_then(<[u8]>::first_chunk_mut::<4>) {
-        let advance = u32::try_from(offset).unwrap_or(0);
-        *raw = u32::from_be_bytes(*raw).wrapping_add(advance).to_be_bytes();
-    }
-    if let Some(flags) = packet.get_mut(l4 + 13) {
-        if !last {
-            *flags &= !0x09;
-        }
-        if !first {
-            *flags &= !0x80;
-        }
-    }
-}
-
-/// The whole L4 checksum at `l4`, from the addresses of the last IP header before it.
-fn checksum(packet: &mut [u8], walk: &[Layer], l4: usize, protocol: u8) {
-    let field = l4 + if protocol == 6 { 16 } else { 6 };
-    put16(packet, field, 0);
-    let Some(body) = packet.get(l4..) else { return };
-    let addresses = walk.iter().rev().find_map(|layer| match *layer {
-        Layer::Ipv4(at) if at < l4 => packet.get(at + 12..at + 20),
-        Layer::Ipv6(at) if at < l4 => packet.get(at + 8..at + 40),
-        _ => None,
-    });
-    let pseudo = sum(addresses.unwrap_or_default(), u64::from(protocol) + body.len() as u64);
-    let value = !fold(sum(body, pseudo));
-    // RFC 768: a computed zero is sent as all ones; TCP may carry either.
-    put16(packet, field, if value == 0 && protocol == 17 { 0xFFFF } else { value });
-}
-
-/// Checksums of UDP tunnels around the segment, innermost first; zero stays zero (none used).
-fn tunnel_checksums(packet: &mut [u8], walk: &[Layer], l4: usize) {
-    for layer in walk.iter().rev() {
-        if let Layer::Udp(at, _) = *layer
-            && at < l4
-            && super::headers::be16(packet, at + 6) != Some(0)
+    /// The packet with its tag put back.
+    fn tagged(&mut self, tag: Option<(u16, u16)>) -> &[u8] {
+        if let Some((tpid, tci)) = tag
+            && self.packet.len() >= TAG + MACS
         {
-            checksum(packet, walk, at, 17);
+            self.packet.copy_within(TAG..TAG + MACS, 0);
+            let [a, b] = tpid.to_be_bytes();
+            let [c, d] = tci.to_be_bytes();
+            if let Some(room) = self.packet.get_mut(MACS..MACS + TAG) {
+                room.copy_from_slice(&[a, b, c, d]);
+            }
+            return &self.packet;
         }
-    }
-}
-
-/// Finishes a begun checksum: the field holds the pseudo-header's sum.
-fn finish(packet: &mut [u8], start: usize, offset: usize) {
-    let Some(body) = packet.get(start..) else { return };
-    let value = !fold(sum(body, 0));
-    // Only UDP, whose field lies at 6, has a 0 that means "none" (RFC 768).
-    put16(packet, start + offset, if value == 0 && offset == 6 { 0xFFFF } else { value });
-}
-
-/// Adds 16-bit words in network order (RFC 1071).
-fn sum(bytes: &[u8], start: u64) -> u64 {
-    let (pairs, last) = bytes.as_chunks::<2>();
-    let total =
-        pairs.iter().fold(start, |total, pair| total + u64::from(u16::from_be_bytes(*pair)));
-    total + last.first().map_or(0, |byte| u64::from(*byte) << 8)
-}
-
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xFFFF {
-        sum = (sum & 0xFFFF) + (sum >> 16);
-    }
-    low16(usize::try_from(sum).unwrap_or(0))
-}
-
-#[allow(clippy::cast_possible_truncation)] // the low 16 bits are what is wanted
-const fn low16(value: usize) -> u16 {
-    value as u16
-}
-
-fn put16(bytes: &mut [u8], at: usize, value: u16) {
-    if let Some(raw) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<2>) {
-        *raw = value.to_be_bytes();
+        self.packet.get(TAG..).unwrap_or_default()
     }
 }
 
@@ -224,6 +147,7 @@ mod tests {
 
     use super::super::tap::Vnet;
     use super::*;
+    use crate::wire::checksum;
 
     /// A TCP super-frame of `payload` bytes, headers of 14 + 20 + 20, begun checksum.
     fn tcp(payload: usize) -> Vec<u8> {
@@ -243,8 +167,9 @@ mod tests {
     /// The sum over pseudo-header and segment is all ones when the checksum is right.
     fn valid(packet: &[u8], ip: usize) -> bool {
         let l4 = &packet[ip + 20..];
-        let pseudo = sum(&packet[ip + 12..ip + 20], 6 + l4.len() as u64);
-        fold(sum(&packet[ip..ip + 20], 0)) == 0xFFFF && fold(sum(l4, pseudo)) == 0xFFFF
+        let pseudo = checksum::sum(&packet[ip + 12..ip + 20], 6 + l4.len() as u32);
+        checksum::is_right(checksum::sum(&packet[ip..ip + 20], 0))
+            && checksum::is_right(checksum::sum(l4, pseudo))
     }
 
     #[test]
@@ -285,7 +210,7 @@ mod tests {
             assert_eq!(packet[16..18], (outer as u16).to_be_bytes());
             assert_eq!(packet[38..40], (outer as u16 - 20).to_be_bytes());
             assert_eq!(packet[40..42], [0, 0], "no outer checksum was used, none is made up");
-            assert_eq!(fold(sum(&packet[14..34], 0)), 0xFFFF);
+            assert!(checksum::is_right(checksum::sum(&packet[14..34], 0)));
         }
         assert_eq!(on_wire(&frame), OnWire { packets: 2, bytes: 1708 });
     }

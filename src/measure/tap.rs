@@ -1,6 +1,7 @@
 //! A packet socket on one interface, that sees frames as the kernel holds them: whole
 //! super-frames with their virtio-net header, VLAN tags beside the frame (packet(7)).
 
+use std::cell::Cell;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -83,6 +84,8 @@ pub enum Watch {
 #[derive(Debug)]
 pub struct Tap {
     socket: Socket,
+    /// Frames that the kernel could not describe.
+    hidden: Cell<u32>,
 }
 
 impl Tap {
@@ -104,7 +107,7 @@ impl Tap {
         receive_room(&socket, room)?;
         socket.set_nonblocking(true)?;
         socket.bind(&link_address(index)?)?;
-        Ok(Tap { socket })
+        Ok(Tap { socket, hidden: Cell::new(0) })
     }
 
     /// Sends one complete frame.
@@ -121,7 +124,7 @@ impl Tap {
     /// `None` when none waits.
     ///
     /// # Errors
-    /// The interface went down, or the kernel could not express a frame's offloads.
+    /// The interface went down.
     pub fn next<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Frame<'b>>> {
         let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         let mut control = Control([0; 256]);
@@ -150,6 +153,8 @@ impl Tap {
             let error = io::Error::last_os_error();
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
+                // A super-frame of UDP datagrams before Linux 6.2: it is gone.
+                io::ErrorKind::InvalidInput => self.hidden.set(self.hidden.get() + 1),
                 io::ErrorKind::WouldBlock => return Ok(None),
                 _ => return Err(error),
             }
@@ -170,7 +175,8 @@ impl Tap {
         }))
     }
 
-    /// Frames the kernel dropped because they were not read fast enough, since the last call.
+    /// Frames the kernel dropped because they were not read fast enough, or could not describe,
+    /// since the last call.
     ///
     /// # Errors
     /// The socket is broken.
@@ -186,7 +192,11 @@ impl Tap {
                 (&raw mut counts).cast(),
                 &raw mut length,
             );
-            if status == 0 { Ok(counts.tp_drops) } else { Err(io::Error::last_os_error()) }
+            if status == 0 {
+                Ok(counts.tp_drops.saturating_add(self.hidden.take()))
+            } else {
+                Err(io::Error::last_os_error())
+            }
         }
     }
 }

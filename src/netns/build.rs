@@ -4,23 +4,27 @@
 //! all veth pairs are born in them through one socket, and each is entered once more for the rest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
 use super::feature::{Offloads, switch_off};
 use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
+use super::loss::{self, Lost};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
-use super::sysctl::{Role, harmonise};
+use super::sysctl::{Harmony, Role, choose_paths_by};
 use super::world::World;
-use super::{address, probe, ready, vlans};
+use super::{address, mroute, probe, ready, vlans};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric};
+use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
-use crate::plan::{Node, NodeKind, Variant};
+use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
+use crate::system;
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -39,6 +43,8 @@ const FIRST_INDEX: u32 = 100;
 /// The built part of one or more variants: nodes, links and VMs, without tenants' edges.
 #[derive(Debug)]
 pub struct Underlay {
+    /// Sockets that routers forward multicast by.
+    multicast: Vec<OwnedFd>,
     namespaces: Namespaces,
     drop_method: Option<DropMethod>,
     built_in: Duration,
@@ -49,6 +55,10 @@ pub struct Underlay {
 struct Site {
     indexes: BTreeMap<String, u32>,
     router: bool,
+    /// What it chooses paths by, where it routes.
+    ecmp: Ecmp,
+    /// Groups it forwards.
+    multicast: Vec<MulticastRoute>,
     requests: Vec<Request>,
     offloads_off: Vec<(String, Offloads)>,
     drops: Vec<(u32, String)>,
@@ -93,19 +103,31 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     }
     let namespaces = Namespaces::create(world, draft.sites.keys().map(String::as_str))?;
     // Before the first interface is born, which takes its settings over.
+    let mut known: BTreeMap<bool, Harmony> = BTreeMap::new();
     for (name, site) in &draft.sites {
-        namespaces
-            .inside(name, || harmonise(if site.router { Role::Router } else { Role::End }))?;
+        namespaces.inside(name, || {
+            match known.entry(site.router) {
+                Entry::Occupied(harmony) => harmony.get().apply(),
+                Entry::Vacant(room) => {
+                    let role = if site.router { Role::Router } else { Role::End };
+                    room.insert(Harmony::learn(role)?).apply()
+                }
+            }?;
+            choose_paths_by(site.ecmp, name)
+        })?;
     }
     lay(&namespaces, &draft.cables)?;
     let mut drop_method = None;
+    let mut multicast = Vec::new();
     for (name, site) in draft.sites {
+        let groups = site.multicast.clone();
         let used = furnish(&namespaces, &name, site)?;
+        multicast.extend(namespaces.inside(&name, || mroute::forward(&name, &groups))?);
         drop_method = used.or(drop_method);
     }
     let built_in = begun.elapsed();
     tracing::debug!(namespaces = namespaces.len(), ?built_in, "built");
-    Ok(Underlay { namespaces, drop_method, built_in })
+    Ok(Underlay { multicast, namespaces, drop_method, built_in })
 }
 
 fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
@@ -195,22 +217,30 @@ impl Draft {
             NodeKind::Host => variant.encap == Encap::None && variant.fabric == Fabric::L3,
             NodeKind::Switch => false,
         };
+        if node.kind == NodeKind::Router {
+            site.ecmp = variant.ecmp;
+            site.multicast.clone_from(&node.multicast);
+        }
         if node.kind == NodeKind::Switch {
             let index = site.reserve(BRIDGE)?;
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
             let tree = variant.stp.then_some(tree);
-            site.requests.push(link::bridge(BRIDGE, index, tree, AGEING));
-            if filters && !vlans::vids(variant).is_empty() {
-                site.requests.push(link::filter_vlans(index, BRIDGE));
-            }
+            site.requests.push(if filters && !vlans::vids(variant).is_empty() {
+                link::vlan_bridge(BRIDGE, index, tree, AGEING)
+            } else {
+                link::bridge(BRIDGE, index, tree, AGEING)
+            });
             site.requests.push(link::up(index, BRIDGE));
         }
         Ok(())
     }
 
     fn links(&mut self, variant: &Variant) -> Result<()> {
+        // Linux's ports take a C-tag beyond their MTU, but no S-tag and what follows it: a
+        // provider's ports take longer frames.
+        let double_tag = if variant.encap == Encap::Qinq { variant.overhead } else { 0 };
         let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
         for cable in &variant.links {
             let mut ends = Vec::with_capacity(2);
@@ -234,14 +264,15 @@ impl Draft {
                     let bucket = Bucket::new(rate, cable.mtu);
                     site.requests.push(qdisc::tbf(index, &end.interface, rate, bucket));
                 }
-                if !variant.offloads {
+                // What is lost is a packet of a cable, not a super-frame.
+                if !variant.offloads || cable.loss.is_some() {
                     site.offloads_off.push((end.interface.clone(), Offloads::All));
                 }
                 let mac = Some(parse_mac(&end.mac)?);
                 ends.push((namespace, end.interface.clone(), index, mac));
             }
             if let Ok(ends) = ends.try_into() {
-                self.cables.push(Cable { ends, mtus: [cable.mtu; 2] });
+                self.cables.push(Cable { ends, mtus: [cable.mtu + double_tag; 2] });
             }
         }
         Ok(())
@@ -255,6 +286,10 @@ impl Draft {
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
             site.requests.push(link::up(eth0, VM_INTERFACE));
+            // The engine's packet socket would lose them.
+            if !system::describes_udp_super_frames() {
+                site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
+            }
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 site.requests.push(address::address(eth0, VM_INTERFACE, net));
             }
@@ -359,6 +394,41 @@ impl Underlay {
             .collect())
     }
 
+    /// Makes a variant's links lose packets from now on, those that are to.
+    ///
+    /// # Errors
+    /// The kernel has no BPF filters, or refused.
+    pub fn lose(&self, variant: &Variant) -> Result<()> {
+        for cable in &variant.links {
+            for end in cable.ends.iter().filter(|_| cable.loss.is_some()) {
+                let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+                let index = link::find(&mut netlink, &end.interface)?.index;
+                let share = cable.loss.unwrap_or(Loss(0));
+                netlink.all(loss::lose(index, &end.interface, share))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each link has lost since [`Underlay::lose`], from its first end to the second and back,
+    /// in the order of [`Variant::links`]; `None` for links that are to lose nothing.
+    ///
+    /// # Errors
+    /// The kernel refused to tell.
+    pub fn lost(&self, variant: &Variant) -> Result<Vec<Option<[Lost; 2]>>> {
+        let at = |end: &crate::plan::LinkEnd| {
+            let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
+            let index = link::find(&mut netlink, &end.interface)?.index;
+            loss::lost(&mut netlink, index)
+        };
+        let of = |cable: &crate::plan::Link| match cable.loss {
+            // What is lost from the first end to the second is lost at the second.
+            Some(_) => Ok(Some([at(&cable.ends[1])?, at(&cable.ends[0])?])),
+            None => Ok(None),
+        };
+        variant.links.iter().map(of).collect()
+    }
+
     /// Whether spanning tree blocks an end of a link, in the order of [`Variant::links`].
     ///
     /// # Errors
@@ -408,6 +478,7 @@ impl Underlay {
     /// # Errors
     /// As [`Namespaces::close`].
     pub fn close(self) -> Result<Duration> {
+        drop(self.multicast);
         self.namespaces.close()
     }
 }

@@ -25,6 +25,8 @@ pub enum Offloads {
     /// What a plain UDP socket as the tunnel's other end cannot take: unfinished checksums, and
     /// super-frames in a tunnel.
     Tunnel,
+    /// Super-frames of UDP datagrams.
+    Udp,
 }
 
 impl Offloads {
@@ -32,6 +34,7 @@ impl Offloads {
         let checksum = name.starts_with("tx-checksum-");
         match self {
             Offloads::All => checksum || name.starts_with("tx-") && name.ends_with("segmentation"),
+            Offloads::Udp => name == "tx-udp-segmentation",
             Offloads::Tunnel => checksum || name.starts_with("tx-udp_tnl-"),
         }
     }
@@ -131,6 +134,7 @@ mod tests {
         assert!(!Offloads::Tunnel.covers("tx-tcp-segmentation"));
         assert!(Offloads::Tunnel.covers("tx-udp_tnl-csum-segmentation"));
         assert!(Offloads::Tunnel.covers("tx-checksum-ip-generic"));
+        assert!(Offloads::Udp.covers("tx-udp-segmentation"));
         assert!(!Offloads::All.covers("rx-gro"));
     }
 }

@@ -18,6 +18,8 @@ use super::error::{Error, Result};
 use super::socket::{Feature, Netlink, Request};
 
 /// `USER_HZ`: bridge timers travel in hundredths of a second.
+/// TTL of packets to a group.
+const GROUP_TTL: u8 = 64;
 const TICKS_PER_SECOND: u32 = 100;
 
 /// Index of the loopback interface in every namespace.
@@ -95,19 +97,7 @@ fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<
 /// Senders of BPDUs and the like are not learned: MAC tables hold the hosts.
 #[must_use]
 pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds: u32) -> Request {
-    let mut bridge = LinkBridge::new(name)
-        .index(index)
-        .mcast_snooping(false)
-        .no_linklocal_learn(true)
-        .ageing_time(ageing_seconds.saturating_mul(TICKS_PER_SECOND));
-    if let Some(tree) = tree {
-        bridge = bridge
-            .forward_delay(tree.forward_delay.saturating_mul(TICKS_PER_SECOND))
-            .hello_time(tree.hello.saturating_mul(TICKS_PER_SECOND))
-            .max_age(tree.max_age.saturating_mul(TICKS_PER_SECOND))
-            .priority(tree.priority)
-            .stp_state(BridgeStpState::KernelStp);
-    }
+    let bridge = born_bridge(name, index, tree, ageing_seconds);
     let needs = Feature {
         name: "bridges (CONFIG_BRIDGE)",
         remedy: "Load them with `sudo modprobe bridge`.",
@@ -115,16 +105,43 @@ pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds
     new_link(format!("make bridge {name}"), bridge.build(), Some(needs))
 }
 
-/// Makes a bridge tell VLANs apart: a MAC table for each (independent learning), and only the VLANs
-/// of a port pass it. Untagged frames are in VLAN 1.
+/// A bridge with spanning tree that tells VLANs apart: a MAC table for each (independent learning),
+/// and only the VLANs of a port pass it. Untagged frames are in VLAN 1.
 #[must_use]
-pub fn filter_vlans(index: u32, name: &str) -> Request {
-    let bridge = LinkBridge::new(name).index(index).vlan_filtering(true).build();
-    Request {
-        what: format!("turn on VLAN filtering on {name}"),
-        message: RouteNetlinkMessage::NewLink(bridge),
-        flags: 0,
-        needs: None,
+pub fn vlan_bridge(
+    name: &str,
+    index: u32,
+    tree: Option<SpanningTree>,
+    ageing_seconds: u32,
+) -> Request {
+    // From birth: Linux 6.1 answers EBUSY where it is turned on later.
+    let bridge = born_bridge(name, index, tree, ageing_seconds).vlan_filtering(true);
+    let needs = Feature {
+        name: "bridges with VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)",
+        remedy: "No module brings it: it is built into the bridge module or not.",
+    };
+    new_link(format!("make bridge {name} with VLAN filtering"), bridge.build(), Some(needs))
+}
+
+fn born_bridge(
+    name: &str,
+    index: u32,
+    tree: Option<SpanningTree>,
+    ageing_seconds: u32,
+) -> LinkMessageBuilder<LinkBridge> {
+    let bridge = LinkBridge::new(name)
+        .index(index)
+        .mcast_snooping(false)
+        .no_linklocal_learn(true)
+        .ageing_time(ageing_seconds.saturating_mul(TICKS_PER_SECOND));
+    match tree {
+        Some(tree) => bridge
+            .forward_delay(tree.forward_delay.saturating_mul(TICKS_PER_SECOND))
+            .hello_time(tree.hello.saturating_mul(TICKS_PER_SECOND))
+            .max_age(tree.max_age.saturating_mul(TICKS_PER_SECOND))
+            .priority(tree.priority)
+            .stp_state(BridgeStpState::KernelStp),
+        None => bridge,
     }
 }
 
@@ -157,6 +174,8 @@ pub fn vxlan_in_group(
     mtu: u32,
 ) -> Request {
     let device = vxlan_device(name, vni, local, port, mtu).learning(true).dev(below);
+    // Linux sends to groups with a TTL of 1 otherwise, which no router forwards.
+    let device = device.append_info_data(InfoVxlan::Ttl(GROUP_TTL));
     let device = match group {
         IpAddr::V4(group) => device.group(group),
         IpAddr::V6(group) => device.group6(group),

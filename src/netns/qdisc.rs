@@ -18,7 +18,7 @@ const TCA_BPF_OPS_LEN: u16 = 4;
 const TCA_BPF_OPS: u16 = 5;
 const TCA_BPF_FLAGS: u16 = 8;
 const TCA_BPF_FLAG_ACT_DIRECT: u32 = 1;
-const TC_ACT_SHOT: u32 = 2;
+pub(super) const TC_ACT_SHOT: u32 = 2;
 /// `BPF_RET | BPF_K` of classic BPF.
 const BPF_RET_K: u16 = 6;
 const ETH_P_ALL: u16 = 3;
@@ -126,26 +126,37 @@ pub fn clsact(index: u32, name: &str) -> Request {
 /// A classic BPF program of one instruction, `ret TC_ACT_SHOT`, on ingress.
 #[must_use]
 pub fn drop_filter(index: u32, name: &str) -> Request {
+    let what = format!("add a drop filter to {name}");
+    bpf_filter(what, index, &[(BPF_RET_K, 0, 0, TC_ACT_SHOT)])
+}
+
+/// A classic BPF program on ingress whose return value is what becomes of the packet. An instruction
+/// is its code, jump if true, jump if false, value (`struct sock_filter`).
+#[must_use]
+pub(super) fn bpf_filter(what: String, index: u32, program: &[(u16, u8, u8, u32)]) -> Request {
     let mut message = TcMessage::with_index(index.cast_signed());
     message.header.parent = TcHandle { major: u16::MAX, minor: TcHandle::MIN_INGRESS };
     // Priority in the upper half, protocol in network order in the lower.
     message.header.info = 1 << 16 | u32::from(ETH_P_ALL.to_be());
     message.attributes.push(TcAttribute::Kind("bpf".to_owned()));
     let mut request = Request {
-        what: format!("add a drop filter to {name}"),
+        what,
         message: RouteNetlinkMessage::NewTrafficFilter(message),
         flags: NLM_F_CREATE | NLM_F_EXCL,
         needs: Some(CLS_BPF),
     };
-    // struct sock_filter: code, jump if true, jump if false, value.
-    let mut instruction = [0; 8];
-    instruction[..2].copy_from_slice(&BPF_RET_K.to_ne_bytes());
-    instruction[4..].copy_from_slice(&TC_ACT_SHOT.to_ne_bytes());
+    let mut instructions = Vec::with_capacity(8 * program.len());
+    for (code, jump_true, jump_false, value) in program {
+        instructions.extend(code.to_ne_bytes());
+        instructions.extend([*jump_true, *jump_false]);
+        instructions.extend(value.to_ne_bytes());
+    }
+    let length = u16::try_from(program.len()).unwrap_or(u16::MAX);
     options(
         &mut request,
         vec![
-            other(TCA_BPF_OPS_LEN, &1u16.to_ne_bytes()),
-            other(TCA_BPF_OPS, &instruction),
+            other(TCA_BPF_OPS_LEN, &length.to_ne_bytes()),
+            other(TCA_BPF_OPS, &instructions),
             other(TCA_BPF_FLAGS, &TCA_BPF_FLAG_ACT_DIRECT.to_ne_bytes()),
         ],
     );

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 
 use super::error::{Error, Result};
+use crate::lab::Ecmp;
 
 /// Sets one, e.g. `net/ipv4/ip_forward`.
 ///
@@ -21,17 +22,6 @@ pub fn set(key: &str, value: &str) -> Result<()> {
     })
 }
 
-/// Sets one that not every kernel has (IPv6, bridge filtering).
-///
-/// # Errors
-/// It exists and may not be written.
-pub fn set_if_there(key: &str, value: &str) -> Result<()> {
-    match set(key, value) {
-        Err(Error::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
 /// What a namespace does with packets that are not for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -41,34 +31,104 @@ pub enum Role {
     Router,
 }
 
-/// Makes the calling thread's namespace behave the same on every machine: new namespaces inherit
-/// settings from the machine's first one.
+/// Which parts of a packet choose among equal-cost paths (`fib_multipath_hash_fields`,
+/// networking/ip-sysctl): outer and inner addresses, protocols and ports.
+const INNER_FIELDS: &str = "3575";
+
+/// What the calling thread's namespace chooses among equal-cost paths by.
 ///
 /// # Errors
-/// A setting may not be written.
-pub fn harmonise(role: Role) -> Result<()> {
-    let forward = match role {
-        Role::End => "0",
-        Role::Router => "1",
+/// [`Error::Unsupported`] where the kernel cannot look into tunnels (before Linux 5.12).
+pub fn choose_paths_by(ecmp: Ecmp, namespace: &str) -> Result<()> {
+    let policy = match ecmp {
+        Ecmp::Addresses => "0",
+        Ecmp::Ports => return Ok(()),
+        Ecmp::Inner => "3",
     };
-    // First, because it resets others.
-    set("net/ipv4/ip_forward", forward)?;
-    set_if_there("net/ipv6/conf/all/forwarding", forward)?;
-    // No addresses made up by the kernel, so no multicast to announce them. Mode 1 is `none`.
-    set_if_there("net/ipv6/conf/default/addr_gen_mode", "1")?;
-    for scope in ["all", "default"] {
-        // The stricter of both scopes counts; asymmetric paths are ordinary with ECMP.
-        set(&format!("net/ipv4/conf/{scope}/rp_filter"), "0")?;
-        set(&format!("net/ipv4/conf/{scope}/send_redirects"), "0")?;
-    }
-    // ARP asks with the address of the link asked on, though the packet may come from a VTEP on
-    // the loopback.
-    set("net/ipv4/conf/all/arp_announce", "2")?;
-    // L4 hash, so that flows between two VTEPs spread over the paths.
-    set_if_there("net/ipv4/fib_multipath_hash_policy", "1")?;
-    set_if_there("net/ipv6/fib_multipath_hash_policy", "1")?;
-    for table in ["iptables", "ip6tables", "arptables"] {
-        set_if_there(&format!("net/bridge/bridge-nf-call-{table}"), "0")?;
+    for version in ["ipv4", "ipv6"] {
+        let key = |name: &str| format!("net/{version}/fib_multipath_hash_{name}");
+        if ecmp == Ecmp::Inner && version == "ipv4" {
+            set(&key("fields"), INNER_FIELDS).map_err(|_| Error::Unsupported {
+                operation: "choose paths by what is inside tunnels".to_owned(),
+                namespace: namespace.to_owned(),
+                feature: "hashing of inner headers (fib_multipath_hash_fields, Linux 5.12)",
+                remedy: "Take `ecmp: ports`.",
+            })?;
+        } else if ecmp == Ecmp::Inner {
+            set_if_there(&key("fields"), INNER_FIELDS)?;
+        }
+        set_if_there(&key("policy"), policy)?;
     }
     Ok(())
+}
+
+fn set_if_there(key: &str, value: &str) -> Result<()> {
+    if fs::exists(format!("/proc/sys/{key}")).unwrap_or(false) { set(key, value) } else { Ok(()) }
+}
+
+/// What makes namespaces behave the same on every machine, as far as new ones do not do so by
+/// themselves: they take settings over from the machine's first namespace, all of them the same.
+#[derive(Debug)]
+pub struct Harmony {
+    settings: Vec<(String, &'static str)>,
+}
+
+impl Harmony {
+    /// Finds out in the calling thread's namespace, which must be a new one, what has to be set.
+    /// Looking up a setting is what takes the time when many namespaces are made, so those that are
+    /// right already are looked up in this one only.
+    ///
+    /// # Errors
+    /// This kernel lacks a setting that every kernel has.
+    pub fn learn(role: Role) -> Result<Self> {
+        let mut settings = Vec::new();
+        for (key, value, everywhere) in wanted(role) {
+            match fs::read_to_string(format!("/proc/sys/{key}")) {
+                Ok(found) if found.trim_end() == value => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !everywhere => {}
+                Ok(_) => settings.push((key, value)),
+                Err(error) => return Err(Error::system(format!("read {key}"), error)),
+            }
+        }
+        Ok(Harmony { settings })
+    }
+
+    /// Sets it in the calling thread's namespace, which must be a new one too.
+    ///
+    /// # Errors
+    /// A setting may not be written.
+    pub fn apply(&self) -> Result<()> {
+        self.settings.iter().try_for_each(|(key, value)| set(key, value))
+    }
+}
+
+/// Settings in the order in which they are to be made, and whether every kernel has them.
+fn wanted(role: Role) -> Vec<(String, &'static str, bool)> {
+    let router = role == Role::Router;
+    let forward = if router { "1" } else { "0" };
+    let mut all: Vec<(String, &'static str, bool)> = vec![
+        // First, because it resets others.
+        ("net/ipv4/ip_forward".into(), forward, true),
+        ("net/ipv6/conf/all/forwarding".into(), forward, false),
+        // No addresses made up by the kernel, so no multicast to announce them. Mode 1 is `none`.
+        ("net/ipv6/conf/default/addr_gen_mode".into(), "1", false),
+        // ARP asks with the address of the link asked on, though the packet may come from a VTEP on
+        // the loopback.
+        ("net/ipv4/conf/all/arp_announce".into(), "2", true),
+        // L4 hash, so that flows between two VTEPs spread over the paths.
+        ("net/ipv4/fib_multipath_hash_policy".into(), "1", false),
+        ("net/ipv6/fib_multipath_hash_policy".into(), "1", false),
+    ];
+    for scope in ["all", "default"] {
+        // The stricter of both scopes counts; asymmetric paths are ordinary with ECMP.
+        all.push((format!("net/ipv4/conf/{scope}/rp_filter"), "0", true));
+        // Only who forwards sends redirects.
+        if router {
+            all.push((format!("net/ipv4/conf/{scope}/send_redirects"), "0", true));
+        }
+    }
+    for table in ["iptables", "ip6tables", "arptables"] {
+        all.push((format!("net/bridge/bridge-nf-call-{table}"), "0", false));
+    }
+    all
 }

@@ -45,10 +45,17 @@ impl Ranges {
     /// [`PlanError::NoRange`] where the tenants use all there are.
     pub(super) fn new(lab: &Lab, graph: &Graph) -> Result<Ranges, PlanError> {
         let mut taken: Vec<Ipv4Net> = lab.tenants.iter().map(|t| t.subnet.trunc()).collect();
+        let written = lab.carrier.vtep.values().filter_map(|address| match address {
+            IpAddr::V4(address) => Some(Ipv4Net::from(*address)),
+            IpAddr::V6(_) => None,
+        });
+        taken.extend(written);
         let hosts = graph.hosts().count();
-        let links = free(prefix((4 * graph.cables.len()).max(hosts + 2)), &taken)?;
+        let addresses = lab.compare.nve_addresses.iter().chain(&lab.carrier.engine.nve_addresses);
+        let each = addresses.max().map_or(1, |&most| most as usize);
+        let links = free(prefix((4 * graph.cables.len()).max(hosts * each + 2)), &taken)?;
         taken.push(links);
-        let loopbacks = free(prefix(hosts + 2), &taken)?;
+        let loopbacks = free(prefix(hosts * each + 2), &taken)?;
         Ok(Ranges { version: IpVersion::Ipv4, links, loopbacks })
     }
 
@@ -93,9 +100,11 @@ impl Ranges {
         }
     }
 
-    /// The addresses of that host's interface.
-    pub(super) fn bridged_nets(&self, host: usize) -> Vec<IpNet> {
-        let mut nets = net(self.bridged(host), [self.links.prefix_len(), 64]);
+    /// The addresses of that host's interface, of `hosts` with `each` addresses.
+    pub(super) fn bridged_nets(&self, host: usize, hosts: usize, each: usize) -> Vec<IpNet> {
+        let lengths = [self.links.prefix_len(), 64];
+        let mut nets: Vec<IpNet> =
+            (0..each).flat_map(|n| net(self.bridged(n * hosts + host), lengths)).collect();
         if self.version == IpVersion::Ipv6 {
             nets.extend(net(nth6(LINK_LOCAL, host + 1).into(), [32, 64]));
         }

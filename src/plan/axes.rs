@@ -3,7 +3,10 @@
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Fabric, Flow, IpVersion, Lab, Topology, has_ids};
+use crate::lab::{
+    Carrier, Datapath, EngineSettings, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids,
+    in_groups, in_udp,
+};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -18,6 +21,10 @@ pub(super) struct Choice {
     pub fabric: Fabric,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
+    /// Loss of links that have none of their own.
+    pub loss: Option<Loss>,
+    /// The lab's carrier with what this variant has of what is compared.
+    pub carrier: Carrier,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
     pub underlay: IpVersion,
     /// Name of the plain variant it is compared with.
@@ -34,58 +41,138 @@ pub(super) struct Choice {
 /// forwarding, so that `none` ignores `datapath`).
 ///
 /// # Errors
-/// An encapsulation that labs cannot carry or not on this fabric, or tenants that a plain path
-/// would mix up.
+/// An encapsulation that cannot be carried on this fabric, or tenants that a plain path would mix
+/// up.
 pub(super) fn cross(
     lab: &Lab,
     topology: &Topology,
     placed: &[Vec<Placed>],
 ) -> Result<Vec<Choice>, PlanError> {
-    let carrier = &lab.carrier;
-    let encaps = axis(&lab.compare.encap, carrier.encap);
-    let datapaths = axis(&lab.compare.datapath, carrier.datapath);
+    let encaps = axis(&lab.compare.encap, lab.carrier.encap);
+    let datapaths = axis(&lab.compare.datapath, lab.carrier.datapath);
     let mtus = axis(&lab.compare.mtu, topology.mtu);
+    let losses: Vec<Option<Loss>> = if lab.compare.loss.is_empty() {
+        vec![topology.loss]
+    } else {
+        lab.compare.loss.iter().copied().map(Some).collect()
+    };
     let name_mtu = mtus.iter().any(|&mtu| mtu != mtus[0]);
+    let name_loss = losses.len() > 1;
 
     let mut choices: Vec<Choice> = Vec::new();
-    for &mtu in &mtus {
+    for (&mtu, &loss) in mtus.iter().flat_map(|mtu| losses.iter().map(move |loss| (mtu, loss))) {
+        let link = Link { mtu, name_mtu, loss, name_loss };
         for &encap in &encaps {
             for &datapath in &datapaths {
-                let fabric = fabric(carrier.fabric, encap)?;
-                let datapath = resolve(datapath, encap);
-                let plain = encap == Encap::None;
-                let stem =
-                    if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) };
-                let name = with_mtu(&stem, mtu, name_mtu);
-                let overhead = mtu::overhead(encap, carrier)?;
-                if choices.iter().any(|c| c.name == name) {
-                    continue;
+                for way in ways(lab, encap) {
+                    let choice = choice(lab, &link, encap, datapath, way)?;
+                    if choices.iter().any(|c| c.name == choice.name) {
+                        continue;
+                    }
+                    if encap == Encap::None {
+                        check_overlap(lab, placed)?;
+                    }
+                    choices.push(choice);
                 }
-                if plain {
-                    check_overlap(lab, placed)?;
-                }
-                if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
-                    return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
-                }
-                let tunnel = !plain && !encap.is_tag();
-                let underlay = if tunnel { carrier.underlay } else { IpVersion::Ipv4 };
-                let tenants = (0..lab.tenants.len()).collect();
-                let baseline = (!plain).then(|| with_mtu(plain_name(fabric), mtu, name_mtu));
-                choices.push(Choice {
-                    name,
-                    encap,
-                    datapath,
-                    fabric,
-                    mtu,
-                    underlay,
-                    baseline,
-                    overhead,
-                    tenants,
-                });
             }
         }
     }
     Ok(with_baselines(lab, choices))
+}
+
+/// What the links of a variant are that have no properties of their own, and what of that is
+/// compared.
+struct Link {
+    mtu: u32,
+    name_mtu: bool,
+    loss: Option<Loss>,
+    name_loss: bool,
+}
+
+/// What is compared within one encapsulation and datapath, and how its variants are called.
+struct Way {
+    carrier: Carrier,
+    name: String,
+}
+
+/// All combinations that make a difference to an encapsulation.
+fn ways(lab: &Lab, encap: Encap) -> Vec<Way> {
+    let compare = &lab.compare;
+    let tunnel = encap != Encap::None && !encap.is_tag();
+    let carriers = lab.carriers().into_iter();
+    let mut ways: Vec<Way> =
+        carriers.map(|carrier| Way { name: settings(lab, encap, &carrier), carrier }).collect();
+    let learnings = if in_groups(encap) { &compare.learning[..] } else { &[] };
+    ways = crossed(ways, learnings, |carrier, &learning| {
+        (Carrier { learning, ..carrier }, learning.name().to_owned())
+    });
+    let addresses = if encap == Encap::Nvgre { &compare.nve_addresses[..] } else { &[] };
+    ways = crossed(ways, addresses, |carrier, &count| {
+        let engine = EngineSettings { nve_addresses: Some(count), ..carrier.engine };
+        (Carrier { engine, ..carrier }, format!("nve{count}"))
+    });
+    let ports = if in_udp(encap) { &compare.source_ports[..] } else { &[] };
+    ways = crossed(ways, ports, |carrier, &count| {
+        let engine = EngineSettings { source_ports: Some(count), ..carrier.engine };
+        (Carrier { engine, ..carrier }, format!("sport{count}"))
+    });
+    let ecmps = if tunnel { &compare.ecmp[..] } else { &[] };
+    crossed(ways, ecmps, |carrier, &ecmp| (Carrier { ecmp, ..carrier }, ecmp.name().to_owned()))
+}
+
+/// Each way with each value, which `with` sets and names; the ways as they are where nothing is
+/// compared.
+fn crossed<T>(
+    ways: Vec<Way>,
+    values: &[T],
+    with: impl Fn(Carrier, &T) -> (Carrier, String),
+) -> Vec<Way> {
+    if values.is_empty() {
+        return ways;
+    }
+    let mut all = Vec::with_capacity(ways.len() * values.len());
+    for way in ways {
+        for value in values {
+            let (carrier, part) = with(way.carrier.clone(), value);
+            all.push(Way { carrier, name: format!("{}-{part}", way.name) });
+        }
+    }
+    all
+}
+
+/// One variant.
+fn choice(
+    lab: &Lab,
+    link: &Link,
+    encap: Encap,
+    datapath: Datapath,
+    Way { carrier, name: way }: Way,
+) -> Result<Choice, PlanError> {
+    let fabric = fabric(carrier.fabric, encap)?;
+    let datapath = resolve(datapath, encap);
+    let plain = encap == Encap::None;
+    let stem = if plain {
+        plain_name(fabric).to_owned()
+    } else {
+        format!("{}{way}", stem(lab, encap, datapath))
+    };
+    if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
+        return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
+    }
+    let tunnel = !plain && !encap.is_tag();
+    Ok(Choice {
+        name: with_link(&stem, link),
+        encap,
+        datapath,
+        fabric,
+        mtu: link.mtu,
+        loss: link.loss,
+        underlay: if tunnel { carrier.underlay } else { IpVersion::Ipv4 },
+        baseline: (!plain).then(|| with_link(plain_name(fabric), link)),
+        overhead: mtu::overhead(encap, &carrier),
+        carrier,
+        tenants: (0..lab.tenants.len()).collect(),
+    })
 }
 
 /// Puts the missing baselines in front of what is compared with them; where the lab wants none,
@@ -106,6 +193,8 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     datapath: Datapath::Kernel,
                     fabric: choice.fabric,
                     mtu: choice.mtu,
+                    loss: choice.loss,
+                    carrier: choice.carrier.clone(),
                     underlay: IpVersion::Ipv4,
                     baseline: None,
                     overhead: 0,
@@ -168,8 +257,25 @@ fn stem(lab: &Lab, encap: Encap, datapath: Datapath) -> String {
     format!("{encap}{kernel}{mixed}")
 }
 
-fn with_mtu(stem: &str, mtu: u32, named: bool) -> String {
-    if named { format!("{stem}-mtu{mtu}") } else { stem.to_owned() }
+/// What tells engine settings and MTU modes apart, where they are compared: `-icmp`, `-csum-seq`.
+fn settings(lab: &Lab, encap: Encap, carrier: &Carrier) -> String {
+    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name().to_owned());
+    let settings = (lab.compare.engine.len() > 1).then(|| carrier.engine.label(encap));
+    let parts = mode.into_iter().chain(settings).filter(|part| !part.is_empty());
+    parts.map(|part| format!("-{part}")).collect()
+}
+
+/// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
+fn with_link(stem: &str, link: &Link) -> String {
+    let mut name = stem.to_owned();
+    if link.name_mtu {
+        name += &format!("-mtu{}", link.mtu);
+    }
+    if let Some(loss) = link.loss.filter(|_| link.name_loss) {
+        // A point parts a variant's name from a node's.
+        name += &format!("-loss{}", loss.to_string().trim_end_matches('%').replace('.', "p"));
+    }
+    name
 }
 
 fn check_overlap(lab: &Lab, placed: &[Vec<Placed>]) -> Result<(), PlanError> {

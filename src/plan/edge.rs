@@ -8,7 +8,7 @@ use super::graph::Graph;
 use super::place::Placed;
 use super::{Edge, EdgeNetwork};
 use crate::ids::Encap;
-use crate::lab::{IpVersion, Lab, Learning};
+use crate::lab::{IpVersion, Lab, Learning, in_groups};
 
 /// Where a tenant is: its VMs at each host, by host number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,18 +51,19 @@ impl Presence {
 
 /// The edges of all hosts with VMs of the carried tenants, in host order.
 ///
-/// `vteps[host]` is where tunnels to a host end, by host number; `ids` are the tenants'.
+/// `vteps[host]` is where tunnels to a host end, the first address first, by host number; `ids`
+/// are the tenants'.
 pub(super) fn edges(
     lab: &Lab,
     choice: &Choice,
     graph: &Graph,
     placed: &[Vec<Placed>],
     ids: &[u64],
-    vteps: &[IpAddr],
+    vteps: &[Vec<IpAddr>],
 ) -> Vec<Edge> {
     let tunnel = !choice.encap.is_tag() && choice.encap != Encap::None;
-    let fill = tunnel && lab.carrier.learning == Learning::Static;
-    let multicast = tunnel && lab.carrier.learning == Learning::Multicast;
+    let fill = tunnel && choice.carrier.learning == Learning::Static;
+    let multicast = in_groups(choice.encap) && choice.carrier.learning == Learning::Multicast;
     let numbers = graph.host_numbers();
     // Where each carried tenant is.
     let present: Vec<(usize, Presence)> = choice
@@ -73,14 +74,17 @@ pub(super) fn edges(
 
     let network = |host: usize, tenant: usize, present: &Presence| {
         let vms = &placed[tenant];
-        let peers = present.peers(numbers[host]).map(|number| vteps[number]);
+        let peers = present.peers(numbers[host]).map(|number| vteps[number][0]);
         let remote = vms.iter().filter(|vm| vm.host != host);
-        let fdb = remote.map(|vm| (vm.mac.clone(), vteps[numbers[vm.host]]));
+        let fdb = remote.map(|vm| (vm.mac.clone(), vteps[numbers[vm.host]][0]));
         EdgeNetwork {
             tenant: lab.tenants[tenant].name.clone(),
             id: *lab.tenants[tenant].id_on.get(&graph.nodes[host].name).unwrap_or(&ids[tenant]),
             ports: vms.iter().filter(|vm| vm.host == host).map(|vm| vm.port.clone()).collect(),
-            group: multicast.then(|| group(choice.underlay, ids[tenant])),
+            group: multicast.then(|| {
+                let written = lab.tenants[tenant].group;
+                written.unwrap_or_else(|| group(choice.underlay, ids[tenant]))
+            }),
             peers: if tunnel { peers.collect() } else { Vec::new() },
             fdb: if fill { fdb.collect() } else { Vec::new() },
         }
@@ -102,7 +106,12 @@ pub(super) fn edges(
                 host: name.clone(),
                 datapath,
                 nic: "eth0".to_owned(),
-                vtep: tunnel.then(|| vteps[numbers[host]]),
+                vtep: tunnel.then(|| vteps[numbers[host]][0]),
+                more_addresses: if tunnel {
+                    vteps[numbers[host]][1..].to_vec()
+                } else {
+                    Vec::new()
+                },
                 networks,
             })
         })

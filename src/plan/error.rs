@@ -74,12 +74,6 @@ pub enum PlanError {
         /// The encapsulation.
         encap: Encap,
     },
-    /// No arithmetic and no edge for it.
-    #[error("`{encap}` cannot be used in labs by this version; use e.g. `vxlan`")]
-    NotCarried {
-        /// The encapsulation.
-        encap: Encap,
-    },
     /// Several tenants on a plain path whose addresses are the same.
     #[error(
         "`encap: none` cannot carry {first} and {second} together: both use {what}, and nothing would keep them apart; use `vlan` or `vxlan`, or give the tenants different subnets"
@@ -191,6 +185,34 @@ pub enum PlanError {
     NoRange {
         /// Prefix length wanted.
         prefix: u8,
+    },
+    /// More links in distribution trees than a router of Linux forwards multicast between.
+    #[error(
+        "router `{router}` would forward multicast between {ports} links, and Linux does between {max}; use `learning: flood`, or fewer hosts under it"
+    )]
+    MulticastPorts {
+        /// The router.
+        router: String,
+        /// Links in trees.
+        ports: usize,
+        /// Most there can be.
+        max: usize,
+    },
+    /// An expectation of a variant that is not there.
+    #[error("an expectation is about the variant `{name}`; the lab has {known}")]
+    NoVariant {
+        /// The name as written.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// An expectation of a link that is not there.
+    #[error("an expectation is about the link `{name}`; the topology has {known}")]
+    NoLinkCalled {
+        /// The name as written.
+        name: String,
+        /// Those there are.
+        known: String,
     },
     /// An underlay MTU out of range or with no room for an inner packet.
     #[error(

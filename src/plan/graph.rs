@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::PlanError;
 use super::name::Names;
-use crate::lab::{Switchable, Topology};
+use crate::lab::{Loss, Switchable, Topology};
 
 /// Most nodes of a topology.
 const MAX_NODES: u64 = 1 << 15;
@@ -46,6 +46,8 @@ pub(super) struct Cable {
     pub mtu: Option<u32>,
     /// Bits per second each way.
     pub rate: Option<u64>,
+    /// Share of packets lost, where the cable has its own.
+    pub loss: Option<Loss>,
 }
 
 impl Cable {
@@ -109,6 +111,7 @@ impl Graph {
                 interfaces,
                 mtu: link.mtu(),
                 rate: link.rate().or(default_rate).map(|r| r.0),
+                loss: link.loss(),
             });
         }
         if graph.hosts().next().is_none() {

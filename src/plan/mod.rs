@@ -18,6 +18,7 @@ mod graph;
 mod id;
 mod model;
 mod mtu;
+mod multicast;
 mod name;
 mod place;
 mod predict;
@@ -37,7 +38,7 @@ pub use stp::{PortRole, SpanningTree};
 
 use crate::ids::Encap;
 use crate::lab::topology::Generator;
-use crate::lab::{Carrier, Compare, Fabric, Lab, Measure, Topology, TopologyRef};
+use crate::lab::{Carrier, Compare, Expected, Fabric, Lab, Measure, Topology, TopologyRef};
 use address::Ranges;
 use graph::Graph;
 
@@ -60,6 +61,7 @@ fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
         compare: Compare::default(),
         tenants: Vec::new(),
         traffic: Vec::new(),
+        probes: Vec::new(),
         measure: Measure::default(),
         expect: Vec::new(),
         capture: None,
@@ -81,15 +83,40 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
     let variants = axes::cross(lab, topology, &placed)?
         .iter()
         .map(|choice| variant::build(lab, choice, &graph, &ranges, &placed))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    check_expectations(lab, &variants)?;
     Ok(Plan {
         title: lab.title.clone(),
         about: lab.about.clone(),
         seed: lab.seed,
         variants,
         flows: flow::flows(lab)?,
+        probes: lab.probes.clone(),
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),
         capture: lab.capture,
     })
+}
+
+/// Expectations name variants and links that only the plan knows.
+fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
+    let listed = |names: Vec<&str>| names.join(", ");
+    for expectation in &lab.expect {
+        if let Some(name) = &expectation.variant
+            && !variants.iter().any(|v| v.name == *name)
+        {
+            let known = listed(variants.iter().map(|v| v.name.as_str()).collect());
+            return Err(PlanError::NoVariant { name: name.clone(), known });
+        }
+        let (Expected::Spread { links, .. }, Some(first)) = (&expectation.what, variants.first())
+        else {
+            continue;
+        };
+        if let Some(name) = links.iter().find(|name| !first.links.iter().any(|l| l.name == **name))
+        {
+            let known = listed(first.links.iter().map(|l| l.name.as_str()).collect());
+            return Err(PlanError::NoLinkCalled { name: name.clone(), known });
+        }
+    }
+    Ok(())
 }

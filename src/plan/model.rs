@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Encap;
 use crate::lab::{
-    Capture, Datapath, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning, Measure,
-    MtuMode,
+    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning, Loss,
+    Measure, MtuMode, Probe,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -28,6 +28,9 @@ pub struct Plan {
     pub variants: Vec<Variant>,
     /// Flows, each run in every variant that carries its tenant.
     pub flows: Vec<PlannedFlow>,
+    /// Crafted packets.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
     /// What else is measured.
     pub measure: Measure,
     /// What must hold.
@@ -65,6 +68,9 @@ pub struct Variant {
     /// What the engines are told.
     #[serde(default)]
     pub engine: EngineSettings,
+    /// What routers choose among equal-cost paths by.
+    #[serde(default)]
+    pub ecmp: Ecmp,
     /// Point-to-point tunnels that have to be configured: one for each pair of hosts of each
     /// tenant where the encapsulation has such tunnels, 0 where one endpoint per host is enough.
     #[serde(default)]
@@ -116,6 +122,22 @@ pub struct Node {
     pub routes: Vec<Route>,
     /// Addresses on the loopback, e.g. the VTEP's where a host has several links.
     pub loopback: Vec<IpNet>,
+    /// Where a router sends what is for a group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub multicast: Vec<MulticastRoute>,
+}
+
+/// A router's part of the way from one source to all members of a group (`(S, G)` of RFC 7761).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MulticastRoute {
+    /// The source's address.
+    pub source: IpAddr,
+    /// The group.
+    pub group: IpAddr,
+    /// The interface that it comes in by; what comes in by another is dropped.
+    pub from: String,
+    /// The interfaces that it leaves by.
+    pub to: Vec<String>,
 }
 
 /// One route; several next hops make it ECMP.
@@ -153,6 +175,9 @@ pub struct Link {
     pub mtu: u32,
     /// Bits per second each way; `None` is unlimited.
     pub rate: Option<u64>,
+    /// Share of packets lost at random in each direction; `None` is none.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }
 
 /// One tenant in one variant.
@@ -201,6 +226,9 @@ pub struct Edge {
     pub nic: String,
     /// Address that tunnels start from; `None` for tags and the plain path.
     pub vtep: Option<IpAddr>,
+    /// Further addresses of the same endpoint (RFC 7637 section 4.3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_addresses: Vec<IpAddr>,
     /// Tenants present here.
     pub networks: Vec<EdgeNetwork>,
 }

@@ -11,10 +11,10 @@ use super::graph::Graph;
 use super::place::Placed;
 use super::{
     Link, LinkEnd, Node, NodeKind, PlanError, Route, TenantPlan, Variant, VmPlan, edge, id, mtu,
-    route,
+    multicast, route,
 };
 use crate::ids::Encap;
-use crate::lab::{Fabric, Lab, MtuMode, Switchable, Tenant, point_to_point};
+use crate::lab::{Fabric, Lab, Learning, MtuMode, Switchable, Tenant, point_to_point};
 
 /// Spanning-tree priorities: the first switch becomes the root, the second takes over from it, and
 /// the rest keep the standard's default (IEEE 802.1D clause 17.14; multiples of 4096).
@@ -40,36 +40,46 @@ pub(super) fn build(
     if choice.encap == Encap::Qinq {
         check_service_tag(lab, choice, graph, placed)?;
     }
-    let links = links(graph, ranges, choice.mtu, routed);
+    let vteps = vteps(choice, graph, ranges);
+    let each = vteps.first().map_or(1, Vec::len);
+    let links = links(graph, ranges, choice, routed, each);
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
     let ids = id::ids(choice.encap, &lab.tenants)?;
-    let vteps: Vec<IpAddr> = (0..graph.hosts().count())
-        .map(|host| if routed { ranges.loopback(host) } else { ranges.bridged(host) })
-        .collect();
     let tenants = tenants(lab, choice, graph, placed, &ids, inner_mtu, underlay_mtu)?;
-    let nodes = if routed {
-        routers_and_hosts(choice, graph, ranges, placed)?
+    let mut nodes = if routed {
+        routers_and_hosts(choice, graph, ranges, placed, &vteps)?
     } else {
         route::check_bridged(graph)?;
         switches_and_hosts(graph)
     };
     let edges = edge::edges(lab, choice, graph, placed, &ids, &vteps);
+    if routed {
+        let routes = multicast::routes(graph, &edges)?;
+        for (node, routes) in nodes.iter_mut().zip(routes) {
+            node.multicast = routes;
+        }
+    }
     let plain = choice.encap == Encap::None;
     Ok(Variant {
         name: choice.name.clone(),
         encap: choice.encap,
         datapath: choice.datapath,
         fabric: choice.fabric,
-        learning: lab.carrier.learning,
-        port: lab.carrier.port.unwrap_or(registered_port(choice.encap)),
-        offloads: lab.carrier.offloads == Switchable::On,
+        learning: choice.carrier.learning,
+        port: choice.carrier.port.unwrap_or(registered_port(choice.encap)),
+        offloads: choice.carrier.offloads == Switchable::On,
         stp: graph.stp,
         underlay: choice.underlay,
-        mtu_mode: if plain { MtuMode::Lower } else { lab.carrier.mtu_mode },
-        engine: lab.carrier.engine.clone(),
-        tunnels: if point_to_point(choice.encap) { edge::tunnels(&edges) } else { 0 },
+        mtu_mode: if plain { MtuMode::Lower } else { choice.carrier.mtu_mode },
+        engine: choice.carrier.engine.clone(),
+        ecmp: choice.carrier.ecmp,
+        tunnels: if point_to_point(choice.encap) && choice.carrier.learning != Learning::Multicast {
+            edge::tunnels(&edges)
+        } else {
+            0
+        },
         baseline: choice.baseline.clone(),
         underlay_mtu,
         inner_mtu,
@@ -79,6 +89,30 @@ pub(super) fn build(
         tenants,
         edges,
     })
+}
+
+/// The addresses that tunnels to each host end at, the first one first, by host number.
+fn vteps(choice: &Choice, graph: &Graph, ranges: &Ranges) -> Vec<Vec<IpAddr>> {
+    let hosts = graph.hosts().count();
+    let each = match choice.encap {
+        Encap::Nvgre => choice.carrier.engine.nve_addresses.map_or(1, |n| n as usize),
+        _ => 1,
+    };
+    let own = |host: usize, n: usize| match choice.fabric {
+        Fabric::L3 => ranges.loopback(n * hosts + host),
+        _ => ranges.bridged(n * hosts + host),
+    };
+    let written = |node: usize| {
+        let address = choice.carrier.vtep.get(&graph.nodes[node].name).copied();
+        address.filter(|_| choice.encap != Encap::None && choice.fabric == Fabric::L3)
+    };
+    let numbered = graph.hosts().enumerate();
+    numbered
+        .map(|(host, node)| {
+            let first = written(node).unwrap_or_else(|| own(host, 0));
+            std::iter::once(first).chain((1..each).map(|n| own(host, n))).collect()
+        })
+        .collect()
 }
 
 /// Destination port from the registry; 0 where no UDP or TCP header is used.
@@ -126,7 +160,8 @@ fn check_service_tag(
     Ok(())
 }
 
-fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
+fn links(graph: &Graph, ranges: &Ranges, choice: &Choice, routed: bool, each: usize) -> Vec<Link> {
+    let hosts = graph.hosts().count();
     let numbers = graph.host_numbers();
     let cables = graph.cables.iter().enumerate();
     cables
@@ -139,7 +174,7 @@ fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
                     ranges.link_nets(number, end)
                 } else if spot.host && first {
                     // The one address of a host in an L2 fabric is on its first NIC.
-                    ranges.bridged_nets(numbers[node])
+                    ranges.bridged_nets(numbers[node], hosts, each)
                 } else {
                     Vec::new()
                 };
@@ -153,8 +188,9 @@ fn links(graph: &Graph, ranges: &Ranges, mtu: u32, routed: bool) -> Vec<Link> {
             Link {
                 name: cable.name.clone(),
                 ends: [end(0), end(1)],
-                mtu: cable.mtu.unwrap_or(mtu),
+                mtu: cable.mtu.unwrap_or(choice.mtu),
                 rate: cable.rate,
+                loss: cable.loss.or(choice.loss).filter(|loss| loss.0 > 0),
             }
         })
         .collect()
@@ -172,6 +208,7 @@ fn switches_and_hosts(graph: &Graph) -> Vec<Node> {
                 .then(|| priorities.next().unwrap_or(STP_DEFAULT)),
             routes: Vec::new(),
             loopback: Vec::new(),
+            multicast: Vec::new(),
         })
         .collect()
 }
@@ -181,14 +218,14 @@ fn routers_and_hosts(
     graph: &Graph,
     ranges: &Ranges,
     placed: &[Vec<Placed>],
+    vteps: &[Vec<IpAddr>],
 ) -> Result<Vec<Node>, PlanError> {
-    let loopback: Vec<Option<IpAddr>> = {
-        let mut hosts = 0..;
+    let loopback: Vec<Vec<IpAddr>> = {
+        let mut hosts = vteps.iter();
         let next = |spot: &super::graph::Spot| if spot.host { hosts.next() } else { None };
-        graph.nodes.iter().map(next).map(|number| number.map(|n| ranges.loopback(n))).collect()
+        graph.nodes.iter().map(next).map(|found| found.cloned().unwrap_or_default()).collect()
     };
-    let mut at_host: Vec<Vec<IpAddr>> =
-        loopback.iter().map(|address| address.iter().copied().collect()).collect();
+    let mut at_host = loopback.clone();
     let mut ports: Vec<Vec<Route>> = vec![Vec::new(); graph.nodes.len()];
     if choice.encap == Encap::None {
         // Without a tunnel the fabric itself must know where each VM is.
@@ -211,7 +248,8 @@ fn routers_and_hosts(
                 kind: if spot.host { NodeKind::Host } else { NodeKind::Router },
                 stp_priority: None,
                 routes,
-                loopback: loopback.map(IpNet::from).into_iter().collect(),
+                loopback: loopback.into_iter().map(IpNet::from).collect(),
+                multicast: Vec::new(),
             }
         })
         .collect())
@@ -226,7 +264,7 @@ fn tenants(
     inner_mtu: u32,
     underlay_mtu: u32,
 ) -> Result<Vec<TenantPlan>, PlanError> {
-    let lower = choice.encap == Encap::None || lab.carrier.mtu_mode == MtuMode::Lower;
+    let lower = choice.encap == Encap::None || choice.carrier.mtu_mode == MtuMode::Lower;
     let usual = if lower { inner_mtu } else { underlay_mtu };
     let vm_plan = |tenant: &Tenant, vm: &Placed| {
         let mtu = vm.mtu.unwrap_or(usual);
@@ -250,7 +288,7 @@ fn tenants(
                 arithmetic: mtu::arithmetic(
                     choice.encap,
                     choice.underlay,
-                    &lab.carrier.engine,
+                    &choice.carrier.engine,
                     underlay_mtu,
                     inner_mtu,
                 ),

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::figures::carried;
 use super::number::{bytes, count, plural};
+use super::overlay::sheets;
 use super::table::{Tone, side_by_side};
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The whole report.
@@ -36,9 +37,11 @@ pub fn markdown(run: &RunResult) -> String {
     );
     comparison(&mut out, run);
     section(&mut out, "In words", &words::sentences(run));
+    section(&mut out, "Single packets and transfers", &behaviour::sentences(run));
     expectations(&mut out, run);
     isolation(&mut out, run);
     links(&mut out, run);
+    overlay(&mut out, run);
     counters(&mut out, "Frames dropped at the edges", "Reason", run, |v| &v.drops);
     counters(&mut out, "MAC table entries at the end", "Node", run, |v| &v.tables);
     section(&mut out, "Notes", &run.notes);
@@ -113,6 +116,8 @@ fn expectations(out: &mut String, run: &RunResult) {
                 if e.held { "✓ held" } else { "✗ **failed**" }.to_owned(),
                 escape(&e.variant),
                 escape(&e.what),
+                escape(e.theory.as_deref().unwrap_or("")),
+                escape(e.measured.as_deref().unwrap_or("")),
                 escape(&e.detail),
                 escape(e.claim.as_deref().unwrap_or("")),
             ]
@@ -120,7 +125,7 @@ fn expectations(out: &mut String, run: &RunResult) {
         .collect();
     table(
         out,
-        &["", "Variant", "What must hold", "Theory and measurement", "Claim"].map(Into::into),
+        &["", "Variant", "What must hold", "Theory", "Measured", "Detail", "Claim"].map(Into::into),
         &rows,
     );
 }
@@ -147,6 +152,16 @@ fn isolation(out: &mut String, run: &RunResult) {
     table(out, &["Variant", "From → watched", "Kind", "Leaked"].map(Into::into), &rows);
     for (v, i) in tried {
         list(out, &i.evidence.iter().map(|e| format!("{}: {e}", v.name)).collect::<Vec<_>>());
+    }
+}
+
+fn overlay(out: &mut String, run: &RunResult) {
+    for sheet in sheets(run) {
+        let _ = writeln!(out, "## {}\n", sheet.title);
+        let head: Vec<String> = sheet.head.into_iter().map(str::to_owned).collect();
+        let rows: Vec<Vec<String>> =
+            sheet.rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
+        table(out, &head, &rows);
     }
 }
 

@@ -15,6 +15,7 @@
 //!
 //! [`RunResult`]: crate::measure::result::RunResult
 
+mod behaviour;
 mod csv;
 mod figures;
 mod files;
@@ -22,6 +23,7 @@ mod html;
 mod json;
 mod markdown;
 mod number;
+mod overlay;
 mod table;
 mod terminal;
 mod words;

@@ -8,7 +8,7 @@ use tabled::settings::{Modify, Padding, Panel, Style, Width};
 
 use super::files::Files;
 use super::table::{Cell, Group, Tone, side_by_side};
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// Narrowest column of a variant: `no difference` and `0 of 96 leaked` fit.
@@ -76,13 +76,14 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         line(table(variants, index * fit, &groups, width, paint));
     }
     section(&mut line, "In words", words::sentences(run), width, paint);
+    section(&mut line, "Single packets and transfers", behaviour::sentences(run), width, paint);
     if !run.expectations.is_empty() {
         line(String::new());
         line(paint.bold("Expectations"));
     }
     for e in &run.expectations {
         let claim = e.claim.as_ref().map(|c| format!("[{c}] ")).unwrap_or_default();
-        let text = format!("{claim}{}: {} ({})", e.variant, e.what, e.detail);
+        let text = format!("{claim}{}: {} ({})", e.variant, e.what, e.figures());
         let (mark, tone) = if e.held { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
         line(bullet(&paint.tone(tone, mark), &text, width, str::to_owned));
     }

@@ -40,7 +40,7 @@ pub fn headline(run: &RunResult) -> Headline {
         .expectations
         .iter()
         .filter(|e| !e.held)
-        .map(|e| format!("{}: {} ({})", e.variant, e.what, e.detail))
+        .map(|e| format!("{}: {} ({})", e.variant, e.what, e.figures()))
         .collect();
     let (tone, text) = match (all, failed.len() as u64) {
         (0, _) => (Tone::Unclear, "The lab states no expectations.".to_owned()),

@@ -4,10 +4,13 @@
 //! flow begins, and the order of the variants turns from round to round, so that a drift of the
 //! machine's speed falls on all of them alike.
 
+mod anatomy;
+mod bum;
 mod capture;
 mod error;
 mod expect;
 mod phases;
+mod probes;
 mod rounds;
 
 use std::path::Path;
@@ -16,8 +19,9 @@ use std::time::Instant;
 
 pub use error::RunError;
 
+use crate::lab::MtuMode;
 use crate::measure::links::Snapshot;
-use crate::measure::result::{Machine, RunResult, SCHEMA, TestbedTimes, VariantResult};
+use crate::measure::result::{LossResult, Machine, RunResult, SCHEMA, TestbedTimes, VariantResult};
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
@@ -121,6 +125,7 @@ fn measure(
     stop: &AtomicBool,
 ) -> Result<Found, RunError> {
     let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
+    testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
         if !stop.load(Relaxed) {
@@ -129,19 +134,37 @@ fn measure(
         }
         found.variants.push(result);
     }
+    // From here on nobody looks at packets but a capture.
+    testbed.watched(plan.capture.is_some());
+    for variant in &plan.variants {
+        testbed.underlay().lose(variant)?;
+    }
     let before = snapshots(testbed, plan)?;
+    let fragments = phases::fragments(testbed, plan)?;
     let mut rounds = Rounds::new(plan);
     found.complete = rounds.run(testbed, plan, progress, stop);
     rounds.fill(plan, &mut found.variants);
     let after = snapshots(testbed, plan)?;
+    let fragmented = phases::fragments(testbed, plan)?;
     for (i, variant) in plan.variants.iter().enumerate() {
         let result = &mut found.variants[i];
+        result.fragments = (variant.mtu_mode == MtuMode::Fragment)
+            .then(|| fragmented[i].saturating_sub(fragments[i]));
         result.links = after[i].since(&before[i], variant);
+        let lost = testbed.underlay().lost(variant)?;
+        for ((link, lost), cable) in result.links.iter_mut().zip(lost).zip(&variant.links) {
+            link.loss = lost.zip(cable.loss).map(|(lost, configured)| LossResult {
+                configured: configured.share(),
+                offered: lost.map(|end| end.offered),
+                lost: lost.map(|end| end.lost),
+            });
+        }
         let blocked = testbed.underlay().blocked(variant)?;
         for (link, blocked) in result.links.iter_mut().zip(blocked) {
             link.blocked = blocked;
         }
         result.drops = testbed.drops(variant);
+        phases::without_search(result);
         result.tables = testbed.tables(variant)?;
     }
     Ok(found)

@@ -1,11 +1,14 @@
 //! What is measured once in every variant, beside the flows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Progress, RunError};
-use crate::lab::{Flow, Rate};
-use crate::measure::result::VariantResult;
-use crate::measure::{self, felt, isolation, mtu, overhead};
+use super::anatomy::{anatomy, decodes};
+use super::{Progress, RunError, bum, probes};
+use crate::ids::Encap;
+use crate::lab::{Expected, Flow, MtuMode, Rate};
+use crate::measure::result::{PayloadResult, VariantResult};
+use crate::measure::{self, felt, isolation, mtu, overhead, snmp, told, transfer};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 use crate::traffic;
@@ -26,11 +29,15 @@ pub(super) fn run(
     notes: &mut Vec<String>,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
+    // First of all, while nobody knows anybody.
+    bum::walks(testbed, plan, variant, result, progress)?;
     progress.step("who reaches whom");
     for tenant in &variant.tenants {
         let pairs = measure::reachable(testbed, variant, &tenant.name)?;
         result.reachable.insert(tenant.name.clone(), pairs);
     }
+    bum::broadcasts(testbed, plan, variant, result, progress)?;
+    result.tunnels = bum::tunnels(testbed, variant);
     let mut note = |what: &str, error: &dyn std::fmt::Display| {
         notes.push(format!("{}: {what}: {error}", variant.name));
     };
@@ -40,19 +47,39 @@ pub(super) fn run(
     if plan.measure.mtu {
         progress.step("the largest packet that passes");
         let set = |namespace: &str, mtu: u32| testbed.set_vm_mtu(namespace, mtu);
+        let before = too_big(&testbed.drops(variant));
         match mtu::probe(testbed, variant, &tenant.name, &set) {
             Ok(probed) => result.mtu.probed = probed,
             Err(error) => note("the MTU could not be probed", &error),
         }
+        result.mtu.dropped_by_search = too_big(&testbed.drops(variant)).saturating_sub(before);
     }
     if plan.measure.overhead {
         progress.step("bytes per packet on the wire");
         match overhead::count(testbed, variant, &tenant.name, COUNTED) {
             Ok(counted) => {
-                result.mtu.overhead_counted = Some(counted.per_packet);
+                result.mtu.overhead_counted = counted.per_packet;
                 result.mtu.counted_packets = counted.packets;
+                result.payload = Some(PayloadResult {
+                    delivered: counted.delivered,
+                    readable: counted.packets,
+                    underlay_per_inner: counted.underlay_per_inner,
+                });
+                result.anatomy = counted.sample.map(|packet| anatomy(variant, &packet));
+                if counted.per_packet.is_none() {
+                    let hidden = "none of the packets that arrived can be recognised on the \
+                                  underlay, which hides what is in them";
+                    note("the bytes per packet were not counted", &hidden);
+                }
             }
             Err(error) => note("the bytes per packet could not be counted", &error),
+        }
+    }
+    if variant.encap != Encap::None {
+        sizes_that_do_not_fit(testbed, plan, variant, &tenant.name, result, progress)?;
+        if !plan.probes.is_empty() {
+            progress.step("crafted packets");
+            result.probes = probes::run(testbed, &plan.probes, variant)?;
         }
     }
     if plan.measure.isolation && variant.tenants.len() > 1 {
@@ -73,6 +100,58 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// What senders of packets that do not fit are told, and whether bulk transfers pass all the same.
+fn sizes_that_do_not_fit(
+    testbed: &Testbed,
+    plan: &Plan,
+    variant: &Variant,
+    tenant: &str,
+    result: &mut VariantResult,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    let wants = |kind: fn(&Expected) -> bool| plan.expect.iter().any(|e| kind(&e.what));
+    let kept = |variant: &Variant| variant.mtu_mode != MtuMode::Lower;
+    if kept(variant) && plan.measure.mtu {
+        progress.step("what senders of large packets are told");
+        let told = told::told(testbed, variant, tenant)?;
+        result.mtu.told = told.into_iter().map(|(ip, mtu)| (ip.to_owned(), mtu)).collect();
+    }
+    let sends = |what: &Expected| {
+        matches!(what, Expected::Transfer(_) | Expected::LargeSend { .. } | Expected::Handshakes(_))
+    };
+    let behaves = plan.measure.mtu && plan.variants.iter().any(kept);
+    if behaves || wants(sends) {
+        progress.step("a bulk transfer");
+        let decodes = decodes(variant);
+        let asked = |packet: &[u8]| wants(sends) && decodes(packet);
+        result.transfer = Some(transfer::run(testbed, variant, tenant, &asked)?);
+    }
+    Ok(())
+}
+
+/// Fragments that the hosts of each variant have made so far.
+pub(super) fn fragments(testbed: &Testbed, plan: &Plan) -> Result<Vec<u64>, RunError> {
+    let of = |variant: &Variant| {
+        let hosts = variant.edges.iter().map(|edge| variant.namespace(&edge.host));
+        let each = hosts.map(|host| Ok(snmp::counted(testbed, &host)?.fragments));
+        each.sum::<Result<u64, RunError>>()
+    };
+    plan.variants.iter().map(of).collect()
+}
+
+fn too_big(drops: &BTreeMap<String, u64>) -> u64 {
+    drops.get("too_big").copied().unwrap_or_default()
+}
+
+/// Takes off a variant's drops those that the search for the largest packet made.
+pub(super) fn without_search(result: &mut VariantResult) {
+    let searched = result.mtu.dropped_by_search;
+    if let Some(count) = result.drops.get_mut("too_big") {
+        *count = count.saturating_sub(searched);
+    }
+    result.drops.retain(|_, count| *count > 0);
 }
 
 fn spans_hosts(tenant: &crate::plan::TenantPlan) -> bool {

@@ -1,23 +1,24 @@
 //! From a planned edge to the configuration of an engine.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::TestbedError;
-use crate::datapath::user::{EdgeConfig, Oversize, RouteConfig, Via};
+use crate::datapath::user::{EdgeConfig, Extras, Oversize, RouteConfig, Via};
 use crate::encap::{
-    DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, SentOptions, Sequence, Stt, Vlan, Vxlan,
+    DropReason, Engine, Geneve, Gre, IpInIp, Nvgre, Plain, Qinq, SentOptions, Sequence, Stt, Vlan,
+    Vxlan,
 };
-use crate::ids::Encap;
-use crate::lab::{EngineSettings, Learning, MtuMode};
+use crate::ids::{Encap, VlanId};
+use crate::lab::{EngineSettings, GeneveOption, Learning, MtuMode};
 use crate::plan::{Edge, Variant};
 use crate::vswitch::{NetworkConfig, Peer};
 use crate::wire::ethernet::Mac;
-use crate::wire::geneve::GeneveOption;
 
 /// MAC addresses one tenant's table holds at one host.
 const MAC_LIMIT: usize = 65_536;
-/// Bytes of a Geneve option before its data (RFC 8926 section 3.5).
-const OPTION_HEADER: usize = 4;
 
 /// The engine's configuration for one edge of a variant.
 pub(super) fn config(
@@ -61,9 +62,44 @@ pub(super) fn config(
             MtuMode::Icmp => Oversize::Notify,
             MtuMode::Fragment => Oversize::Fragment,
         },
+        delivery: variant.engine.delivery(variant.encap),
         routes: routes(variant, edge)?,
         offloads: variant.offloads,
+        direct: true,
         seed: seed ^ fnv(&edge.host),
+    })
+}
+
+/// What only some edges have.
+pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedError> {
+    let groups = edge.networks.iter().filter_map(|n| n.group.map(|group| (n.id, group)));
+    let others = variant.edges.iter().filter(|other| other.host != edge.host);
+    let peers = others.filter_map(|other| Some((other.vtep?, other.more_addresses.clone())));
+    let (mut neighbours, mut attached) = (Vec::new(), Vec::new());
+    if variant.learning == Learning::Static && variant.encap.carries_ethernet() {
+        let ports: Vec<&String> = edge.networks.iter().flat_map(|n| &n.ports).collect();
+        for network in edge.networks.iter().filter(|_| edge.vtep.is_some()) {
+            let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
+            for vm in tenant.flat_map(|t| &t.vms) {
+                let mac: Mac = vm.mac.parse().map_err(TestbedError::Mac)?;
+                if vm.host == edge.host {
+                    let port = ports.iter().position(|port| **port == vm.port);
+                    attached.extend(port.map(|port| (port, mac)));
+                } else {
+                    let addresses = std::iter::once(vm.address).chain(vm.address6);
+                    neighbours.extend(addresses.map(|net| (network.id, net.addr(), mac)));
+                }
+            }
+        }
+    }
+    let usual = Extras::default();
+    Ok(Extras {
+        groups: groups.collect(),
+        own_addresses: edge.more_addresses.clone(),
+        peer_addresses: peers.filter(|(_, more)| !more.is_empty()).collect(),
+        source_ports: variant.engine.source_ports.map_or(usual.source_ports, |n| n as usize),
+        attached,
+        neighbours,
     })
 }
 
@@ -86,25 +122,45 @@ fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedErr
             };
             for net in std::iter::once(vm.address).chain(vm.address6) {
                 routes.push(RouteConfig { network: network.id, address: net.addr(), via });
+                // GRE passes on whatever a router would broadcast (RFC 2784); IP in IP is for
+                // packets to one address.
+                if let (Encap::Gre, IpNet::V4(net)) = (variant.encap, net) {
+                    for address in [net.broadcast(), Ipv4Addr::BROADCAST] {
+                        let address = address.into();
+                        routes.push(RouteConfig {
+                            network: network.id,
+                            address,
+                            via: Via::Everyone,
+                        });
+                    }
+                }
             }
         }
     }
     Ok(routes)
 }
 
-fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
-    let (port, settings) = (variant.port, &variant.engine);
-    // Tenants of one pair of hosts are told apart by their keys (RFC 2890).
-    let gre = |ethernet| Gre {
+/// GRE with a lab's settings. Tenants of one pair of hosts are told apart by their keys (RFC 2890).
+pub(super) fn gre(settings: &EngineSettings, ethernet: bool, sequence: Option<Sequence>) -> Gre {
+    Gre {
         ethernet,
         keyed: true,
         checksum: settings.csum,
-        sequence: settings.seq.then(Sequence::default),
+        sequence,
         strict: settings.strict.unwrap_or_default(),
-    };
+    }
+}
+
+pub(super) fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
+    let (port, settings) = (variant.port, &variant.engine);
+    let gre = |ethernet| gre(settings, ethernet, settings.seq.then(Sequence::default));
     Ok(match variant.encap {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),
+        Encap::Qinq => {
+            let service = settings.service.map_or(Qinq::default().service, VlanId::value);
+            Arc::new(Qinq { service, ..Qinq::default() })
+        }
         Encap::Vxlan => {
             let usual = Vxlan::default();
             let strict = settings.strict.unwrap_or(usual.strict);
@@ -128,17 +184,13 @@ fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError> {
 
 /// Geneve with the lab's options, which both ends know.
 fn geneve(port: u16, settings: &EngineSettings) -> Result<Geneve, DropReason> {
-    let mut bytes = Vec::new();
-    for option in &settings.options {
-        let data = option.bytes().ok_or(DropReason::BadLength)?;
-        let at = bytes.len();
-        bytes.resize(at + OPTION_HEADER + data.len(), 0);
-        let encoded = GeneveOption { class: option.class, kind: option.kind, data: &data };
-        encoded.emit(bytes.get_mut(at..).unwrap_or_default())?;
-    }
+    let bytes = |option: &GeneveOption| option.bytes().ok_or(DropReason::BadLength);
+    let data = settings.options.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+    let all = settings.options.iter().zip(&data);
+    let sent = SentOptions::encode(all.map(|(o, data)| (o.class, o.kind, data.as_slice())))?;
     Ok(Geneve {
         port,
-        options: SentOptions::new(bytes)?,
+        options: sent,
         known: settings.options.iter().map(|option| (option.class, option.kind)).collect(),
         strict: settings.strict.unwrap_or_default(),
     })

@@ -30,6 +30,14 @@ pub enum TestbedError {
     /// Geneve options that cannot be written.
     #[error("the lab's Geneve options cannot be written: {0}")]
     Options(crate::encap::DropReason),
+    /// A crafted packet that its encapsulation cannot express.
+    #[error("cannot make a tunnel packet of `{variant}` by hand: {reason}")]
+    Craft {
+        /// The variant's name.
+        variant: String,
+        /// What stands against it.
+        reason: crate::encap::DropReason,
+    },
     /// A MAC address of the plan that is none.
     #[error("{0}")]
     Mac(String),
@@ -47,7 +55,7 @@ impl TestbedError {
             ),
             TestbedError::Ssh(error) => error.is_unsupported(),
             TestbedError::NoEngine { .. } => true,
-            TestbedError::Mac(_) | TestbedError::Options(_) => false,
+            TestbedError::Mac(_) | TestbedError::Craft { .. } | TestbedError::Options(_) => false,
         }
     }
 }

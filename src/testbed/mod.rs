@@ -5,14 +5,17 @@
 //! here outlives the process: namespaces are held by descriptors and by names in a mount
 //! namespace of its own, engines are threads.
 
+mod craft;
 mod edge;
 mod error;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use craft::{Recipe, craft};
 pub use error::TestbedError;
 
 use crate::datapath::user::{Edge, UserDatapath};
@@ -22,6 +25,8 @@ use crate::lab::Datapath;
 use crate::measure::Place;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
 use crate::plan::{Plan, Variant};
+use crate::system;
+use crate::wire::ethernet::Mac;
 
 /// How long a network may take until it forwards: spanning tree needs two forward delays.
 const READY: Duration = Duration::from_secs(30);
@@ -109,6 +114,14 @@ impl Testbed {
         engines.or(tunnels).unwrap_or_default()
     }
 
+    /// Lets every packet of the engines be seen from now on, where this kernel hides joined
+    /// datagrams from packet sockets; or not any more.
+    pub fn watched(&self, watched: bool) {
+        if !system::describes_udp_super_frames() {
+            self.engines.values().for_each(|engine| engine.single_packets(watched));
+        }
+    }
+
     /// Frames the engines of a variant dropped so far, by reason.
     #[must_use]
     pub fn drops(&self, variant: &Variant) -> BTreeMap<String, u64> {
@@ -125,6 +138,28 @@ impl Testbed {
             tables.extend(engine.tables());
         }
         Ok(tables)
+    }
+
+    /// Where a host has learned that a MAC of a network is: the VTEP's address.
+    #[must_use]
+    pub fn learned(&self, variant: &Variant, host: &str, id: u64, mac: &str) -> Option<IpAddr> {
+        let mac: Mac = mac.parse().ok()?;
+        let namespace = variant.namespace(host);
+        let engine = self.engines.get(&variant.name).and_then(|e| e.edge(&namespace));
+        if let Some(edge) = engine {
+            return edge.learned(id, mac, 0);
+        }
+        let mut netlink = self.underlay.namespaces().netlink(&namespace).ok()?;
+        let entries = netns::fdb(&mut netlink).ok()?;
+        entries.into_iter().find(|e| e.mac == mac.0 && e.remote.is_some())?.remote
+    }
+
+    /// The hosts that a host's engine takes a network's packets from, and the places that it sends
+    /// its broadcasts to; `None` where the host has no engine of ours.
+    #[must_use]
+    pub fn remotes(&self, variant: &Variant, host: &str, id: u64) -> Option<(usize, usize)> {
+        let engine = self.engines.get(&variant.name)?;
+        engine.edge(&variant.namespace(host))?.remotes(id)
     }
 
     /// Sets the MTU of a VM's `eth0`.
@@ -209,7 +244,9 @@ fn open_edges(
     let user = variant.edges.iter().filter(|e| e.datapath == Datapath::User);
     user.map(|edge| {
         let config = edge::config(variant, edge, seed)?;
-        let opened = underlay.within(&variant.namespace(&edge.host), || Edge::open(&config));
+        let extras = edge::extras(variant, edge)?;
+        let open = || Edge::open_with(&config, &extras);
+        let opened = underlay.within(&variant.namespace(&edge.host), open);
         opened
             .and_then(|edge| edge)
             .map_err(|source| TestbedError::Engine { variant: variant.name.clone(), source })

@@ -23,6 +23,19 @@ pub enum Peer {
     Fabric,
     /// A VTEP.
     Vtep(IpAddr),
+    /// All VTEPs that have joined an IP multicast group.
+    Group(IpAddr),
+}
+
+impl Peer {
+    /// Where packets to it are sent.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Peer::Fabric => None,
+            Peer::Vtep(address) | Peer::Group(address) => Some(*address),
+        }
+    }
 }
 
 /// One tenant network at this host, as it is to be.
@@ -49,8 +62,10 @@ pub struct Network {
     pub id: u64,
     /// Its VM ports.
     pub ports: Vec<PortId>,
-    /// Where BUM frames are replicated to.
+    /// Whom frames are taken from.
     pub peers: Vec<PeerId>,
+    /// Where BUM frames are sent to: all peers, or a group that stands for them.
+    pub flood: Vec<PeerId>,
     fdb: Fdb,
     learning: bool,
 }
@@ -73,6 +88,8 @@ pub struct Switch {
     by_id: HashMap<u64, usize, ahash::RandomState>,
     port_network: Vec<usize>,
     peers: Vec<Peer>,
+    /// Further addresses of VTEPs.
+    aliases: HashMap<IpAddr, PeerId, ahash::RandomState>,
     encap: Counters,
     decap: Counters,
 }
@@ -86,6 +103,7 @@ impl Switch {
             by_id: HashMap::default(),
             port_network: Vec::new(),
             peers: Vec::new(),
+            aliases: HashMap::default(),
             encap: Counters::default(),
             decap: Counters::default(),
         };
@@ -94,16 +112,45 @@ impl Switch {
             let first = switch.port_network.len();
             switch.port_network.resize(first + config.ports, index);
             let ports = (first..first + config.ports).map(PortId).collect();
-            let peers = config.peers.iter().map(|p| switch.peer_id(*p)).collect();
+            let peers: Vec<_> = config.peers.iter().map(|p| switch.peer_id(*p)).collect();
+            let flood = peers.clone();
             let fdb = Fdb::new(config.mac_limit);
             for (mac, peer) in &config.fdb {
                 fdb.insert_static(*mac, Location::Peer(switch.peer_id(*peer)));
             }
             switch.by_id.insert(config.id, index);
             let learning = config.learning;
-            switch.networks.push(Network { id: config.id, ports, peers, fdb, learning });
+            switch.networks.push(Network { id: config.id, ports, peers, flood, fdb, learning });
         }
         switch
+    }
+
+    /// Sends the BUM frames of a network to a group from now on, instead of to every peer.
+    pub fn flood_to(&mut self, network: u64, group: IpAddr) {
+        let id = self.peer_id(Peer::Group(group));
+        if let Some(network) = self.by_id.get(&network).and_then(|i| self.networks.get_mut(*i)) {
+            network.flood = vec![id];
+        }
+    }
+
+    /// Says for good which MAC address is behind a port.
+    pub fn attach(&mut self, port: PortId, mac: Mac) {
+        if let Some(index) = self.port_network.get(port.0) {
+            self.networks[*index].fdb.insert_static(mac, Location::Port(port));
+        }
+    }
+
+    /// Takes packets from `address` as if they came from the VTEP `of`.
+    pub fn also_known_as(&mut self, of: IpAddr, address: IpAddr) {
+        if let Some(id) = self.peer_of(Peer::Vtep(of)) {
+            self.aliases.insert(address, id);
+        }
+    }
+
+    /// Where a MAC address of a network lives, if that is known.
+    #[must_use]
+    pub fn locate(&self, network: u64, mac: Mac, now: u64) -> Option<Location> {
+        self.network(network)?.fdb.lookup(mac, now)
     }
 
     fn peer_id(&mut self, peer: Peer) -> PeerId {
@@ -123,7 +170,8 @@ impl Switch {
     /// The peer with this outer source address.
     #[must_use]
     pub fn peer_of(&self, peer: Peer) -> Option<PeerId> {
-        self.peers.iter().position(|p| *p == peer).map(PeerId)
+        let known = self.peers.iter().position(|p| *p == peer).map(PeerId);
+        known.or_else(|| self.aliases.get(&peer.address()?).copied())
     }
 
     /// The network a port belongs to.
@@ -259,6 +307,33 @@ mod tests {
     }
 
     #[test]
+    fn a_group_takes_the_floods_and_gives_nothing() {
+        let group = IpAddr::from([239, 0, 3, 96]);
+        let mut switch = Switch::new(&[config(864, 1, &[vtep(2), vtep(3)])]);
+        switch.flood_to(864, group);
+        let network = switch.network(864).unwrap();
+        let flood: Vec<Peer> = network.flood.iter().map(|id| switch.peers()[id.0]).collect();
+        assert_eq!(flood, [Peer::Group(group)]);
+        assert_eq!(network.peers.len(), 2);
+        assert_eq!(switch.peer_of(Peer::Vtep(group)), None, "a group is no source");
+        let two = switch.peer_of(vtep(2)).unwrap();
+        let _ = switch.from_peer(network, two, BROADCAST, mac(9), 0);
+        assert_eq!(
+            switch.from_port(PortId(0), mac(9), mac(1), 0),
+            Verdict::To(Location::Peer(two)),
+            "learned is the sender and not the group"
+        );
+    }
+
+    #[test]
+    fn all_addresses_of_a_peer_are_one_peer() {
+        let mut switch = Switch::new(&[config(1, 1, &[vtep(2), vtep(3)])]);
+        switch.also_known_as([10, 0, 0, 3].into(), [10, 0, 1, 3].into());
+        assert_eq!(switch.peer_of(Peer::Vtep([10, 0, 1, 3].into())), switch.peer_of(vtep(3)));
+        assert_eq!(switch.peer_of(Peer::Vtep([10, 0, 1, 2].into())), None);
+    }
+
+    #[test]
     fn equal_macs_of_two_tenants_stay_apart() {
         let switch = Switch::new(&[config(1, 1, &[vtep(2)]), config(2, 1, &[vtep(2)])]);
         let peer = switch.peer_of(vtep(2)).unwrap();
@@ -320,5 +395,18 @@ mod tests {
         let network = switch.network(1).unwrap();
         let _ = switch.from_peer(network, PeerId(0), BROADCAST, mac(6), 0);
         assert_eq!(switch.fdb_entries(), 2, "static learning takes nothing from the overlay");
+    }
+
+    #[test]
+    fn who_has_sent_nothing_is_reached_where_it_is_attached() {
+        let mut fixed = config(1, 1, &[vtep(2)]);
+        fixed.learning = false;
+        let mut switch = Switch::new(&[fixed]);
+        switch.attach(PortId(0), mac(1));
+        let network = switch.network(1).unwrap();
+        assert_eq!(
+            switch.from_peer(network, PeerId(0), mac(1), mac(5), 0),
+            Verdict::To(Location::Port(PortId(0)))
+        );
     }
 }

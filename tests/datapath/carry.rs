@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use overlab::ids::Encap;
-use overlab::lab::Datapath;
 use overlab::lab::Datapath::{Kernel, User};
+use overlab::lab::{Datapath, Switchable};
+use overlab::plan::Variant;
 
-use super::talk::{Vm, build, plan};
+use super::talk::{Vm, build, over_ipv6, plan};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("carry::vlan", || carries(Encap::Vlan, [User, User])),
+    ("carry::qinq", || carries(Encap::Qinq, [User, User])),
     ("carry::vxlan", || carries(Encap::Vxlan, [User, User])),
     ("carry::vxlan_to_the_kernels", || carries(Encap::Vxlan, [User, Kernel])),
     ("carry::vxlan_from_the_kernels", || carries(Encap::Vxlan, [Kernel, User])),
@@ -20,10 +22,31 @@ pub const TESTS: &[(&str, fn())] = &[
     ("carry::gre", || carries(Encap::Gre, [User, User])),
     ("carry::ipip", || carries(Encap::Ipip, [User, User])),
     ("carry::six_in_four", || carries(Encap::SixInFour, [User, User])),
+    ("carry::vxlan_over_ipv6", || carries_over_ipv6(Encap::Vxlan)),
+    ("carry::geneve_over_ipv6", || carries_over_ipv6(Encap::Geneve)),
+    ("carry::gretap_over_ipv6", || carries_over_ipv6(Encap::Gretap)),
+    ("carry::nvgre_over_ipv6", || carries_over_ipv6(Encap::Nvgre)),
+    ("carry::stt_over_ipv6", || carries_over_ipv6(Encap::Stt)),
+    ("carry::gre_over_ipv6", || carries_over_ipv6(Encap::Gre)),
+    ("carry::four_in_six", || carries_over_ipv6(Encap::Ipip)),
+    ("carry::six_in_six", || carries_over_ipv6(Encap::SixInFour)),
+    ("carry::without_checksums", || {
+        let mut plan = plan(Encap::Vxlan, [User, User]);
+        plan.engine.udp_csum = Some(Switchable::Off);
+        carried(plan);
+    }),
 ];
 
+fn carries_over_ipv6(encap: Encap) {
+    carried(over_ipv6(plan(encap, [User, User])));
+}
+
 fn carries(encap: Encap, datapaths: [Datapath; 2]) {
-    let plan = plan(encap, datapaths);
+    carried(plan(encap, datapaths));
+}
+
+fn carried(plan: Variant) {
+    let encap = plan.encap;
     let testbed = build(&plan);
     for tenant in &plan.tenants {
         let [one, two] = ["vm1", "vm2"].map(|vm| Vm::of(&testbed, &plan, &tenant.name, vm));

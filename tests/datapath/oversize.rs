@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use overlab::datapath::user::{Edge, EdgeConfig, Oversize, UserDatapath};
-use overlab::encap::Vxlan;
+use overlab::encap::{Delivery, Vxlan};
 use overlab::ids::Encap;
 use overlab::lab::Datapath::User;
 use overlab::measure::Place;
@@ -54,7 +54,9 @@ fn up(oversize: Oversize) -> (Variant, UserDatapath, Underlay) {
             ports: network.ports.clone(),
             inner_mtu: 1450,
             oversize,
+            delivery: Delivery::default(),
             offloads: true,
+            direct: true,
             routes: vec![],
             seed: 3,
         };

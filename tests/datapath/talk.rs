@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, Measure};
+use overlab::lab::{Datapath, IpVersion, Measure};
 use overlab::measure::Place;
 use overlab::plan::{Plan, Variant};
 use overlab::testbed::Testbed;
@@ -61,6 +61,27 @@ pub fn plan(encap: Encap, datapaths: [Datapath; 2]) -> Variant {
     plan
 }
 
+/// The same over an IPv6 underlay, two hosts on a switch.
+pub fn over_ipv6(plan: Variant) -> Variant {
+    let base = two_hosts_on_a_switch(NAME, plan.encap);
+    let mut plan = Variant { nodes: base.nodes, links: base.links, fabric: base.fabric, ..plan };
+    plan.underlay = IpVersion::Ipv6;
+    let vteps = ["fd00:9::1", "fd00:9::2"];
+    for (at, vtep) in vteps.iter().enumerate() {
+        plan.links[at].ends[0].addresses = vec![format!("{vtep}/64").parse().unwrap()];
+        plan.edges[at].vtep = Some(vtep.parse().unwrap());
+        for network in &mut plan.edges[at].networks {
+            network.peers = vec![vteps[1 - at].parse().unwrap()];
+        }
+    }
+    plan.overhead += 20;
+    plan.inner_mtu -= 20;
+    for vm in plan.tenants.iter_mut().flat_map(|tenant| &mut tenant.vms) {
+        vm.mtu -= 20;
+    }
+    plan
+}
+
 /// The plan, built and forwarding.
 pub fn build(variant: &Variant) -> Testbed {
     let world = world();
@@ -70,6 +91,7 @@ pub fn build(variant: &Variant) -> Testbed {
         seed: 7,
         variants: vec![variant.clone()],
         flows: vec![],
+        probes: vec![],
         measure: Measure::default(),
         expect: vec![],
         capture: None,
@@ -83,13 +105,20 @@ pub fn build(variant: &Variant) -> Testbed {
 pub struct Vm<'a, P> {
     place: &'a P,
     space: String,
+    node: String,
     pub address: IpAddr,
 }
 
 impl<'a, P: Place> Vm<'a, P> {
     pub fn of(place: &'a P, plan: &Variant, tenant: &str, name: &str) -> Self {
         let vm = plan.vm(tenant, name).unwrap();
-        Vm { place, space: plan.namespace(&vm.node), address: vm.address.addr() }
+        let node = vm.node.clone();
+        Vm { place, space: plan.namespace(&vm.node), node, address: vm.address.addr() }
+    }
+
+    /// Its node's name in the plan.
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     pub fn udp(&self, port: u16) -> UdpSocket {

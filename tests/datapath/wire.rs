@@ -14,9 +14,10 @@ use overlab::ids::Encap;
 use overlab::lab::Datapath;
 use overlab::lab::Datapath::{Kernel, User};
 use overlab::measure::Place;
+use overlab::plan::Variant;
 use overlab::wire::{checksum, flow};
 
-use super::talk::{Vm, build, plan};
+use super::talk::{Vm, build, over_ipv6, plan};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("wire::vxlan", || sent(Encap::Vxlan, Protocol::Vxlan, [User, User])),
@@ -27,11 +28,21 @@ pub const TESTS: &[(&str, fn())] = &[
     ("wire::gre", || sent(Encap::Gre, Protocol::Gre, [User, User])),
     ("wire::ipip", || sent(Encap::Ipip, Protocol::Ipip, [User, User])),
     ("wire::stt", || sent(Encap::Stt, Protocol::Stt, [User, User])),
+    ("wire::stt_over_ipv6", || sent_over_ipv6(Encap::Stt, Protocol::Stt)),
+    ("wire::gre_over_ipv6", || sent_over_ipv6(Encap::Gre, Protocol::Gre)),
+    ("wire::qinq", || sent(Encap::Qinq, Protocol::Qinq, [User, User])),
     ("wire::vlan", || sent(Encap::Vlan, Protocol::Vlan, [User, User])),
 ];
 
 fn sent(encap: Encap, protocol: Protocol, datapaths: [Datapath; 2]) {
-    let mut plan = plan(encap, datapaths);
+    watched(plan(encap, datapaths), encap, protocol);
+}
+
+fn sent_over_ipv6(encap: Encap, protocol: Protocol) {
+    watched(over_ipv6(plan(encap, [User, User])), encap, protocol);
+}
+
+fn watched(mut plan: Variant, encap: Encap, protocol: Protocol) {
     plan.offloads = false;
     let testbed = build(&plan);
     let tap = testbed.within(&plan.namespace("h1"), || tap(&plan.edges[0].nic)).unwrap();
@@ -48,7 +59,7 @@ fn sent(encap: Encap, protocol: Protocol, datapaths: [Datapath; 2]) {
 }
 
 /// A packet socket that sees what an interface sends and receives.
-fn tap(interface: &str) -> OwnedFd {
+pub fn tap(interface: &str) -> OwnedFd {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let tap = socket(AddressFamily::Packet, SockType::Raw, flags, None).unwrap();
     setsockopt(&tap, sockopt::RcvBuf, &(8 << 20)).unwrap();
@@ -80,7 +91,7 @@ fn watch(tap: &OwnedFd, encap: Encap, protocol: Protocol, done: &AtomicBool) -> 
             continue;
         };
         let frame = &bytes[..len];
-        assert!(len <= 1518, "{len} bytes on the wire");
+        assert!(len <= 1522, "{len} bytes on the wire");
         let now = Duration::from_millis(u64::try_from(begun.elapsed().as_millis()).unwrap());
         match receiver.receive(now, frame) {
             Verdict::Decap(inner) => {

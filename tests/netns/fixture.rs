@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
+use overlab::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::netns::{World, enter};
 use overlab::plan::{
@@ -30,7 +30,14 @@ pub fn node(name: &str, kind: NodeKind, routes: &[(&str, &[&str], Option<&str>)]
             device: device.map(str::to_owned),
         })
         .collect();
-    Node { name: name.into(), kind, stp_priority: None, routes, loopback: vec![] }
+    Node {
+        name: name.into(),
+        kind,
+        stp_priority: None,
+        routes,
+        loopback: vec![],
+        multicast: vec![],
+    }
 }
 
 /// `node interface address`; the address may be left out.
@@ -46,7 +53,7 @@ pub fn link(number: u8, a: &str, b: &str) -> Link {
     };
     let ends = [end(a, 1), end(b, 2)];
     let name = format!("{}-{}", ends[0].node, ends[1].node);
-    Link { name, ends, mtu: 1500, rate: None }
+    Link { name, ends, mtu: 1500, rate: None, loss: None }
 }
 
 pub fn vm(name: &str, tenant: &str, host: &str, address: &str, mtu: u32) -> VmPlan {
@@ -77,6 +84,7 @@ pub fn variant(name: &str, encap: Encap, fabric: Fabric) -> Variant {
         underlay: IpVersion::default(),
         mtu_mode: MtuMode::default(),
         engine: EngineSettings::default(),
+        ecmp: Ecmp::default(),
         tunnels: 0,
         baseline: None,
         underlay_mtu: 1500,
@@ -163,6 +171,7 @@ pub fn with_tenants(mut variant: Variant, vteps: [Option<&str>; 2], mtu: u32) ->
             })
             .collect();
         variant.edges.push(Edge {
+            more_addresses: vec![],
             host: (*host).into(),
             datapath: Datapath::Kernel,
             nic: "nic".into(),

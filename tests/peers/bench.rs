@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use overlab::datapath::user::{Edge, EdgeConfig, Oversize, RouteConfig, UserDatapath, Via};
-use overlab::encap::{Engine, Transport};
+use overlab::encap::{Delivery, Engine, Transport};
 use overlab::measure::Place;
 use overlab::measure::capture::{Capture, Port};
 use overlab::netns::link::{self, End};
@@ -152,7 +152,7 @@ impl Bench {
     }
 
     /// Starts our engine between the VM and the peer.
-    pub fn start(&mut self, engine: Arc<dyn Engine>, network: u64) {
+    pub fn start(&mut self, engine: Arc<dyn Engine>, delivery: Delivery, network: u64) {
         let tag = engine.transport() == Transport::Frame;
         let peer = if tag { Peer::Fabric } else { Peer::Vtep(self.underlay.peer) };
         let route = |address, via| RouteConfig { network, address, via };
@@ -172,7 +172,9 @@ impl Bench {
             ports: vec!["vm".to_owned()],
             inner_mtu: self.inner_mtu,
             oversize: Oversize::default(),
+            delivery,
             offloads: true,
+            direct: false,
             routes: vec![
                 route(self.overlay.vm, Via::Port(0, VM_MAC)),
                 route(self.overlay.peer, Via::Peer(self.underlay.peer)),

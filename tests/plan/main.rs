@@ -213,7 +213,8 @@ fn what_cannot_be_built_is_refused() {
         plan(&lab, &named_topology("two-racks")).unwrap_err().to_string()
     };
     assert!(fault("carrier: { encap: vlan, fabric: l3 }").contains("cannot cross routers"));
-    assert!(fault("carrier: { encap: qinq }").contains("cannot be used in labs"));
+    let shared = fault("carrier: { encap: qinq }");
+    assert!(shared.contains("red/vm2 on h2 and blue/vm2 on h4"), "{shared}");
     assert!(fault("compare: { mtu: [100] }").contains("leaves 50 bytes to an inner packet"));
     let mut big = lab(TWO_TENANTS);
     big.tenants[0].vms[0].mtu = Some(1500);

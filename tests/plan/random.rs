@@ -91,6 +91,7 @@ fn tenants(hosts: Vec<String>) -> impl Strategy<Value = Vec<Tenant>> {
             vsid: None,
             key: None,
             context: None,
+            group: None,
             subnet: subnet.parse().unwrap(),
             subnet6: None,
             id_on: BTreeMap::new(),

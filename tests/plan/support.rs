@@ -133,7 +133,7 @@ fn check_addresses(variant: &Variant) {
 }
 
 fn check_peers(variant: &Variant) {
-    let tunnel = !matches!(variant.encap, Encap::None | Encap::Vlan);
+    let tunnel = variant.encap != Encap::None && !variant.encap.is_tag();
     let mut peers: HashMap<(&str, IpAddr), BTreeSet<IpAddr>> = HashMap::new();
     for edge in &variant.edges {
         assert_eq!(edge.vtep.is_some(), tunnel);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use nix::sched::{CloneFlags, setns, unshare};
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
+use overlab::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::plan::{Link, LinkEnd, Node, NodeKind, TenantPlan, Variant, VmPlan};
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
@@ -270,6 +270,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         stp_priority: None,
         routes: Vec::new(),
         loopback: Vec::new(),
+        multicast: Vec::new(),
     };
     Variant {
         name: "t".into(),
@@ -283,6 +284,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         underlay: IpVersion::default(),
         mtu_mode: MtuMode::default(),
         engine: EngineSettings::default(),
+        ecmp: Ecmp::default(),
         tunnels: 0,
         baseline: None,
         underlay_mtu: 1500,
@@ -294,6 +296,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
             ends: [end("h1", 1), end("h2", 2)],
             mtu: 1500,
             rate: None,
+            loss: None,
         }],
         tenants: Vec::new(),
         edges: Vec::new(),

@@ -32,6 +32,8 @@ pub struct Facts {
     pub checksum: &'static str,
     pub multicast: &'static str,
     pub limits: &'static str,
+    /// What engines here were told beyond the standard, and what they can be told.
+    pub here: &'static str,
     pub traps: &'static [&'static str],
 }
 
@@ -69,6 +71,8 @@ pub const FACTS: [Facts; 12] = [
                     that carries it.",
         limits: "Every switch learns every MAC address of every tenant (8 K to 128 K entries), and \
                  every trunk must list the VLANs. Frames grow to 1522 bytes with FCS.",
+        here: "VMs' ports are access ports: tagged frames from VMs are dropped. Needs `fabric: \
+               l2`. No settings.",
         traps: &[
             "Double tags: an attacker in the native VLAN puts a second tag behind the first, and \
              the second switch honours it. Take no tagged frames on access ports.",
@@ -97,6 +101,9 @@ pub const FACTS: [Facts; 12] = [
         multicast: "Floods the provider's VLAN.",
         limits: "MAC addresses of all customers in the provider's switches. Frames grow to 1526 \
                  bytes with FCS.",
+        here: "All tenants share the S-tag of the setting service (100), and their vid is the \
+               C-tag; the fabric learns by the S-tag, so a MAC lives in one place. The lab's \
+               links take frames 8 bytes longer; an endpoint's device has an MTU 8 smaller.",
         traps: &[
             "Old equipment stacks 0x8100 or 0x9100 instead of 0x88a8: read tags in a loop.",
             "The S-tag is outermost; a switch that does not know 0x88a8 takes it for a payload.",
@@ -120,6 +127,9 @@ pub const FACTS: [Facts; 12] = [
         multicast: "The outer destination may be a group; usually it is one remote.",
         limits: "Point to point. Needs the underlay to carry protocol 4; firewalls and NATs often \
                  do not. The options header above is for IPv6 underlays only.",
+        here: "Settings: ttl, dscp (the inner class is copied out unless told otherwise), ecn. DF \
+               is set unless mtu_mode is fragment. No encapsulation limit is sent, one received \
+               is skipped. Labs route: the inner TTL is decremented once, going in.",
         traps: &[
             "Inner DF set means outer DF set (RFC 2003 section 3.1), and then ICMP \"too big\" of \
              the underlay must be told to the inner sender.",
@@ -146,6 +156,10 @@ pub const FACTS: [Facts; 12] = [
         multicast: "One remote; IPv6 multicast travels to it like any packet.",
         limits: "Point to point. With a static MTU it is 1280 to 1480 and outer DF must be clear \
                  (section 3.2.1).",
+        here: "Settings: ttl, dscp (0), ecn. DF is set and the inner MTU lowered, as in RFC \
+               4213's dynamic mode, unless mtu_mode is fragment. No encapsulation limit is sent, \
+               one received is skipped. Labs route: the inner hop limit is decremented once, \
+               going in.",
         traps: &[
             "The outer source must be the configured remote, others are dropped without an answer \
              (section 3.6).",
@@ -177,6 +191,9 @@ pub const FACTS: [Facts; 12] = [
                    should be off.",
         multicast: "Point to point; Linux can send to a group and has a multipoint segment then.",
         limits: "Full meshes need n(n-1)/2 tunnels. The key is no secret.",
+        here: "Settings: strict (drop reserved bits, and checksums that were not agreed on), \
+               csum, seq (enforced modulo 2^32), ttl, dscp (0), ecn. In labs every tenant has a \
+               key. Labs route: the inner TTL is decremented once, going in.",
         traps: &[
             "The sequence number must be in place before the checksum is computed: Open vSwitch \
              3.1 does it the other way round.",
@@ -204,6 +221,9 @@ pub const FACTS: [Facts; 12] = [
         checksum: "Optional (C), over GRE header and the whole frame.",
         multicast: "BUM goes to the one remote of the tunnel, or a copy to each of several.",
         limits: "A bridge over a full mesh of tunnels needs split horizon, or it loops.",
+        here: "Settings: strict (drop reserved bits, and checksums that were not agreed on), \
+               csum, seq, ttl, dscp (0), ecn. In labs every tenant has a key. Tagged frames are \
+               carried.",
         traps: &[
             "NVGRE looks the same but for the meaning of the key.",
             "Linux matches the whole key, present or absent, exactly.",
@@ -234,6 +254,10 @@ pub const FACTS: [Facts; 12] = [
                     to each VTEP: head-end replication.",
         limits: "A VTEP must not fragment (section 4.3): the underlay needs an MTU of 1550 for an \
                  inner 1500.",
+        here: "Settings: strict (drop reserved bits), inner_tags, ttl, dscp (0), ecn, udp_csum \
+               (on, which is faster: segmentation offload needs it), udp6_zero (take zero over \
+               IPv6). 16 source ports per endpoint. Packets from other than configured VTEPs are \
+               dropped.",
         traps: &[
             "The VNI is the upper 24 bits of the second word.",
             "Linux uses port 8472 unless told 4789.",
@@ -259,6 +283,7 @@ pub const FACTS: [Facts; 12] = [
         checksum: "As for VXLAN.",
         multicast: "As for VXLAN; the B bit marks replicated copies.",
         limits: "No RFC; Geneve took its place. Dissected here, not offered as a carrier.",
+        here: "Dissected only; no settings.",
         traps: &[
             "Without the P bit the payload is Ethernet, whatever the last byte says.",
             "Linux has it without Ethernet only, Open vSwitch with Ethernet.",
@@ -284,6 +309,9 @@ pub const FACTS: [Facts; 12] = [
         multicast: "Groups of the provider per VSID, or a copy to each endpoint (section 4.2). \
                     Learning from data is left to others.",
         limits: "No fragmentation by the sender; the receiver may drop fragments (section 4.4).",
+        here: "Settings: strict (on; false takes small keys of a GRETAP peer), ttl, dscp (0), \
+               ecn. The FlowID is 8 bits of the flow's hash. A tagged frame is dropped on both \
+               ways.",
         traps: &[
             "FlowID is the low byte of the key, VSID the upper 24 bits.",
             "Linux gretap matches all 32 bits of the key: it understands a peer whose FlowID is \
@@ -311,6 +339,9 @@ pub const FACTS: [Facts; 12] = [
         limits: "A large frame pays 18 + 14 once and the IP and segment headers per segment. One lost segment \
                  is the whole frame lost. There are no handshakes, no acknowledgments, no \
                  retransmissions.",
+        here: "Settings: strict (on: drop frames both verified and partial), ttl, dscp (0), ecn. \
+               Over IPv4 and IPv6. A frame waits 30 s for its segments, in 4 MiB for all and 1 \
+               MiB for each source. Tagged frames are dropped.",
         traps: &[
             "Flags count from the least significant bit (C is 0x01), whatever the draft's figure \
              suggests.",
@@ -341,6 +372,9 @@ pub const FACTS: [Facts; 12] = [
                    IPv6 only where the port allows it.",
         multicast: "Groups or head-end replication, as for VXLAN.",
         limits: "63 words of options: up to 252 bytes. The MTU must assume the longest.",
+        here: "Settings: options (on every packet, known on receipt), strict (drop a C flag \
+               without a critical option), ttl, dscp (0), ecn, udp_csum (on), udp6_zero (take \
+               zero over IPv6). Tagged frames are carried. Control packets are dropped.",
         traps: &[
             "Opt Len and an option's Length count words of 4 bytes, the option's without its \
              header; the sums must match exactly.",
@@ -370,6 +404,8 @@ pub const FACTS: [Facts; 12] = [
         multicast: "One peer.",
         limits: "TCP over TCP: one lost segment stalls every inner flow, and two retransmission \
                  timers work against each other.",
+        here: "Labs and endpoints drive OpenSSH's own programs, so its configuration is the \
+               setting.",
         traps: &[
             "The address family of IPv6 is 24 on every system, Linux's own 10 must be translated.",
             "The \"packet length\" of the specification is the SSH string's length; there is no \

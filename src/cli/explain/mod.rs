@@ -77,6 +77,7 @@ fn page(facts: &Facts) -> String {
         ("Checksum", facts.checksum),
         ("Multicast", facts.multicast),
         ("Limits", facts.limits),
+        ("Here", facts.here),
     ] {
         paragraph(&mut text, &format!("{title:<11}"), 11, said);
     }
@@ -171,6 +172,23 @@ const PLAIN: Extras = Extras {
 mod tests {
     use super::*;
 
+    use Encap::{Geneve, Gre, Gretap, Ipip, Nvgre, Qinq, SixInFour, Stt, Vxlan};
+
+    /// The settings, and where they mean something.
+    const SETTINGS: &[(&str, &[Encap])] = &[
+        ("strict", &[Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),
+        ("csum", &[Gre, Gretap]),
+        ("seq", &[Gre, Gretap]),
+        ("inner_tags", &[Vxlan]),
+        ("options", &[Geneve]),
+        ("service", &[Qinq]),
+        ("ttl", &[Ipip, SixInFour, Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),
+        ("dscp", &[Ipip, SixInFour, Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),
+        ("ecn", &[Ipip, SixInFour, Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),
+        ("udp_csum", &[Vxlan, Geneve]),
+        ("udp6_zero", &[Vxlan, Geneve]),
+    ];
+
     #[test]
     fn every_encapsulation_has_a_page_of_80_columns() {
         for encap in Encap::ALL.into_iter().filter(|encap| *encap != Encap::None) {
@@ -181,6 +199,14 @@ mod tests {
             }
             assert!(facts.headers.iter().all(|header| page.contains(&figure(header))));
             assert!(facts.traps.len() >= 2, "{encap}");
+            for (key, of) in SETTINGS {
+                let told = facts.here.split(|c: char| !c.is_alphanumeric() && c != '_');
+                assert_eq!(
+                    told.clone().any(|word| word == *key),
+                    of.contains(&encap),
+                    "{encap}: {key}"
+                );
+            }
         }
         assert!(list().lines().all(|line| line.chars().count() <= WIDTH));
     }

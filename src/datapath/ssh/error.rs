@@ -16,6 +16,9 @@ pub enum Error {
         /// The package it is in, by its most usual name.
         package: &'static str,
     },
+    /// The client ended before there was a tunnel.
+    #[error("ssh ended before there was a tunnel; what it said stands above")]
+    NoTunnel,
     /// An interface could not be made.
     #[error(
         "cannot make {interface} in namespace {namespace}: {source}. SSH tunnels need /dev/net/tun \

@@ -114,7 +114,7 @@ fn index(netlink: &mut Netlink, interface: &str) -> Result<u32, Error> {
 mod tests {
     use super::*;
     use crate::ids::Encap;
-    use crate::lab::{Datapath, EngineSettings, Fabric, IpVersion, MtuMode};
+    use crate::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, MtuMode};
 
     /// Three hosts; `red` on all of them, `blue` on the first and the last.
     fn variant() -> Variant {
@@ -136,6 +136,7 @@ mod tests {
                 host: format!("h{host}"),
                 datapath: Datapath::User,
                 nic: "eth0".to_owned(),
+                more_addresses: Vec::new(),
                 vtep: Some(address(host)),
                 networks,
             }
@@ -152,6 +153,7 @@ mod tests {
             underlay: IpVersion::default(),
             mtu_mode: MtuMode::default(),
             engine: EngineSettings::default(),
+            ecmp: Ecmp::default(),
             tunnels: 0,
             baseline: None,
             underlay_mtu: 1500,

@@ -15,6 +15,7 @@
 //! only the client's. A server is no daemon and has no privilege: it is started for one connection,
 //! in a user namespace of its own where one user without rights exists, who owns the interface.
 
+mod client;
 mod device;
 mod error;
 mod keeper;
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+pub use client::{Client, Connect, client_program};
 pub use device::Mode;
 pub use error::Error;
 pub use lab::attach;

@@ -30,6 +30,23 @@ pub(super) fn connect(mut command: Command, log: File) -> io::Result<Child> {
     command.spawn()
 }
 
+/// Starts a client whose user sees what it says, and whose standard output we read. It ends with
+/// the calling thread.
+pub(super) fn attend(mut command: Command) -> io::Result<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let parent = Pid::this();
+    // SAFETY: only async-signal-safe calls between fork and exec, and no memory is allocated.
+    unsafe { command.pre_exec(move || end_with(parent)) };
+    command.spawn()
+}
+
+/// Ends one of them and waits until it is gone.
+pub(super) fn end_one(child: &mut Child) {
+    // One that has ended already is what we want.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 /// Starts a server for one connection in the calling thread's network namespace. It ends with the
 /// calling thread, and with the connection.
 ///

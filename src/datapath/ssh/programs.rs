@@ -30,16 +30,6 @@ impl Programs {
     /// # Errors
     /// [`Error::Missing`].
     pub fn find() -> Result<Self, Error> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let places: Vec<PathBuf> = env::split_paths(&path)
-            .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
-            // sshd starts itself again and insists on an absolute path.
-            .filter(|place| place.is_absolute())
-            .collect();
-        let find = |program: &'static str, package| {
-            let found = places.iter().map(|place| place.join(program)).find(|file| file.is_file());
-            found.ok_or(Error::Missing { program, package })
-        };
         Ok(Programs {
             ssh: find("ssh", "openssh-client")?,
             sshd: find("sshd", "openssh-server")?,
@@ -109,6 +99,21 @@ impl Programs {
         }
         command
     }
+}
+
+/// A program's path.
+///
+/// # Errors
+/// [`Error::Missing`].
+pub(super) fn find(program: &'static str, package: &'static str) -> Result<PathBuf, Error> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+        // sshd starts itself again and insists on an absolute path.
+        .filter(|place| place.is_absolute())
+        .map(|place| place.join(program))
+        .find(|file| file.is_file());
+    found.ok_or(Error::Missing { program, package })
 }
 
 /// How a server is called in `known_hosts`: port 22 goes without brackets.

@@ -373,9 +373,9 @@ mod tests {
 
     use super::super::rx::RxKind;
     use super::super::samples::{self, ACK, PSH_ACK};
-    use super::super::segment::segment;
     use super::*;
     use crate::wire::flow;
+    use crate::wire::segment::segment;
 
     const PORT: RawFd = 5;
 
@@ -409,7 +409,7 @@ mod tests {
             let meta = flow::frame(frame, 0).unwrap();
             assert_eq!(usize::from(vnet.csum_start), meta.l4);
             assert_eq!(usize::from(vnet.hdr_len), meta.payload);
-            segment(frame, *vnet, &meta, |headers, start, len| {
+            segment::<DropReason>(frame, &vnet.cut(&meta).unwrap(), |headers, start, len| {
                 frames.push([headers, &frame[start..start + len]].concat());
                 Ok(())
             })

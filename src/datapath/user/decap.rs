@@ -1,7 +1,8 @@
 //! From the underlay to VMs' ports.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -9,11 +10,10 @@ use super::coalesce::{Coalescer, pass, unfinished};
 use super::edge::{Edge, Underlay};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
-use super::segment::finish_checksum;
 use super::stt::{self, SttLink};
 use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
-use crate::encap::{Decap, DropReason, InnerKind, Outer, ecn};
+use crate::encap::{Decap, DropReason, InnerKind, Outer, Stt, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
@@ -30,18 +30,16 @@ const HEADERS: usize = 256;
 /// What the underlay's socket says.
 pub fn from_underlay(
     edge: &Edge,
+    socket: BorrowedFd<'_>,
     rx: &mut RxBatch,
     tx: &mut TxBatch,
     coalescer: &mut Coalescer,
     now: u64,
 ) -> std::io::Result<()> {
-    let socket = match &edge.underlay {
-        Underlay::Frame { nic } => nic,
-        Underlay::Udp { receiver, .. } => receiver,
-        Underlay::Ip { socket } => socket,
-        Underlay::Stt(link) => &link.nic,
+    let count = match &edge.underlay {
+        Underlay::Ip { v4: true, .. } => rx.receive_nameless(socket)?,
+        _ => rx.receive(socket)?,
     };
-    let count = rx.receive(socket.as_fd())?;
     let mut way = Way { edge, rx, tx, coalescer, now, last: None, verdict: None };
     for i in 0..count {
         way.message(i);
@@ -127,11 +125,12 @@ impl Way<'_> {
 
     /// What a raw socket gives: over IPv4 the header first, over IPv6 not.
     fn behind_ip(&mut self, received: &Received, message: Span) -> Result<(), DropReason> {
-        if received.source.is_some_and(|source| source.is_ipv6()) {
+        if received.source.is_some() {
             return self.packet(received, received.tos, message);
         }
         let header = ipv4::Header::parse(self.rx.bytes(message).ok_or(DropReason::Truncated)?)?;
-        self.packet(received, header.tos, message.skip(header.header_len))
+        let received = Received { source: Some(header.src.into()), ..*received };
+        self.packet(&received, header.tos, message.skip(header.header_len))
     }
 
     /// A segment of STT, or a whole frame of it that nobody cut.
@@ -143,10 +142,10 @@ impl Way<'_> {
     ) -> Result<(), DropReason> {
         let bytes = self.rx.bytes(message).ok_or(DropReason::Truncated)?;
         let incoming = stt::incoming(bytes)?;
-        if incoming.destination != link.local {
+        if !link.takes(incoming.destination) {
             return Err(DropReason::NotForUs);
         }
-        let source = IpAddr::V4(incoming.source);
+        let source = incoming.source;
         let unfinished = received.vnet.needs_csum();
         if let (Some(at), true) = (incoming.whole, unfinished) {
             // Never on a cable: nothing to verify.
@@ -155,33 +154,47 @@ impl Way<'_> {
         }
         if unfinished {
             let bytes = self.rx.bytes_mut(message).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, received.vnet)?;
+            received.vnet.finish_checksum(bytes)?;
         }
         let segment = message.skip(incoming.segment.0).take(incoming.segment.1);
         let bytes = self.rx.bytes(segment).ok_or(DropReason::Truncated)?;
         let mut waiting = link.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = waiting.lost();
         let now = Duration::from_millis(self.now);
-        let ends = (source, link.local.into());
+        let ends = (source, incoming.destination);
         let done = waiting.push(now, ends, incoming.tos, bytes);
         let (whole, tos) = match done? {
             None => (None, 0),
-            Some(frame) => (Some(frame.bytes.into_owned()), frame.tos),
+            Some(frame) => match frame.bytes {
+                // The end of this one segment.
+                Cow::Borrowed(all) => {
+                    (Some(Ok(segment.skip(segment.len.saturating_sub(all.len())))), frame.tos)
+                }
+                Cow::Owned(all) => (Some(Err(all)), frame.tos),
+            },
         };
         for _ in lost..waiting.lost() {
             self.counters().dropped(DropReason::Incomplete);
         }
         drop(waiting);
-        let Some(whole) = whole else { return Ok(()) };
-        let span = match self.rx.stash(&whole) {
-            Some(span) => span,
-            None => {
-                self.flush();
-                self.rx.clear_stash();
-                self.rx.stash(&whole).ok_or(DropReason::ReassemblyFull)?
+        match whole {
+            None => Ok(()),
+            Some(Ok(span)) => self.stt_frame(source, tos, span),
+            Some(Err(all)) => {
+                let span = self.stash(&all)?;
+                self.stt_frame(source, tos, span)
             }
-        };
-        self.stt_frame(source, tos, span)
+        }
+    }
+
+    /// Keeps a frame that was put together beside the messages.
+    fn stash(&mut self, frame: &[u8]) -> Result<Span, DropReason> {
+        if let Some(span) = self.rx.stash(frame) {
+            return Ok(span);
+        }
+        self.flush();
+        self.rx.clear_stash();
+        self.rx.stash(frame).ok_or(DropReason::ReassemblyFull)
     }
 
     /// A whole STT frame.
@@ -189,6 +202,10 @@ impl Way<'_> {
         let edge = self.edge;
         let bytes = self.rx.bytes(frame).ok_or(DropReason::Truncated)?;
         let decap = edge.engine.decap(bytes, &Outer { source, tos })?;
+        // A port takes no tagged frames, and one whose tag is left out would be another VLAN's.
+        if Stt::tag(bytes)?.is_some() {
+            return Err(DropReason::InnerTag);
+        }
         let offload = edge.engine.offload(bytes)?;
         let peer = self.peer(source).ok_or(DropReason::UnknownPeer)?;
         let network = edge.switch.network(decap.network).ok_or(DropReason::UnknownNetwork)?;
@@ -349,6 +366,14 @@ impl Way<'_> {
         if from.location != Location::Peer(peer) {
             return Err(DropReason::BadSource);
         }
+        if let Some(mac) = routes.to_all(decap.network, destination) {
+            let network = self.edge.switch.network(decap.network);
+            for port in &network.ok_or(DropReason::UnknownNetwork)?.ports {
+                let done = self.to_routed(*port, mac, kind, tos, inner);
+                self.count_failure(done);
+            }
+            return Ok(());
+        }
         let hop = routes.hop(decap.network, destination).ok_or(DropReason::UnknownDestination)?;
         let Location::Port(port) = hop.location else { return Err(DropReason::SplitHorizon) };
         self.to_routed(port, hop.mac, kind, tos, inner)
@@ -406,13 +431,15 @@ impl Way<'_> {
         }
     }
 
-    /// Carries a congestion mark of the underlay on into the inner packet (RFC 6040 section 4.2).
+    /// Carries the underlay's congestion mark (RFC 6040 section 4.2) and, in the uniform model, its
+    /// service class (RFC 2983) on into the inner packet.
     fn congestion(&mut self, inner: Span, tos: u8, meta: &mut FrameMeta) -> Result<(), DropReason> {
         let ip = matches!(meta.ethertype, ethertype::IPV4 | ethertype::IPV6);
-        if tos & ecn::MASK == ecn::NOT_ECT || !ip {
+        let dscp = self.edge.delivery.dscp;
+        if !ip || tos & ecn::MASK == ecn::NOT_ECT && dscp != ecn::Dscp::Uniform {
             return Ok(());
         }
-        let Some(tos) = ecn::changed_tos(meta.tos, tos, ecn::Dscp::default())? else {
+        let Some(tos) = ecn::changed_tos(meta.tos, tos, dscp)? else {
             return Ok(());
         };
         meta.tos = tos;

@@ -1,26 +1,30 @@
 //! From a VM's port towards the overlay.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use super::direct::{self, DirectLink};
 use super::edge::{Edge, Underlay};
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
-use super::rx::{Received, RxBatch, Span};
-use super::segment::{MAX_HEADERS, finish_checksum, segment};
-use super::stt::{self, Outgoing, SttLink};
+use super::rx::{Received, RxBatch, Span, Tag};
+use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, Offload, ecn};
+use crate::encap::{DropReason, Inner, InnerKind, Offload};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
 use crate::wire::ipv4::protocol;
+use crate::wire::segment::segment;
+use crate::wire::vlan;
 
+/// Longest headers of a VM's frame that is segmented: Ethernet, IP, and TCP with options.
+const MAX_HEADERS: usize = 192;
 /// Longest tunnel header of any engine: Geneve with all its options.
 const MAX_TUNNEL: usize = 272;
 /// Most header bytes of one packet sent.
-const HEADERS: usize = vnet::LEN + MAX_HEADERS + MAX_TUNNEL;
+const HEADERS: usize = direct::LEN + MAX_HEADERS + MAX_TUNNEL;
 
 /// One worker's buffers at work for one port.
 struct Way<'a> {
@@ -65,13 +69,20 @@ pub fn from_port(
     Ok(())
 }
 
-/// Parses a frame from a VM and refuses what an access port does not take.
+/// Parses a frame from a VM and refuses what an access port of tags does not take; a tunnel's
+/// engine decides for itself whether it carries tagged frames.
 fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, DropReason> {
     if received.truncated {
         return Err(DropReason::TooBig);
     }
     let meta = flow::frame(bytes, edge.seed)?;
-    if received.tag.is_some() || meta.tags > 0 {
+    let tagged = received.tag.is_some() || meta.tags > 0;
+    // STT's frames are untagged (draft-davie-stt-08 section 3.1.1); a router takes no tags.
+    let access = edge.engine.encap().is_tag()
+        || edge.engine.header_len() == 0
+        || edge.routes.is_some()
+        || matches!(edge.underlay, Underlay::Stt(_));
+    if tagged && access {
         return Err(DropReason::InnerTag);
     }
     Ok(meta)
@@ -79,11 +90,14 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
 
 /// Size of the packets that will be on the wire: a super-frame's segments.
 fn packet_len(bytes: &[u8], vnet: VnetHeader, meta: &FrameMeta) -> usize {
-    if vnet.is_gso() {
+    // Tags of the inner frame are beyond what the inner MTU allows for.
+    let tags = usize::from(meta.tags) * vlan::LEN;
+    let packet = if vnet.is_gso() {
         meta.payload - meta.l3 + usize::from(vnet.gso_size)
     } else {
         bytes.len().saturating_sub(meta.l3)
-    }
+    };
+    packet + tags
 }
 
 impl Way<'_> {
@@ -111,9 +125,15 @@ impl Way<'_> {
 
     fn frame(&mut self, i: usize) -> Result<(), DropReason> {
         let edge = self.edge;
-        let (received, span) = self.rx.message(i);
+        let (mut received, mut span) = self.rx.message(i);
         let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
-        let meta = accept(edge, &received, bytes)?;
+        let mut meta = accept(edge, &received, bytes)?;
+        if let Some(tag) = received.tag {
+            span = self.put_back(tag, span)?;
+            received.vnet = received.vnet.shifted(vlan::LEN as u16);
+            meta = flow::frame(self.rx.bytes(span).ok_or(DropReason::Truncated)?, edge.seed)?;
+        }
+        let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
         let size = packet_len(bytes, received.vnet, &meta);
         if size > edge.inner_mtu && edge.oversize != Oversize::Fragment {
             self.refuse(span);
@@ -129,6 +149,14 @@ impl Way<'_> {
         if let Some(routes) = &edge.routes {
             return self.route(routes, &mut frame);
         }
+        if meta.dst.is_group() && edge.neighbours.has(network.id) {
+            let mut answer = [0; routes::MAX_ANSWER];
+            if let Some(len) = edge.neighbours.answer(network.id, bytes, &mut answer) {
+                self.room(1)?;
+                self.reply(answer.get(..len).unwrap_or_default());
+                return Ok(());
+            }
+        }
         match edge.switch.from_port(self.port, meta.dst, meta.src, self.now) {
             Verdict::Drop(reason) => Err(reason),
             Verdict::To(Location::Port(to)) => self.to_port(&frame, to),
@@ -141,16 +169,29 @@ impl Way<'_> {
                     self.count_failure(done);
                 }
                 // What goes to ports refers to the same bytes, which `complete` finishes.
-                if !network.peers.is_empty() && !frame.vnet.is_gso() && frame.vnet.needs_csum() {
+                if !network.flood.is_empty() && !frame.vnet.is_gso() && frame.vnet.needs_csum() {
                     self.flush();
                 }
-                for peer in &network.peers {
+                for peer in &network.flood {
                     let done = self.to_peer(&mut frame, *peer);
                     self.count_failure(done);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Puts the tag that the kernel took out back into the frame, which grows into its headroom.
+    fn put_back(&mut self, tag: Tag, span: Span) -> Result<Span, DropReason> {
+        let grown = span.grow_front(vlan::LEN).ok_or(DropReason::Truncated)?;
+        let bytes = self.rx.bytes_mut(grown).ok_or(DropReason::Truncated)?;
+        if bytes.len() < vlan::OFFSET + vlan::LEN {
+            return Err(DropReason::Truncated);
+        }
+        bytes.copy_within(vlan::LEN..vlan::LEN + vlan::OFFSET, 0);
+        let place = bytes.get_mut(vlan::OFFSET..).ok_or(DropReason::Truncated)?;
+        vlan::Tag::from_tci(tag.tpid, tag.tci).emit(place)?;
+        Ok(grown)
     }
 
     fn count_failure(&self, done: Result<(), DropReason>) {
@@ -194,6 +235,7 @@ impl Way<'_> {
             let mut answer = [0; routes::MAX_ANSWER];
             match routes.answer(frame.network, self.port, bytes, &mut answer) {
                 Err(DropReason::UnknownProtocol) if !asks => {}
+                Err(DropReason::UnknownProtocol) if ip => return self.to_everyone(routes, frame),
                 Err(reason) => return Err(reason),
                 Ok(0) => return Ok(()),
                 Ok(len) => {
@@ -219,8 +261,40 @@ impl Way<'_> {
         }
     }
 
+    /// A broadcast or multicast packet, to all VMs of the network where it passes them on. It is
+    /// one hop like any other packet.
+    fn to_everyone(&mut self, routes: &Routes, frame: &mut Frame) -> Result<(), DropReason> {
+        let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
+        let kind = frame.meta.ethertype;
+        let packet = bytes.get_mut(ethernet::LEN..).ok_or(DropReason::Truncated)?;
+        let (_, destination) = routes::addresses(kind, packet)?;
+        let dst = routes.to_all(frame.network, destination).ok_or(DropReason::UnknownProtocol)?;
+        routes::decrement(kind, packet)?;
+        ethernet::Header { dst, src: routes.mac, ethertype: kind }.emit(bytes)?;
+        let (network, from) = (self.edge.switch.network_of(self.port), self.port);
+        for to in network.ports.iter().filter(|port| **port != from) {
+            let done = self.to_port(frame, *to);
+            self.count_failure(done);
+        }
+        if !frame.vnet.is_gso() && frame.vnet.needs_csum() {
+            self.flush();
+        }
+        self.strip(frame)?;
+        for peer in &network.flood {
+            let done = self.to_peer(frame, *peer);
+            self.count_failure(done);
+        }
+        Ok(())
+    }
+
     /// The packet of a frame, without its Ethernet header.
     fn tunnel(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
+        self.strip(frame)?;
+        self.to_peer(frame, peer)
+    }
+
+    /// Takes the Ethernet header off.
+    fn strip(&self, frame: &mut Frame) -> Result<(), DropReason> {
         frame.kind = match frame.meta.ethertype {
             ethertype::IPV4 => InnerKind::Ipv4,
             ethertype::IPV6 => InnerKind::Ipv6,
@@ -230,7 +304,7 @@ impl Way<'_> {
         let packet = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         frame.meta = flow::packet(packet, self.edge.seed)?;
         frame.vnet = frame.vnet.without(ethernet::LEN as u16);
-        self.to_peer(frame, peer)
+        Ok(())
     }
 
     /// To another VM of this host, as it came.
@@ -250,20 +324,64 @@ impl Way<'_> {
     }
 
     fn to_peer(&mut self, frame: &mut Frame, peer: PeerId) -> Result<(), DropReason> {
-        // RFC 6040 section 4.1, normal mode; DSCP by the pipe model (RFC 2983): 0.
-        let tos = ecn::outer_tos(Some(frame.meta.tos), ecn::Dscp::default(), ecn::Ingress::Normal);
+        let delivery = &self.edge.delivery;
+        let tos = delivery.outer_tos(Some(frame.meta.tos));
+        let bytes = self.rx.bytes(frame.span).unwrap_or_default();
+        let ttl = delivery.inherited_ttl(frame.meta.ethertype, frame.meta.l3, bytes).unwrap_or(0);
         let flow = frame.meta.flow as usize;
+        let (near, far) = self.pair(flow, peer);
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
-            Underlay::Ip { socket } => (socket, 1),
-            Underlay::Stt(link) => return self.to_stt(frame, link, peer, tos),
+            Underlay::Ip { sockets, direct, .. } => {
+                if let Some(link) = direct.get(near)
+                    && let Some(exit) = self.directly(frame, link, (peer, far), (tos, ttl))
+                {
+                    return self.to_vtep(frame, exit);
+                }
+                (sockets.get(near).ok_or(DropReason::UnknownDestination)?, 1)
+            }
+            Underlay::Stt(link) => return self.to_stt(frame, link, peer, (tos, ttl)),
         };
-        let Peer::Vtep(_) = self.edge.switch.peers()[peer.0] else {
-            return Err(DropReason::UnknownDestination);
+        let segments = match self.edge.switch.peers()[peer.0] {
+            Peer::Fabric => return Err(DropReason::UnknownDestination),
+            Peer::Vtep(_) => segments,
+            // Linux's routers forward nothing to groups that they would have to cut.
+            Peer::Group(_) => 1,
         };
         let socket = socket.as_raw_fd();
-        self.to_vtep(frame, Target { socket, address: Some(peer.0), tos, segments })
+        let address = Some(far);
+        self.to_vtep(frame, Exit::Socket(Target { socket, address, tos, ttl, segments }))
+    }
+
+    /// Which of our addresses a flow leaves from, and the place of the peer's address that it goes
+    /// to: a flow stays on one pair (RFC 7637 section 4.3). What is for a group leaves from the
+    /// first, where its distribution tree starts.
+    fn pair(&self, flow: usize, peer: PeerId) -> (usize, usize) {
+        let each = self.edge.far_addresses;
+        let first = peer.0 * each;
+        match self.edge.switch.peers()[peer.0] {
+            Peer::Group(_) => (0, first),
+            _ => (flow % each, first + flow / each % each),
+        }
+    }
+
+    /// The way straight to the NIC, where a frame may take it.
+    fn directly(
+        &self,
+        frame: &Frame,
+        link: &DirectLink,
+        (peer, far): (PeerId, usize),
+        (tos, ttl): (u8, u8),
+    ) -> Option<Exit> {
+        let Peer::Vtep(_) = *self.edge.switch.peers().get(peer.0)? else { return None };
+        let address = *self.edge.far.get(far)?;
+        let bytes = self.rx.bytes(frame.span)?;
+        let inner = packet_len(bytes, frame.vnet, &frame.meta) + frame.meta.l3;
+        let largest = self.edge.engine.header_len() + inner;
+        let ttl = if ttl == 0 { self.edge.delivery.fixed_ttl() } else { ttl };
+        let headers = link.headers((far, address), largest, (tos, ttl), self.now)?;
+        Some(Exit::Nic(link.socket(), headers))
     }
 
     /// Most datagrams in one message: the kernel joins none that it has to fragment.
@@ -301,62 +419,100 @@ impl Way<'_> {
         frame: &mut Frame,
         link: &SttLink,
         peer: PeerId,
-        tos: u8,
+        (tos, ttl): (u8, u8),
     ) -> Result<(), DropReason> {
         self.room(1)?;
-        let Peer::Vtep(address) = self.edge.switch.peers()[peer.0] else {
-            return Err(DropReason::UnknownDestination);
-        };
+        let address =
+            self.edge.switch.peers()[peer.0].address().ok_or(DropReason::UnknownDestination)?;
         let offload = frame.offload();
         if offload.is_none() {
             if frame.vnet.is_gso() {
                 return Err(DropReason::BadOffload);
             }
             let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet.finish_checksum(bytes)?;
             frame.vnet = VnetHeader::default();
         }
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
-        let space = self.tx.header_space(stt::HEADERS).ok_or(DropReason::UnderlayFull)?;
-        let inner = frame.inner([bytes, &[]]);
-        let out = Outgoing { network: frame.network, inner, offload, tos, peer: (peer.0, address) };
+        let headers = link.headers_len();
+        let space = self.tx.header_space(headers).ok_or(DropReason::UnderlayFull)?;
+        let (network, inner, peer) = (frame.network, frame.inner([bytes, &[]]), (peer.0, address));
+        let out = Outgoing { network, inner, offload, tos, ttl, peer };
         link.headers(&*self.edge.engine, space, &out, self.now)?;
-        self.tx.push_frame(link.socket(), stt::HEADERS, [frame.span]);
+        self.tx.push_frame(link.socket(), headers, [frame.span]);
         self.carried(frame);
         Ok(())
     }
 
     /// As packets of the tunnel, one for each segment.
-    fn to_vtep(&mut self, frame: &mut Frame, target: Target) -> Result<(), DropReason> {
+    fn to_vtep(&mut self, frame: &mut Frame, exit: Exit) -> Result<(), DropReason> {
         let engine = &self.edge.engine;
         let tunnel = engine.header_len();
         if !frame.vnet.is_gso() {
             self.room(1)?;
             let bytes = self.rx.bytes_mut(frame.span).ok_or(DropReason::Truncated)?;
-            finish_checksum(bytes, frame.vnet)?;
+            frame.vnet.finish_checksum(bytes)?;
             // Finished once; a flooded frame comes here for every peer.
             frame.vnet = VnetHeader::default();
-            let space = self.tx.header_space(tunnel).ok_or(DropReason::UnderlayFull)?;
-            engine.header(frame.network, &frame.inner([bytes, &[]]), space)?;
-            self.tx.push_datagram(target, tunnel, frame.span);
+            let inner = frame.inner([bytes, &[]]);
+            exit.send(self.tx, (tunnel, 0), frame.span, |space| {
+                engine.header(frame.network, &inner, space)
+            })?;
             self.carried(frame);
             return Ok(());
         }
         self.room(frame.span.len / usize::from(frame.vnet.gso_size).max(1) + 2)?;
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         let tx = &mut *self.tx;
-        segment(bytes, frame.vnet, &frame.meta, |headers, start, len| {
-            let total = tunnel + headers.len();
-            let space = tx.header_space(total).ok_or(DropReason::UnderlayFull)?;
+        segment(bytes, &frame.vnet.cut(&frame.meta)?, |headers, start, len| {
             let payload = bytes.get(start..start + len).ok_or(DropReason::Truncated)?;
-            let (before, copy) = space.split_at_mut(tunnel);
-            copy.copy_from_slice(headers);
-            engine.header(frame.network, &frame.inner([headers, payload]), before)?;
-            let payload = Span { start: frame.span.start + start, len };
-            tx.push_datagram(target, total, payload);
-            Ok(())
+            let span = Span { start: frame.span.start + start, len };
+            exit.send(tx, (tunnel, headers.len()), span, |space| {
+                let (before, copy) =
+                    space.split_at_mut_checked(tunnel).ok_or(DropReason::Truncated)?;
+                copy.copy_from_slice(headers);
+                engine.header(frame.network, &frame.inner([headers, payload]), before)
+            })
         })?;
         self.carried(frame);
+        Ok(())
+    }
+}
+
+/// How a tunnel's packets leave.
+#[derive(Clone, Copy)]
+enum Exit {
+    /// Through a UDP or raw socket.
+    Socket(Target),
+    /// Through a packet socket, with these headers.
+    Nic(RawFd, direct::Headers),
+}
+
+impl Exit {
+    /// Adds one packet: headers of these lengths (the tunnel's, the inner packet's), which `write`
+    /// is given room for, and payload.
+    #[inline]
+    fn send(
+        &self,
+        tx: &mut TxBatch,
+        (tunnel, inner): (usize, usize),
+        payload: Span,
+        write: impl FnOnce(&mut [u8]) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let headers = tunnel + inner;
+        match self {
+            Exit::Socket(target) => {
+                write(tx.header_space(headers).ok_or(DropReason::UnderlayFull)?)?;
+                tx.push_datagram(*target, headers, payload);
+            }
+            Exit::Nic(socket, outer) => {
+                let all = direct::LEN + headers;
+                let space = tx.header_space(all).ok_or(DropReason::UnderlayFull)?;
+                outer.write(space, headers + payload.len)?;
+                write(space.get_mut(direct::LEN..).ok_or(DropReason::Truncated)?)?;
+                tx.push_frame(*socket, all, [payload]);
+            }
+        }
         Ok(())
     }
 }

@@ -7,15 +7,18 @@
 
 pub mod coalesce;
 mod decap;
+mod direct;
 mod edge;
 mod encap;
+mod extras;
+mod groups;
+mod neighbours;
 mod nexthop;
 mod oversize;
 mod routes;
 pub mod rx;
 #[cfg(test)]
 mod samples;
-pub mod segment;
 mod sockets;
 mod stt;
 mod tap;
@@ -25,6 +28,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -33,9 +37,10 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use edge::{Edge, EdgeConfig};
+pub use extras::Extras;
 pub use oversize::Oversize;
 pub use routes::{RouteConfig, Via};
-pub use tap::{Tap, mtu};
+pub use tap::{Tap, mtu, rename, up};
 
 use crate::vswitch::{Direction, PortId};
 use worker::{Source, Worker};
@@ -45,6 +50,7 @@ use worker::{Source, Worker};
 pub struct UserDatapath {
     edges: Arc<Vec<Edge>>,
     stop: Arc<EventFd>,
+    lost: Arc<EventFd>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -61,19 +67,43 @@ impl UserDatapath {
         for (index, edge) in edges.iter().enumerate() {
             let share = &mut shares[2 * index % count];
             share.extend((0..edge.ports.len()).map(|p| Source::Port(index, PortId(p))));
-            shares[(2 * index + 1) % count].push(Source::Underlay(index));
+            let sockets = 0..edge.receivers();
+            let share = &mut shares[(2 * index + 1) % count];
+            share.extend(sockets.map(|s| Source::Underlay(index, s)));
         }
         let edges = Arc::new(edges);
         let stop = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
         let started = Instant::now();
-        let mut datapath = UserDatapath { edges, stop, workers: Vec::new() };
+        let lost = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+        let mut datapath = UserDatapath { edges, stop, lost, workers: Vec::new() };
         for (index, share) in shares.into_iter().enumerate() {
             let edges = Arc::clone(&datapath.edges);
-            let worker = Worker::new(edges, share, Arc::clone(&datapath.stop), started)?;
+            let told = (Arc::clone(&datapath.stop), Arc::clone(&datapath.lost));
+            let worker = Worker::new(edges, share, told, started)?;
             let thread = std::thread::Builder::new().name(format!("engine-{index}"));
             datapath.workers.push(thread.spawn(move || worker.run())?);
         }
         Ok(datapath)
+    }
+
+    /// Lets every packet leave by itself from now on, or joined where that is possible: kernels that
+    /// cannot describe joined datagrams to a packet socket hide them from whoever watches.
+    pub fn single_packets(&self, single: bool) {
+        for edge in self.edges.iter() {
+            edge.outlet.single_packets(single);
+        }
+    }
+
+    /// The edge of a host, by the name it was configured with.
+    #[must_use]
+    pub fn edge(&self, host: &str) -> Option<&Edge> {
+        self.edges.iter().find(|edge| edge.host == host)
+    }
+
+    /// Becomes readable once a TAP or TUN device was deleted under its edge.
+    #[must_use]
+    pub fn lost(&self) -> BorrowedFd<'_> {
+        self.lost.as_fd()
     }
 
     /// CPU time the workers have used so far.
@@ -143,6 +173,7 @@ fn close_at_once(edges: Vec<Edge>) {
     let mut sockets: Vec<Box<dyn Send>> = Vec::new();
     for edge in edges {
         sockets.push(Box::new(edge.underlay));
+        sockets.push(Box::new(edge.groups));
         sockets.extend(edge.ports.into_iter().map(|port| Box::new(port) as Box<dyn Send>));
     }
     let share = sockets.len().div_ceil(THREADS).max(1);
@@ -165,15 +196,4 @@ fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
     }
     let time = nix::time::clock_gettime(nix::time::ClockId::from_raw(clock)).ok()?;
     Some(Duration::from(time))
-}
-
-/// Whether the running kernel is at least this version.
-fn kernel_at_least(major: u32, minor: u32) -> bool {
-    let Ok(name) = nix::sys::utsname::uname() else { return false };
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(a)), Some(Ok(b))) => (a, b) >= (major, minor),
-        _ => false,
-    }
 }

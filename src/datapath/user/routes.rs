@@ -4,11 +4,12 @@
 //! discovery; the edge answers for every address it has a route to (proxy ARP, RFC 1027; proxy
 //! neighbour advertisement, RFC 4861 section 7.2.8) with a MAC of its own, and forwards what is
 //! then sent to it by the inner destination address. It is one hop: the inner TTL is decremented
-//! once, where the packet enters. Broadcast, multicast and what is not IP end here. Routes are
+//! once, where the packet enters. What is not IP ends here, and so do broadcast and multicast, but
+//! for networks that pass them on: GRE carries any packet (RFC 2784). Routes are
 //! given, none are learned: a VM's address has a route at every edge of its tenant. What comes
 //! out of a tunnel must come from an address that has its route through that tunnel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::encap::DropReason;
@@ -43,6 +44,9 @@ pub enum Via {
     Port(usize, Mac),
     /// A VM behind a tunnel to this address.
     Peer(IpAddr),
+    /// All VMs of the network, here and elsewhere: a broadcast address. A network that has one
+    /// passes multicast on as well.
+    Everyone,
 }
 
 /// The way to an address, resolved.
@@ -60,6 +64,10 @@ pub struct Routes {
     /// The router's MAC, the same on every port.
     pub mac: Mac,
     hops: HashMap<(u64, IpAddr), Hop, ahash::RandomState>,
+    /// Broadcast addresses by network.
+    everyone: HashSet<(u64, IpAddr), ahash::RandomState>,
+    /// Networks that pass multicast on.
+    passing: HashSet<u64, ahash::RandomState>,
 }
 
 impl Routes {
@@ -74,12 +82,19 @@ impl Routes {
             let (location, mac) = match config.via {
                 Via::Port(port, mac) => (Location::Port(PortId(port)), mac),
                 Via::Peer(address) => (Location::Peer(peer(address)?), Mac::ZERO),
+                Via::Everyone => return None,
             };
             Some(((config.network, config.address), Hop { location, mac }))
         };
         let [a, b, c, d, ..] = seed.to_be_bytes();
         // Locally administered (IEEE 802 section 8.4).
-        Routes { mac: Mac([2, 0xED, a, b, c, d]), hops: configs.iter().filter_map(hop).collect() }
+        let everyone = configs.iter().filter(|config| config.via == Via::Everyone);
+        Routes {
+            mac: Mac([2, 0xED, a, b, c, d]),
+            hops: configs.iter().filter_map(hop).collect(),
+            everyone: everyone.clone().map(|config| (config.network, config.address)).collect(),
+            passing: everyone.map(|config| config.network).collect(),
+        }
     }
 
     /// The way to an address of a network.
@@ -102,35 +117,74 @@ impl Routes {
         frame: &[u8],
         out: &mut [u8],
     ) -> Result<usize, DropReason> {
-        let header = ethernet::Header::parse(frame)?;
-        let rest = frame.get(ethernet::LEN..).ok_or(DropReason::Truncated)?;
-        let answers = |address: IpAddr| match self.hop(network, address) {
+        reply(frame, out, |address| match self.hop(network, address) {
             None => Err(DropReason::UnknownDestination),
-            Some(hop) => Ok(hop.location != Location::Port(port)),
-        };
-        let back = ethernet::Header { dst: header.src, src: self.mac, ethertype: header.ethertype };
-        if header.ethertype == ethertype::ARP {
-            let asked = arp::Message::parse(rest)?;
-            if asked.operation != arp::REQUEST || !answers(asked.target_ip.into())? {
-                return Ok(0);
-            }
-            let message = arp::Message {
-                operation: arp::REPLY,
-                sender_mac: self.mac,
-                sender_ip: asked.target_ip,
-                target_mac: asked.sender_mac,
-                target_ip: asked.sender_ip,
-            };
-            let len = back.emit(out)?;
-            return Ok(len + message.emit(out.get_mut(len..).unwrap_or_default())?);
+            Some(hop) => Ok((hop.location != Location::Port(port)).then_some(self.mac)),
+        })
+    }
+
+    /// The MAC of frames to all VMs of a network that a packet to this address is for: broadcast
+    /// or multicast, where the encapsulation passes them on.
+    #[must_use]
+    pub fn to_all(&self, network: u64, destination: IpAddr) -> Option<Mac> {
+        if self.everyone.contains(&(network, destination)) {
+            return Some(Mac([0xFF; 6]));
         }
-        let (from, target) = solicitation(header.ethertype, rest)?;
-        if !answers(target.into())? {
+        let group = destination.is_multicast() && self.passing.contains(&network);
+        group.then(|| group_mac(destination))
+    }
+}
+
+/// The MAC of frames to an IP multicast group (RFC 1112 section 6.4, RFC 2464 section 7).
+#[must_use]
+pub fn group_mac(group: IpAddr) -> Mac {
+    match group {
+        IpAddr::V4(group) => {
+            let [_, a, b, c] = group.octets();
+            Mac([0x01, 0x00, 0x5E, a & 0x7F, b, c])
+        }
+        IpAddr::V6(group) => {
+            let [.., a, b, c, d] = group.octets();
+            Mac([0x33, 0x33, a, b, c, d])
+        }
+    }
+}
+
+/// Writes the frame that answers a question for a MAC (ARP, neighbour solicitation) and returns
+/// its length; 0 bytes where there is nothing to say. `known` gives the MAC of an address, or none
+/// where the question is not to be answered.
+///
+/// # Errors
+/// [`DropReason::UnknownProtocol`] for a frame that is no question; [`DropReason::Truncated`];
+/// what `known` says.
+pub fn reply(
+    frame: &[u8],
+    out: &mut [u8],
+    known: impl Fn(IpAddr) -> Result<Option<Mac>, DropReason>,
+) -> Result<usize, DropReason> {
+    let header = ethernet::Header::parse(frame)?;
+    let rest = frame.get(ethernet::LEN..).ok_or(DropReason::Truncated)?;
+    let back = |mac| ethernet::Header { dst: header.src, src: mac, ethertype: header.ethertype };
+    if header.ethertype == ethertype::ARP {
+        let asked = arp::Message::parse(rest)?;
+        if asked.operation != arp::REQUEST {
             return Ok(0);
         }
-        let len = back.emit(out)?;
-        Ok(len + advertise(self.mac, target, from, out.get_mut(len..).unwrap_or_default())?)
+        let Some(mac) = known(asked.target_ip.into())? else { return Ok(0) };
+        let message = arp::Message {
+            operation: arp::REPLY,
+            sender_mac: mac,
+            sender_ip: asked.target_ip,
+            target_mac: asked.sender_mac,
+            target_ip: asked.sender_ip,
+        };
+        let len = back(mac).emit(out)?;
+        return Ok(len + message.emit(out.get_mut(len..).unwrap_or_default())?);
     }
+    let (from, target) = solicitation(header.ethertype, rest)?;
+    let Some(mac) = known(target.into())? else { return Ok(0) };
+    let len = back(mac).emit(out)?;
+    Ok(len + advertise(mac, target, from, out.get_mut(len..).unwrap_or_default())?)
 }
 
 /// Who asks for the MAC of which address.
@@ -281,6 +335,20 @@ mod tests {
         let tcp = samples::tcp(1, samples::ACK, b"x");
         let refused = routes().answer(7, HERE, &tcp, &mut out);
         assert_eq!(refused, Err(DropReason::UnknownProtocol));
+    }
+
+    #[test]
+    fn broadcast_and_multicast_pass_where_the_network_says_so() {
+        let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let all = |address| RouteConfig { network: 7, address, via: Via::Everyone };
+        let routes = Routes::new(&[all(ip("255.255.255.255")), all(ip("10.0.0.255"))], 1, |_| None);
+        assert_eq!(routes.to_all(7, ip("10.0.0.255")), Some(Mac([0xFF; 6])));
+        assert_eq!(routes.to_all(7, ip("10.0.0.5")), None);
+        assert_eq!(routes.to_all(7, ip("239.129.2.3")), Some(Mac([1, 0, 0x5E, 1, 2, 3])));
+        let six = routes.to_all(7, ip("ff02::1:ff00:2"));
+        assert_eq!(six, Some(Mac([0x33, 0x33, 0xFF, 0, 0, 2])));
+        assert_eq!(routes.to_all(8, ip("239.129.2.3")), None, "another network");
+        assert_eq!(routes.hop(7, ip("10.0.0.255")), None);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct Received {
     pub len: usize,
     /// The tag the kernel took out.
     pub tag: Option<Tag>,
-    /// Outer source address, on UDP and raw sockets.
+    /// Outer source address, on UDP sockets and raw ones over IPv6.
     pub source: Option<IpAddr>,
     /// Outer TOS or traffic class.
     pub tos: u8,
@@ -135,7 +135,7 @@ impl RxBatch {
     }
 
     /// Points the structures of `recvmmsg` at the buffers.
-    fn point(&mut self) {
+    fn point(&mut self, names: bool) {
         let skip = usize::from(self.kind == RxKind::Inet);
         for (i, header) in self.headers.iter_mut().enumerate() {
             self.iovecs[2 * i] =
@@ -149,9 +149,12 @@ impl RxBatch {
             header.msg_iovlen = 2 - skip;
             header.msg_control = self.control[i].as_mut_ptr().cast();
             header.msg_controllen = CONTROL as _;
-            if self.kind == RxKind::Inet {
+            if names {
                 header.msg_name = (&raw mut self.names[i]).cast();
                 header.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
+            } else {
+                header.msg_name = ptr::null_mut();
+                header.msg_namelen = 0;
             }
         }
     }
@@ -161,9 +164,22 @@ impl RxBatch {
     /// # Errors
     /// What `recvmmsg` says, but for "nothing there".
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.receive_with(socket, self.kind == RxKind::Inet)
+    }
+
+    /// As [`RxBatch::receive`], but without asking for the packets' sources: for raw IPv4 sockets,
+    /// whose messages start with the IP header.
+    ///
+    /// # Errors
+    /// As [`RxBatch::receive`].
+    pub fn receive_nameless(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.receive_with(socket, false)
+    }
+
+    fn receive_with(&mut self, socket: BorrowedFd<'_>, names: bool) -> io::Result<usize> {
         self.received.clear();
         self.stashed = 0;
-        self.point();
+        self.point(names);
         // SAFETY: every header points at buffers of this value that are at least as long as said.
         let count = unsafe {
             libc::recvmmsg(
@@ -182,7 +198,7 @@ impl RxBatch {
             };
         };
         for i in 0..count {
-            let received = self.read_metadata(i);
+            let received = self.read_metadata(i, names);
             self.received.push(received);
         }
         let bytes: usize = self.received.iter().map(|r| r.len).sum();
@@ -243,7 +259,7 @@ impl RxBatch {
         self.stashed = 0;
     }
 
-    fn read_metadata(&self, i: usize) -> Received {
+    fn read_metadata(&self, i: usize, names: bool) -> Received {
         let message = &self.headers[i];
         let total = message.msg_len as usize;
         let mut received = Received {
@@ -257,7 +273,7 @@ impl RxBatch {
             }
             RxKind::Inet => {
                 received.len = total.min(CAPACITY);
-                received.source = address_of(&self.names[i]);
+                received.source = if names { address_of(&self.names[i]) } else { None };
             }
         }
         // SAFETY: the kernel filled the control buffer that this header describes; the CMSG

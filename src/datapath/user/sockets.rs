@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, sockopt};
 
+use crate::encap::Delivery;
+
 /// Socket buffer asked for, in bytes; what the system's limits leave of it is used.
 const BUFFER: usize = 16 << 20;
 
@@ -16,37 +18,13 @@ const BUFFER: usize = 16 << 20;
 /// # Errors
 /// What the system says, with the interface and the step named.
 pub fn packet(interface: &str) -> io::Result<OwnedFd> {
-    let step = |what: &str| {
-        let what = format!("packet socket on {interface}: {what}");
-        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
-    };
-    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
-    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if raw < 0 {
-        return Err(step("open (it needs CAP_NET_RAW)")(io::Error::last_os_error()));
-    }
-    // SAFETY: the descriptor is fresh and ours.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    let step = |what: &str| packet_step(interface, what);
+    let fd = packet_unbound(interface)?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1).map_err(step("PACKET_VNET_HDR"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
         .map_err(step("PACKET_IGNORE_OUTGOING (it needs Linux 4.20)"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).map_err(step("PACKET_AUXDATA"))?;
-    grow_buffers(&fd);
-    let index = nix::net::if_::if_nametoindex(interface)
-        .map_err(|e| step("look up the interface")(e.into()))?;
-    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: all-zero bytes are a valid link-layer address.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    address.sll_ifindex = index;
-    // SAFETY: the address is of the type and length said.
-    let bound = unsafe {
-        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
-    };
-    if bound < 0 {
-        return Err(step("bind")(io::Error::last_os_error()));
-    }
+    let index = bind_packet(&fd, interface, libc::ETH_P_ALL as u16)?;
     // Frames to any MAC, as a switch port must take them.
     let member = libc::packet_mreq {
         mr_ifindex: index,
@@ -57,6 +35,57 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
     set(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member)
         .map_err(step("promiscuous mode"))?;
     Ok(fd)
+}
+
+/// Opens a packet socket that only sends, whole frames without offload metadata.
+///
+/// # Errors
+/// As [`packet`].
+pub fn sending_packet(interface: &str) -> io::Result<OwnedFd> {
+    let fd = packet_unbound(interface)?;
+    // Protocol 0: nothing is received.
+    bind_packet(&fd, interface, 0)?;
+    Ok(fd)
+}
+
+/// Names the step that failed.
+fn packet_step(interface: &str, what: &str) -> impl FnOnce(io::Error) -> io::Error + use<> {
+    let what = format!("packet socket on {interface}: {what}");
+    move |e| io::Error::new(e.kind(), format!("{what}: {e}"))
+}
+
+fn packet_unbound(interface: &str) -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; the result is checked before it becomes an owned descriptor.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if raw < 0 {
+        let step = packet_step(interface, "open (it needs CAP_NET_RAW)");
+        return Err(step(io::Error::last_os_error()));
+    }
+    // SAFETY: the descriptor is fresh and ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    grow_buffers(&fd);
+    Ok(fd)
+}
+
+/// Binds it to an interface, to receive what is of a protocol; returns the interface's index.
+fn bind_packet(fd: &OwnedFd, interface: &str, protocol: u16) -> io::Result<libc::c_int> {
+    let step = |what: &str| packet_step(interface, what);
+    let index = nix::net::if_::if_nametoindex(interface)
+        .map_err(|e| step("look up the interface")(e.into()))?;
+    let index = libc::c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: all-zero bytes are a valid link-layer address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = index;
+    // SAFETY: the address is of the type and length said.
+    let bound = unsafe {
+        libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as _)
+    };
+    if bound < 0 {
+        return Err(step("bind")(io::Error::last_os_error()));
+    }
+    Ok(index)
 }
 
 /// Opens the UDP socket a VTEP receives on: unconnected, since peers vary their source port, with
@@ -81,7 +110,9 @@ pub fn udp_receiver(local: SocketAddr) -> io::Result<OwnedFd> {
 pub fn raw(local: IpAddr, protocol: u8, fragment: bool) -> io::Result<OwnedFd> {
     let local = SocketAddr::new(local, 0);
     let fd = inet(local, SockType::Raw, protocol, fragment)?;
-    receive_tos(&fd, local)?;
+    if local.is_ipv6() {
+        receive_tos(&fd, local)?;
+    }
     Ok(fd)
 }
 
@@ -152,28 +183,49 @@ pub fn silent_tcp(local: SocketAddr) -> io::Result<OwnedFd> {
     held().map_err(|e| io::Error::new(e.kind(), format!("hold TCP port {local}: {e}")))
 }
 
-/// Lets a packet socket receive only unfragmented TCP over IPv4 to this port.
+/// Lets a packet socket receive only TCP to this port, over IPv4 or (without extension headers)
+/// IPv6, as the local address is.
 ///
 /// # Errors
 /// What the system says.
-pub fn only_tcp_port(fd: &OwnedFd, port: u16) -> io::Result<()> {
+pub fn only_tcp_port(fd: &OwnedFd, local: IpAddr, port: u16) -> io::Result<()> {
     use libc::{
         BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET,
     };
-    filter(
-        fd,
-        &[
-            instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, 12),
-            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 6, libc::ETH_P_IP as u32),
-            instruction(BPF_LD | BPF_B | BPF_ABS, 0, 0, 23),
-            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, libc::IPPROTO_TCP as u32),
-            instruction(BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14),
-            instruction(BPF_LD | BPF_H | BPF_IND, 0, 0, 14 + 2),
-            instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, port.into()),
-            instruction(BPF_RET, 0, 0, u32::MAX),
-            instruction(BPF_RET, 0, 0, 0),
-        ],
-    )
+    let equal = |value: u32, otherwise| instruction(BPF_JMP | BPF_JEQ | BPF_K, 0, otherwise, value);
+    let tcp = libc::IPPROTO_TCP as u32;
+    let take = instruction(BPF_RET, 0, 0, u32::MAX);
+    let drop = instruction(BPF_RET, 0, 0, 0);
+    let ethertype = instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, 12);
+    match local {
+        IpAddr::V4(_) => filter(
+            fd,
+            &[
+                ethertype,
+                equal(libc::ETH_P_IP as u32, 6),
+                instruction(BPF_LD | BPF_B | BPF_ABS, 0, 0, 23),
+                equal(tcp, 4),
+                instruction(BPF_LDX | BPF_B | BPF_MSH, 0, 0, 14),
+                instruction(BPF_LD | BPF_H | BPF_IND, 0, 0, 14 + 2),
+                equal(port.into(), 1),
+                take,
+                drop,
+            ],
+        ),
+        IpAddr::V6(_) => filter(
+            fd,
+            &[
+                ethertype,
+                equal(libc::ETH_P_IPV6 as u32, 5),
+                instruction(BPF_LD | BPF_B | BPF_ABS, 0, 0, 14 + 6),
+                equal(tcp, 3),
+                instruction(BPF_LD | BPF_H | BPF_ABS, 0, 0, 14 + 40 + 2),
+                equal(port.into(), 1),
+                take,
+                drop,
+            ],
+        ),
+    }
 }
 
 #[allow(clippy::cast_possible_truncation)] // operation codes are below 2^8
@@ -185,6 +237,63 @@ fn filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
+}
+
+/// Lets a socket send to groups through the interface of this index, over fewer routers than `ttl`, without taking its own
+/// copies back.
+///
+/// # Errors
+/// What the system says.
+pub fn send_to_groups(fd: &OwnedFd, interface: u32, ttl: u8) -> io::Result<()> {
+    let index = libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if socket::getsockname::<SockaddrStorage>(fd.as_raw_fd())?.as_sockaddr_in6().is_some() {
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, index)?;
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS, libc::c_int::from(ttl))?;
+        return set(fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0);
+    }
+    let none = libc::in_addr { s_addr: 0 };
+    let member = libc::ip_mreqn { imr_multiaddr: none, imr_address: none, imr_ifindex: index };
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, member)?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, libc::c_int::from(ttl))?;
+    set(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP, 0)
+}
+
+/// Joins a group on the interface of this index, until the socket is closed.
+///
+/// # Errors
+/// What the system says, with the group named.
+pub fn join(fd: &OwnedFd, group: IpAddr, interface: u32) -> io::Result<()> {
+    let joined = match group {
+        IpAddr::V4(group) => {
+            let index =
+                libc::c_int::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let member = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr { s_addr: u32::from(group).to_be() },
+                imr_address: libc::in_addr { s_addr: 0 },
+                imr_ifindex: index,
+            };
+            set(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, member)
+        }
+        IpAddr::V6(group) => {
+            let member = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+                ipv6mr_interface: interface,
+            };
+            set(fd, libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, member)
+        }
+    };
+    joined.map_err(|e| io::Error::new(e.kind(), format!("join the group {group}: {e}")))
+}
+
+/// A UDP socket that receives nothing.
+///
+/// # Errors
+/// What the system says.
+pub fn silent_udp(of: IpAddr) -> io::Result<OwnedFd> {
+    let local = SocketAddr::new(of, 0);
+    let fd = inet(local, SockType::Datagram, 0, false)?;
+    filter(&fd, &[instruction(libc::BPF_RET, 0, 0, 0)])?;
+    Ok(fd)
 }
 
 fn receive_tos(fd: &OwnedFd, local: SocketAddr) -> io::Result<()> {
@@ -226,6 +335,42 @@ pub fn udp_senders(
         }
     }
     Ok(senders)
+}
+
+/// Applies the settings of outer headers to a socket that sends: hops to live and, on UDP,
+/// whether checksums are left out (`SO_NO_CHECK`, RFC 768; `UDP_NO_CHECK6_TX`, RFC 6935).
+///
+/// # Errors
+/// What the system says.
+pub fn deliver(fd: &OwnedFd, local: IpAddr, delivery: &Delivery) -> io::Result<()> {
+    let step = |what: &str| {
+        let what = format!("{what} of the socket on {local}");
+        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
+    };
+    let (level, hops, no_checksum) = match local {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TTL, (libc::SOL_SOCKET, libc::SO_NO_CHECK)),
+        IpAddr::V6(_) => {
+            (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, (libc::SOL_UDP, libc::UDP_NO_CHECK6_TX))
+        }
+    };
+    set(fd, level, hops, libc::c_int::from(delivery.fixed_ttl())).map_err(step("TTL"))?;
+    if !delivery.udp_csum {
+        let (level, option) = no_checksum;
+        set(fd, level, option, 1).map_err(step("zero checksums"))?;
+    }
+    Ok(())
+}
+
+/// Lets the receiving UDP socket take zero checksums over IPv6 where that is asked for
+/// (`UDP_NO_CHECK6_RX`, RFC 6936 section 4).
+///
+/// # Errors
+/// What the system says.
+pub fn take_zero_checksums(fd: &OwnedFd, local: IpAddr, delivery: &Delivery) -> io::Result<()> {
+    if local.is_ipv4() || !delivery.udp6_zero {
+        return Ok(());
+    }
+    set(fd, libc::SOL_UDP, libc::UDP_NO_CHECK6_RX, 1)
 }
 
 /// A bound UDP socket, or a raw one of a protocol.

@@ -10,25 +10,23 @@
 //! listening socket holds the port, with a filter that drops all it would get.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::edge::EdgeConfig;
 use super::nexthop::NextHops;
 use super::sockets;
 use super::vnet::{self, VnetHeader};
-use crate::encap::Engine;
-use crate::encap::stt::Receiver;
-use crate::encap::{DropReason, Inner, Limits, Offload, source_port};
+use crate::encap::stt::{Receiver, pseudo};
+use crate::encap::{Delivery, DropReason, Engine, Envelope, Inner, Limits, Offload, source_port};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::ipv4::{self, protocol};
+use crate::wire::ipv6;
 use crate::wire::stt::{LEN, Segment};
 use crate::wire::{checksum, tcp};
 
-/// Bytes before the inner frame: virtio header, Ethernet, IPv4, segment header, frame header.
-pub const HEADERS: usize = vnet::LEN + ethernet::LEN + ipv4::LEN + tcp::LEN + LEN;
-const L4: usize = ethernet::LEN + ipv4::LEN;
 /// Where the checksum lies in the segment header.
 const CHECKSUM: usize = 16;
 
@@ -38,7 +36,9 @@ pub struct SttLink {
     /// Packet socket on the NIC.
     pub nic: OwnedFd,
     /// Our address.
-    pub local: Ipv4Addr,
+    pub local: IpAddr,
+    /// Groups whose packets are for us too.
+    pub groups: Vec<IpAddr>,
     /// Puts segments together.
     pub receiver: Mutex<Receiver>,
     /// Keeps the host's TCP silent.
@@ -46,6 +46,7 @@ pub struct SttLink {
     port: u16,
     mac: Mac,
     mtu: usize,
+    delivery: Delivery,
     hops: NextHops,
     frame_id: AtomicU32,
 }
@@ -60,6 +61,8 @@ pub struct Outgoing<'a> {
     pub offload: Option<Offload>,
     /// Outer TOS.
     pub tos: u8,
+    /// Outer TTL or hop limit; 0 for the one that all packets have.
+    pub ttl: u8,
     /// Index and address of the peer.
     pub peer: (usize, IpAddr),
 }
@@ -68,34 +71,37 @@ impl SttLink {
     /// Opens the sockets; call it inside the host's namespace. `peers` are the tunnels' other ends.
     ///
     /// # Errors
-    /// What the system says; an underlay other than IPv4.
+    /// What the system says.
     pub fn open(
-        nic: &str,
+        config: &EdgeConfig,
         local: IpAddr,
         port: u16,
         peers: &[Option<IpAddr>],
-        seed: u64,
     ) -> io::Result<Self> {
-        let IpAddr::V4(local) = local else {
-            let what = "STT here needs an IPv4 underlay";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
-        };
-        let held = sockets::silent_tcp(SocketAddr::new(local.into(), port))?;
+        let nic = config.nic.as_str();
+        let held = sockets::silent_tcp(SocketAddr::new(local, port))?;
         let socket = sockets::packet(nic)?;
-        sockets::only_tcp_port(&socket, port)?;
+        sockets::only_tcp_port(&socket, local, port)?;
         let interface = sockets::interface(&socket, nic)?;
-        let [a, b, c, d, ..] = seed.to_be_bytes();
+        let [a, b, c, d, ..] = config.seed.to_be_bytes();
         Ok(SttLink {
             nic: socket,
             local,
+            groups: Vec::new(),
             receiver: Mutex::new(Receiver::new(port, Limits::default())),
             _port: held,
             port,
             mac: Mac(interface.mac),
             mtu: interface.mtu,
+            delivery: config.delivery,
             hops: NextHops::new(peers, local, interface.index)?,
             frame_id: AtomicU32::new(u32::from_be_bytes([a, b, c, d])),
         })
+    }
+
+    /// Whether packets to this address are for us.
+    pub fn takes(&self, destination: IpAddr) -> bool {
+        destination == self.local || self.groups.contains(&destination)
     }
 
     /// The socket's descriptor.
@@ -103,7 +109,17 @@ impl SttLink {
         self.nic.as_raw_fd()
     }
 
-    /// Writes all headers of a frame: [`HEADERS`] bytes.
+    /// Bytes of the outer IP header.
+    const fn ip_len(&self) -> usize {
+        if self.local.is_ipv4() { ipv4::LEN } else { ipv6::LEN }
+    }
+
+    /// Bytes before the inner frame: virtio header, Ethernet, IP, segment header, frame header.
+    pub const fn headers_len(&self) -> usize {
+        vnet::LEN + ethernet::LEN + self.ip_len() + tcp::LEN + LEN
+    }
+
+    /// Writes all headers of a frame: [`SttLink::headers_len`] bytes.
     ///
     /// # Errors
     /// [`DropReason::UnknownDestination`] while the peer's next hop is unknown; those of the engine.
@@ -114,49 +130,39 @@ impl SttLink {
         frame: &Outgoing<'_>,
         now: u64,
     ) -> Result<(), DropReason> {
-        let (index, IpAddr::V4(peer)) = frame.peer else {
-            return Err(DropReason::UnknownDestination);
-        };
+        let (index, peer) = frame.peer;
         let dst = self.hops.mac(index, now).ok_or(DropReason::UnknownDestination)?;
         let length = LEN + frame.inner.len();
-        let total = ipv4::LEN + tcp::LEN + length;
+        let ip_len = self.ip_len();
+        let l4 = ethernet::LEN + ip_len;
+        let upper = tcp::LEN + length;
         let short = |n: usize| u16::try_from(n).map_err(|_| DropReason::TooBig);
         let mut vnet = VnetHeader {
             flags: vnet::NEEDS_CSUM,
-            hdr_len: (L4 + tcp::LEN) as u16,
-            csum_start: L4 as u16,
+            hdr_len: short(l4 + tcp::LEN)?,
+            csum_start: short(l4)?,
             csum_offset: CHECKSUM as u16,
             ..VnetHeader::default()
         };
-        if total > self.mtu {
-            vnet.gso_type = vnet::GSO_TCPV4;
-            vnet.gso_size = short(self.mtu.saturating_sub(ipv4::LEN + tcp::LEN))?;
+        if ip_len + upper > self.mtu {
+            let v4 = self.local.is_ipv4();
+            vnet.gso_type = if v4 { vnet::GSO_TCPV4 } else { vnet::GSO_TCPV6 };
+            vnet.gso_size = short(self.mtu.saturating_sub(ip_len + tcp::LEN))?;
         }
-        let at = |from: usize| from..;
-        let rest = out.get_mut(at(0)).ok_or(DropReason::Truncated)?;
+        let rest = out;
         let (vnet_room, rest) =
             rest.split_at_mut_checked(vnet::LEN).ok_or(DropReason::Truncated)?;
         vnet_room.copy_from_slice(&vnet.to_bytes());
         let (eth, rest) = rest.split_at_mut_checked(ethernet::LEN).ok_or(DropReason::Truncated)?;
-        ethernet::Header { dst, src: self.mac, ethertype: ethertype::IPV4 }.emit(eth)?;
-        let (ip, rest) = rest.split_at_mut_checked(ipv4::LEN).ok_or(DropReason::Truncated)?;
-        ipv4::Header {
-            header_len: ipv4::LEN,
-            tos: frame.tos,
-            total_len: short(total)?,
-            id: 0,
-            df: true,
-            mf: false,
-            fragment_offset: 0,
-            ttl: 64,
-            protocol: protocol::TCP,
-            src: self.local,
-            dst: peer,
-        }
-        .emit(ip)?;
+        let kind = if peer.is_ipv4() { ethertype::IPV4 } else { ethertype::IPV6 };
+        ethernet::Header { dst, src: self.mac, ethertype: kind }.emit(eth)?;
+        let (ip, rest) = rest.split_at_mut_checked(ip_len).ok_or(DropReason::Truncated)?;
+        let ttl = if frame.ttl == 0 { self.delivery.fixed_ttl() } else { frame.ttl };
+        let envelope = Envelope { tos: frame.tos, ttl, ..Envelope::new(self.local, peer) };
+        let flow_label = frame.inner.flow & 0xF_FFFF;
+        Envelope { flow_label, ..envelope }.write_ip(protocol::TCP, upper, ip)?;
         let (segment, header) = rest.split_at_mut_checked(tcp::LEN).ok_or(DropReason::Truncated)?;
-        let upper = u32::try_from(tcp::LEN + length).map_err(|_| DropReason::TooBig)?;
-        let pseudo = checksum::pseudo_v4(self.local, peer, protocol::TCP, upper);
+        let pseudo = pseudo(self.local, peer, protocol::TCP, upper)?;
         Segment {
             src_port: source_port(frame.inner.flow),
             dst_port: self.port,
@@ -178,10 +184,10 @@ impl SttLink {
 /// Where a whole STT frame lies in a received super-frame or packet, if it is one.
 pub struct Incoming {
     /// Outer source.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Outer destination.
-    pub destination: Ipv4Addr,
-    /// Outer TOS.
+    pub destination: IpAddr,
+    /// Outer TOS or traffic class.
     pub tos: u8,
     /// Offset and length of the TCP-like header and what follows.
     pub segment: (usize, usize),
@@ -194,21 +200,29 @@ pub struct Incoming {
 /// # Errors
 /// What is wrong with them.
 pub fn incoming(bytes: &[u8]) -> Result<Incoming, DropReason> {
+    let kind = ethernet::Header::parse(bytes)?.ethertype;
     let rest = bytes.get(ethernet::LEN..).ok_or(DropReason::Truncated)?;
-    let header = ipv4::Header::parse_verified(rest)?;
-    if header.is_fragment() {
-        return Err(DropReason::Fragment);
-    }
-    let payload = header.payload(rest)?;
+    let (source, destination, tos, header_len, payload) = if kind == ethertype::IPV6 {
+        let header = ipv6::Header::parse(rest)?;
+        let (src, dst) = (header.src.into(), header.dst.into());
+        (src, dst, header.traffic_class, ipv6::LEN, header.payload(rest)?)
+    } else {
+        let header = ipv4::Header::parse_verified(rest)?;
+        if header.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
+        let (src, dst) = (header.src.into(), header.dst.into());
+        (src, dst, header.tos, header.header_len, header.payload(rest)?)
+    };
     let segment = Segment::parse(payload)?;
-    let at = ethernet::LEN + header.header_len;
+    let at = ethernet::LEN + header_len;
     let all = segment.offset == 0
         && payload.len() == segment.header_len + usize::from(segment.frame_len)
         && usize::from(segment.frame_len) >= LEN;
     Ok(Incoming {
-        source: header.src,
-        destination: header.dst,
-        tos: header.tos,
+        source,
+        destination,
+        tos,
         segment: (at, payload.len()),
         whole: all.then_some(at + segment.header_len),
     })

@@ -104,24 +104,7 @@ impl Tap {
     /// # Errors
     /// What the system says, with the step named.
     pub fn up(&self, mtu: u32) -> io::Result<()> {
-        let step = |what: String| {
-            let what = format!("{}: {what}", self.name);
-            move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
-        };
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0")
-            .or_else(|_| std::net::UdpSocket::bind("0.0.0.0:0"))
-            .map_err(step("open a socket for its settings".into()))?;
-        let mut settings = request(&self.name)?;
-        settings.ifr_ifru.ifru_mtu = i32::try_from(mtu).unwrap_or(i32::MAX);
-        call(&socket, libc::SIOCSIFMTU, &mut settings)
-            .map_err(step(format!("set its MTU to {mtu}")))?;
-        call(&socket, libc::SIOCGIFFLAGS, &mut settings).map_err(step("read its flags".into()))?;
-        // SAFETY: the kernel has just filled in this member.
-        let flags = unsafe { settings.ifr_ifru.ifru_flags };
-        #[allow(clippy::cast_possible_truncation)] // 16 bits of flags
-        let up = libc::IFF_UP as libc::c_short;
-        settings.ifr_ifru.ifru_flags = flags | up;
-        call(&socket, libc::SIOCSIFFLAGS, &mut settings).map_err(step("take it up".into()))
+        up(&self.name, mtu)
     }
 
     /// Its name.
@@ -204,6 +187,54 @@ pub(super) fn write(device: RawFd, pieces: &[libc::iovec], bare: bool) -> io::Re
         iov_len: piece.len(),
     });
     write(device, &pieces, false)
+}
+
+/// A socket of the calling thread's namespace, for settings of its interfaces.
+fn settings_socket() -> io::Result<std::net::UdpSocket> {
+    std::net::UdpSocket::bind("127.0.0.1:0").or_else(|_| std::net::UdpSocket::bind("0.0.0.0:0"))
+}
+
+/// Sets the MTU of an interface of the calling thread's namespace and takes it up.
+///
+/// # Errors
+/// What the system says, with the step named.
+pub fn up(name: &str, mtu: u32) -> io::Result<()> {
+    let step = |what: String| {
+        let what = format!("{name}: {what}");
+        move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
+    };
+    let socket = settings_socket().map_err(step("open a socket for its settings".into()))?;
+    let mut settings = request(name)?;
+    settings.ifr_ifru.ifru_mtu = i32::try_from(mtu).unwrap_or(i32::MAX);
+    call(&socket, libc::SIOCSIFMTU, &mut settings)
+        .map_err(step(format!("set its MTU to {mtu}")))?;
+    flag_up(&socket, &mut settings, true).map_err(step("take it up".into()))
+}
+
+/// Gives an interface of the calling thread's namespace another name; it is down afterwards.
+///
+/// # Errors
+/// What the system says, with the step named; `AlreadyExists` where the name is in use.
+pub fn rename(from: &str, to: &str) -> io::Result<()> {
+    let step =
+        |e: io::Error| io::Error::new(e.kind(), format!("call the interface {from} {to}: {e}"));
+    let socket = settings_socket()?;
+    let mut settings = request(from)?;
+    flag_up(&socket, &mut settings, false).map_err(step)?;
+    let wanted = request(to)?;
+    settings.ifr_ifru.ifru_newname = wanted.ifr_name;
+    call(&socket, libc::SIOCSIFNAME, &mut settings).map_err(step)
+}
+
+/// Takes the interface that a request names up or down.
+fn flag_up(socket: &impl AsRawFd, settings: &mut libc::ifreq, up: bool) -> io::Result<()> {
+    call(socket, libc::SIOCGIFFLAGS, settings)?;
+    // SAFETY: the kernel has just filled in this member.
+    let flags = unsafe { settings.ifr_ifru.ifru_flags };
+    #[allow(clippy::cast_possible_truncation)] // 16 bits of flags
+    let bit = libc::IFF_UP as libc::c_short;
+    settings.ifr_ifru.ifru_flags = if up { flags | bit } else { flags & !bit };
+    call(socket, libc::SIOCSIFFLAGS, settings)
 }
 
 /// The MTU of an interface of the socket's namespace.

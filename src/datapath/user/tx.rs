@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 
 use super::rx::{RxBatch, Span};
 use super::tap;
@@ -27,7 +27,8 @@ const MESSAGES: usize = 2048;
 const MAX_SEGMENTS: u16 = 64;
 /// Bytes of one joined message: it must fit an IPv4 packet.
 const MAX_JOINED: usize = 65_000;
-const CONTROL: usize = 64;
+/// Segment size, TOS and TTL, 24 bytes each.
+const CONTROL: usize = 96;
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Target {
     pub address: Option<usize>,
     /// Outer TOS or traffic class.
     pub tos: u8,
+    /// Outer TTL or hop limit; 0 leaves it to the socket.
+    pub ttl: u8,
     /// Most packets in one message: see [`Outlet::segments`].
     pub segments: u16,
 }
@@ -47,6 +50,8 @@ pub struct Target {
 pub struct Outlet {
     addresses: Vec<Address>,
     segments: AtomicU16,
+    /// Every packet is a message of its own for now.
+    single: AtomicBool,
     /// Devices among the ports, and whether they carry packets without Ethernet.
     taps: Vec<(RawFd, bool)>,
 }
@@ -57,7 +62,7 @@ impl Outlet {
     #[must_use]
     pub fn new(addresses: Vec<Address>, join: bool) -> Self {
         let segments = AtomicU16::new(if join { MAX_SEGMENTS } else { 1 });
-        Outlet { addresses, segments, taps: Vec::new() }
+        Outlet { addresses, segments, single: AtomicBool::new(false), taps: Vec::new() }
     }
 
     /// The same with devices among the ports: they are written to, being no sockets.
@@ -73,7 +78,12 @@ impl Outlet {
     /// Most datagrams in one message, at present.
     #[must_use]
     pub fn segments(&self) -> u16 {
-        self.segments.load(Relaxed)
+        if self.single.load(Relaxed) { 1 } else { self.segments.load(Relaxed) }
+    }
+
+    /// Whether every packet is to be a message of its own from now on.
+    pub fn single_packets(&self, single: bool) {
+        self.single.store(single, Relaxed);
     }
 }
 
@@ -232,7 +242,7 @@ impl TxBatch {
         self.pieces.push(header);
         self.pieces.extend(rest.into_iter().map(Piece::Payload));
         let pieces = self.pieces.len() - first;
-        let target = Target { socket, address: None, tos: 0, segments: 1 };
+        let target = Target { socket, address: None, tos: 0, ttl: 0, segments: 1 };
         let message =
             Message { target, first, pieces, bytes: 0, size: 0, segments: 1, closed: true };
         self.messages.push(message);
@@ -372,6 +382,15 @@ impl TxBatch {
             let tos = libc::c_int::from(message.target.tos).to_ne_bytes();
             used += put_control(control, used, level, kind, &tos);
         }
+        if message.target.ttl != 0 {
+            let (level, kind) = if v6 {
+                (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT)
+            } else {
+                (libc::IPPROTO_IP, libc::IP_TTL)
+            };
+            let ttl = libc::c_int::from(message.target.ttl).to_ne_bytes();
+            used += put_control(control, used, level, kind, &ttl);
+        }
         if used > 0 {
             hdr.msg_control = control.as_mut_ptr().cast();
             hdr.msg_controllen = used as _;
@@ -388,7 +407,7 @@ fn put_control(
     kind: i32,
     data: &[u8],
 ) -> usize {
-    // SAFETY: the two control messages written take 24 bytes each and CONTROL is 64; the buffer is
+    // SAFETY: the three control messages written take 24 bytes each and CONTROL is 96; the buffer is
     // aligned for the header.
     unsafe {
         let base = control.as_mut_ptr().cast::<u8>().add(at);
@@ -450,6 +469,7 @@ mod tests {
             socket: sender.as_raw_fd(),
             address: Some(0),
             tos: 2,
+            ttl: 0,
             segments: outlet.segments(),
         };
         for (number, size) in sizes.iter().enumerate() {
@@ -525,7 +545,8 @@ mod tests {
         let mut rx = RxBatch::new(RxKind::Inet, 1);
         let mut tx = TxBatch::new();
         let payload = rx.stash(&[7; 8]).unwrap();
-        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 1, segments: 1 };
+        let target =
+            Target { socket: sender.as_raw_fd(), address: Some(0), tos: 1, ttl: 9, segments: 1 };
         assert!(tx.has_room(MESSAGES, 8) && !tx.has_room(MESSAGES + 1, 8));
         for _ in 0..MESSAGES + 10 {
             tx.header_space(8).unwrap().fill(1);
@@ -544,7 +565,8 @@ mod tests {
         let mut rx = RxBatch::new(RxKind::Inet, 1);
         let mut tx = TxBatch::new();
         let payload = rx.stash(&[7; 65_530]).unwrap();
-        let target = Target { socket: sender.as_raw_fd(), address: Some(0), tos: 0, segments: 64 };
+        let target =
+            Target { socket: sender.as_raw_fd(), address: Some(0), tos: 0, ttl: 0, segments: 64 };
         tx.header_space(8).unwrap().fill(1);
         tx.push_datagram(target, 8, payload);
         let counters = Counters::default();

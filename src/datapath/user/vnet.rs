@@ -3,6 +3,11 @@
 //! Layout and meaning: virtio 1.2, section 5.1.6 (legacy form without `num_buffers`, 10 bytes,
 //! native byte order); Linux `include/uapi/linux/virtio_net.h`.
 
+use crate::encap::DropReason;
+use crate::wire::flow::FrameMeta;
+use crate::wire::ipv4::protocol;
+use crate::wire::segment::{self, Cut};
+
 /// Offload metadata of one frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -73,6 +78,31 @@ impl VnetHeader {
         self
     }
 
+    /// How a super-frame is cut.
+    ///
+    /// # Errors
+    /// [`DropReason::UnknownProtocol`] where the frame is of another protocol.
+    pub fn cut(&self, meta: &FrameMeta) -> Result<Cut, DropReason> {
+        let tcp = self.gso_type != GSO_UDP_L4;
+        if meta.l4 == 0 || meta.protocol != if tcp { protocol::TCP } else { protocol::UDP } {
+            return Err(DropReason::UnknownProtocol);
+        }
+        let (l3, l4, payload) = (meta.l3, meta.l4, meta.payload);
+        Ok(Cut { l3, l4, payload, tcp, size: usize::from(self.gso_size) })
+    }
+
+    /// Finishes a checksum that is left to be finished.
+    ///
+    /// # Errors
+    /// [`DropReason::Truncated`] where the metadata point outside the frame.
+    pub fn finish_checksum(&self, frame: &mut [u8]) -> Result<(), DropReason> {
+        if !self.needs_csum() {
+            return Ok(());
+        }
+        let (start, offset) = (usize::from(self.csum_start), usize::from(self.csum_offset));
+        Ok(segment::finish_checksum(frame, start, offset)?)
+    }
+
     /// How many packets a frame with so many payload bytes stands for.
     #[must_use]
     pub const fn packets(&self, payload: usize) -> u64 {
@@ -109,7 +139,9 @@ impl VnetHeader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples;
     use super::*;
+    use crate::wire::flow;
 
     #[test]
     fn bytes_round_trip() {
@@ -123,6 +155,31 @@ mod tests {
         };
         assert_eq!(VnetHeader::from_bytes(header.to_bytes()), header);
         assert_eq!(LEN, 10);
+    }
+
+    #[test]
+    fn a_super_frame_of_another_protocol_is_not_cut() {
+        let frame = samples::udp(&samples::bytes(250));
+        let meta = flow::frame(&frame, 0).unwrap();
+        let udp = VnetHeader { gso_type: GSO_UDP_L4, gso_size: 100, ..Default::default() };
+        let cut = Cut { l3: 14, l4: 34, payload: 42, tcp: false, size: 100 };
+        assert_eq!(udp.cut(&meta), Ok(cut));
+        let tcp = VnetHeader { gso_type: GSO_TCPV4, ..udp };
+        assert_eq!(tcp.cut(&meta), Err(DropReason::UnknownProtocol));
+    }
+
+    #[test]
+    fn a_partial_checksum_is_finished() {
+        let whole = samples::tcp(1, samples::PSH_ACK, &samples::bytes(99));
+        let mut frame = whole.clone();
+        let vnet = samples::make_partial(&mut frame);
+        assert!(!samples::is_valid(&frame));
+        vnet.finish_checksum(&mut frame).unwrap();
+        assert_eq!(frame, whole);
+        let outside = VnetHeader { csum_start: 60_000, ..vnet };
+        assert_eq!(outside.finish_checksum(&mut frame), Err(DropReason::Truncated));
+        VnetHeader::default().finish_checksum(&mut frame).unwrap();
+        assert_eq!(frame, whole, "nothing was left to do");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! hosts are placed.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ use super::rx::{RxBatch, RxKind};
 use super::tx::TxBatch;
 use super::{decap, encap};
 use crate::encap::Transport;
+use crate::system;
 use crate::vswitch::PortId;
 
 /// Most messages taken with one system call.
@@ -29,8 +30,8 @@ const BATCH: usize = 64;
 pub(super) enum Source {
     /// A VM's port.
     Port(usize, PortId),
-    /// An edge's underlay.
-    Underlay(usize),
+    /// One of an edge's sockets towards the underlay.
+    Underlay(usize, usize),
 }
 
 /// One worker's share.
@@ -39,6 +40,7 @@ pub(super) struct Worker {
     sources: Vec<Source>,
     epoll: Epoll,
     stop: Arc<EventFd>,
+    lost: Arc<EventFd>,
     started: Instant,
 }
 
@@ -50,7 +52,7 @@ impl Worker {
     pub fn new(
         edges: Arc<Vec<Edge>>,
         sources: Vec<Source>,
-        stop: Arc<EventFd>,
+        (stop, lost): (Arc<EventFd>, Arc<EventFd>),
         started: Instant,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -58,15 +60,27 @@ impl Worker {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
             match *source {
                 Source::Port(edge, port) => epoll.add(&edges[edge].ports[port.0], event)?,
-                Source::Underlay(edge) => {
-                    // SAFETY: the edges live as long as the worker.
-                    let fd = unsafe { BorrowedFd::borrow_raw(edges[edge].underlay_socket()) };
-                    epoll.add(fd, event)?;
+                Source::Underlay(edge, socket) => {
+                    if let Some(fd) = edges[edge].receiver(socket) {
+                        epoll.add(fd, event)?;
+                    }
                 }
             }
         }
         epoll.add(stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-        Ok(Worker { edges, sources, epoll, stop, started })
+        Ok(Worker { edges, sources, epoll, stop, lost, started })
+    }
+
+    /// Listens no more to a device that was deleted under us (it would be ready for ever), and
+    /// tells so.
+    fn forget(&self, source: Source) {
+        let Source::Port(edge, port) = source else { return };
+        if let Err(error) = self.epoll.delete(&self.edges[edge].ports[port.0]) {
+            tracing::debug!(%error, "a deleted device is not listened to");
+        }
+        if let Err(error) = self.lost.write(1) {
+            tracing::error!(%error, "a deleted device cannot be told of");
+        }
     }
 
     /// Moves frames until told to stop.
@@ -74,7 +88,7 @@ impl Worker {
         let _ = &self.stop;
         let mut packets = RxBatch::new(RxKind::Packet, BATCH);
         let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
-        let mut coalescer = Coalescer::new(super::kernel_at_least(6, 2));
+        let mut coalescer = Coalescer::new(system::describes_udp_super_frames());
         let mut tx = TxBatch::new();
         let mut events = [EpollEvent::empty(); 64];
         loop {
@@ -100,16 +114,20 @@ impl Worker {
                     Source::Port(edge, port) => {
                         encap::from_port(&self.edges[edge], port, &mut packets, &mut tx, now)
                     }
-                    Source::Underlay(edge) => {
+                    Source::Underlay(edge, socket) => {
                         let edge = &self.edges[edge];
+                        let Some(socket) = edge.receiver(socket) else { continue };
                         let rx = match edge.engine.transport() {
                             Transport::Frame | Transport::Stt { .. } => &mut packets,
                             Transport::Udp { .. } | Transport::Ip { .. } => &mut datagrams,
                         };
-                        decap::from_underlay(edge, rx, &mut tx, &mut coalescer, now)
+                        decap::from_underlay(edge, socket, rx, &mut tx, &mut coalescer, now)
                     }
                 };
                 if let Err(error) = done {
+                    if error.raw_os_error() == Some(libc::EBADFD) {
+                        self.forget(*source);
+                    }
                     // A link that goes down reports it once on each socket; frames flow again
                     // when it is back.
                     tracing::debug!(%error, ?source, "receive");

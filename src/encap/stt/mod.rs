@@ -10,5 +10,4 @@ mod segments;
 
 pub use engine::Stt;
 pub use receiver::{Frame, Receiver};
-pub(in crate::encap) use segments::pseudo;
-pub use segments::{Cut, segments};
+pub use segments::{Cut, pseudo, segments};

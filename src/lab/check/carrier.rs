@@ -1,19 +1,28 @@
 //! How tenants are carried: encapsulation, fabric, datapath and sizes fit together.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use super::Whole;
 use crate::ids::Encap;
-use crate::lab::carriers::{KERNEL, has_ids, in_udp, inner_mtu};
+use crate::lab::carriers::{KERNEL, fabric as fabric_of, has_ids, in_groups, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
-use crate::lab::model::{Datapath, Fabric, IpVersion, Learning, MtuMode, Topology};
+use crate::lab::model::{
+    Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode, Switchable, Topology,
+};
 
 pub(super) fn check(whole: &Whole<'_>) {
     fabric(whole);
     datapath(whole);
     port(whole);
     learning(whole);
+    groups(whole);
+    vteps(whole);
+    compared(whole);
     underlay(whole);
     mtu_mode(whole);
     engine(whole);
+    zero_checksums(whole);
     one_tenant_without_ids(whole);
     ipv6_inside(whole);
     vm_mtus(whole);
@@ -69,18 +78,104 @@ fn port(whole: &Whole<'_>) {
 }
 
 fn learning(whole: &Whole<'_>) {
-    if whole.lab.carrier.learning != Learning::Multicast {
+    if !whole.lab.learnings().contains(&Learning::Multicast) || !whole.all_encaps_read() {
         return;
     }
-    let mut encaps = whole.encaps().into_iter();
-    let vxlan = !whole.all_encaps_read() || encaps.all(|encap| encap == Encap::Vxlan);
-    let carrier = &whole.lab.carrier;
-    let kernel = |d: &Datapath| *d == Datapath::Kernel;
-    let kernel = whole.lab.datapaths().iter().all(kernel) && carrier.datapath_on.is_empty();
-    if !(vxlan && kernel && carrier.fabric == Fabric::L2) {
-        let message = "this version has multicast groups for `encap: vxlan` with \
-                       `datapath: kernel` on `fabric: l2` only; `flood` suits all";
-        whole.sink.rule("carrier.learning", message);
+    let path = match whole.lab.compare.learning.iter().position(|l| *l == Learning::Multicast) {
+        Some(n) => format!("compare.learning[{n}]"),
+        None => "carrier.learning".to_owned(),
+    };
+    let encaps = whole.encaps();
+    let floods = |e: &Encap| !matches!(e, Encap::None) && !e.is_tag();
+    if let Some(other) = encaps.iter().find(|e| floods(e) && !in_groups(**e)) {
+        let message = format!(
+            "{other} has one tunnel to each host and nothing to send to a group; multicast groups \
+             are for gretap, vxlan, nvgre, stt and geneve; `flood` suits all"
+        );
+        whole.sink.rule(&path, message);
+    } else if !encaps.iter().any(floods) {
+        whole.sink.rule(&path, "no encapsulation of this lab runs over IP, so there are no groups");
+    }
+}
+
+/// Groups are used, and are addresses of the underlay's IP version.
+fn groups(whole: &Whole<'_>) {
+    let used = whole.lab.learnings().contains(&Learning::Multicast);
+    let ipv6 = whole.lab.carrier.underlay == IpVersion::Ipv6;
+    for (n, tenant) in whole.lab.tenants.iter().enumerate() {
+        let Some(group) = tenant.group else { continue };
+        let path = format!("tenants[{n}].group");
+        if !used && whole.sink.clean("carrier") && whole.sink.clean("compare") {
+            let message = "nothing is sent to a group; write `carrier: { learning: multicast }`";
+            whole.sink.rule(&path, message);
+        } else if group.is_ipv6() != ipv6 {
+            let other = if ipv6 { "ff18::360" } else { "239.0.3.96" };
+            let message =
+                format!("{group} is of another IP version than the underlay; take e.g. {other}");
+            whole.sink.rule(&path, message);
+        }
+    }
+}
+
+/// VTEPs' own addresses: of hosts that exist, each with its own, on routers, apart from tenants.
+fn vteps(whole: &Whole<'_>) {
+    let lab = whole.lab;
+    let mut owner = HashMap::new();
+    for (host, address) in &lab.carrier.vtep {
+        let path = format!("carrier.vtep.{host}");
+        let ipv6 = lab.carrier.underlay == IpVersion::Ipv6;
+        let inside = lab.tenants.iter().find(|t| match address {
+            IpAddr::V4(v4) => t.subnet.prefix_len() > 0 && t.subnet.contains(v4),
+            IpAddr::V6(v6) => t.subnet6.is_some_and(|net| net.contains(v6)),
+        });
+        if let Some(other) = owner.insert(address, host) {
+            let message = format!("{address} is the address of `{other}` already");
+            whole.sink.rule(&path, message);
+        } else if address.is_ipv6() != ipv6 {
+            let message = format!("{address} is of another IP version than the underlay");
+            whole.sink.rule(&path, message);
+        } else if let Some(tenant) = inside {
+            let message = format!(
+                "{address} lies in the subnet of `{}`; the underlay has addresses of its own",
+                tenant.name
+            );
+            whole.sink.rule(&path, message);
+        }
+    }
+    if lab.carrier.vtep.is_empty() || !whole.all_encaps_read() {
+        return;
+    }
+    let bridged = |e: &Encap| fabric_of(lab.carrier.fabric, *e) == Fabric::L2 && !e.is_tag();
+    if whole.encaps().iter().any(bridged) {
+        let message = "in an L2 fabric all hosts are in one subnet, with addresses of the plan; \
+                       write `fabric: l3`, or leave `vtep` out";
+        whole.sink.rule("carrier.vtep", message);
+    }
+}
+
+/// Compared settings that no encapsulation of the lab has.
+fn compared(whole: &Whole<'_>) {
+    if !whole.all_encaps_read() {
+        return;
+    }
+    let compare = &whole.lab.compare;
+    let encaps = whole.encaps();
+    for (key, used, of) in [
+        ("nve_addresses", !compare.nve_addresses.is_empty(), &[Encap::Nvgre][..]),
+        ("source_ports", !compare.source_ports.is_empty(), &[Encap::Vxlan, Encap::Geneve][..]),
+    ] {
+        if used && !encaps.iter().any(|e| of.contains(e)) {
+            let names: Vec<&str> = of.iter().map(|e| e.name()).collect();
+            let message = format!(
+                "is a setting of {}, which this lab does not run; leave it out",
+                names.join(", ")
+            );
+            whole.sink.rule(&format!("compare.{key}"), message);
+        }
+        if used && whole.lab.datapaths().contains(&Datapath::Kernel) {
+            let message = "this is a setting of this program's engines; write `datapath: user`";
+            whole.sink.rule(&format!("compare.{key}"), message);
+        }
     }
 }
 
@@ -95,14 +190,21 @@ fn underlay(whole: &Whole<'_>) {
 }
 
 fn mtu_mode(whole: &Whole<'_>) {
-    if whole.lab.carrier.mtu_mode == MtuMode::Lower {
+    let compared = &whole.lab.compare.mtu_mode;
+    let lower = |mode: &MtuMode| *mode == MtuMode::Lower;
+    let (path, all_lower) = if compared.is_empty() {
+        ("carrier.mtu_mode", lower(&whole.lab.carrier.mtu_mode))
+    } else {
+        ("compare.mtu_mode", compared.iter().all(lower))
+    };
+    if all_lower {
         return;
     }
     let kernel = |d: &Datapath| *d == Datapath::Kernel;
     let carrier = &whole.lab.carrier;
     if whole.lab.datapaths().iter().any(kernel) || carrier.datapath_on.values().any(kernel) {
         let message = "only the `user` datapath has a choice; Linux's devices do as they do";
-        whole.sink.rule("carrier.mtu_mode", message);
+        whole.sink.rule(path, message);
     }
 }
 
@@ -111,22 +213,46 @@ fn engine(whole: &Whole<'_>) {
     if !whole.all_encaps_read() {
         return;
     }
+    let compared = whole.lab.compare.engine.iter().enumerate();
+    let compared = compared.map(|(n, engine)| (format!("compare.engine[{n}]"), engine));
+    let single = std::iter::once(("carrier.engine".to_owned(), &whole.lab.carrier.engine));
+    for (path, settings) in single.chain(compared) {
+        settings_fit(whole, settings, &path);
+    }
+}
+
+fn settings_fit(whole: &Whole<'_>, settings: &EngineSettings, path: &str) {
     let encaps = whole.encaps();
-    for (key, of) in whole.lab.carrier.engine.used() {
+    for (key, of) in settings.used() {
         if !encaps.iter().any(|e| of.contains(e)) {
             let names: Vec<&str> = of.iter().map(|e| e.name()).collect();
             let message = format!(
                 "is a setting of {}, which this lab does not run; leave it out",
                 names.join(", ")
             );
-            whole.sink.rule(&format!("carrier.engine.{key}"), message);
+            whole.sink.rule(&format!("{path}.{key}"), message);
         }
     }
     let overridden = |d: &Datapath| *d == Datapath::Kernel;
-    let own = !whole.lab.carrier.engine.used().is_empty();
+    let own = !settings.used().is_empty();
     if own && whole.lab.datapaths().iter().any(overridden) {
         let message = "these are settings of this program's engines; write `datapath: user`";
-        whole.sink.rule("carrier.engine", message);
+        whole.sink.rule(path, message);
+    }
+}
+
+/// Over IPv6 a receiver drops zero checksums unless it was told to take them (RFC 6935 section 5).
+fn zero_checksums(whole: &Whole<'_>) {
+    let (carrier, settings) = (&whole.lab.carrier, &whole.lab.carrier.engine);
+    let zero = settings.udp_csum == Some(Switchable::Off);
+    if zero && carrier.underlay == IpVersion::Ipv6 && !settings.udp6_zero {
+        let message = "over `underlay: ipv6` receivers drop packets without a checksum; leave it \
+                       `on`, or let them take those with `udp6_zero: true` (RFC 6935)";
+        whole.sink.rule("carrier.engine.udp_csum", message);
+    }
+    if settings.udp6_zero && carrier.underlay == IpVersion::Ipv4 {
+        let message = "is for `underlay: ipv6`; over IPv4 zero checksums are always taken";
+        whole.sink.rule("carrier.engine.udp6_zero", message);
     }
 }
 
@@ -177,22 +303,23 @@ pub(super) fn underlay_mtus(whole: &Whole<'_>) -> Vec<u32> {
     whole.lab.compare.mtu.iter().map(|mtu| smallest(topology, *mtu)).collect()
 }
 
-/// The smallest inner MTU over all variants, with the encapsulation and the underlay MTU it comes from.
+/// The smallest inner MTU over all variants that lower it, with the encapsulation and the underlay MTU it comes from.
 pub(super) fn tightest(whole: &Whole<'_>, only: Option<Encap>) -> Option<(u32, Encap, u32)> {
     let encaps = whole.encaps();
     let encaps = encaps.iter().filter(|e| only.is_none_or(|only| only == **e));
     let mtus = underlay_mtus(whole);
-    let carrier = &whole.lab.carrier;
+    let carriers = whole.lab.carriers();
+    let lowered = carriers.iter().filter(|c| c.mtu_mode == MtuMode::Lower);
+    let inner = |e: Encap, carrier| {
+        mtus.iter().filter_map(move |mtu| Some((inner_mtu(e, carrier, *mtu)?, e, *mtu)))
+    };
     encaps
-        .flat_map(|e| mtus.iter().filter_map(|mtu| Some((inner_mtu(*e, carrier, *mtu)?, *e, *mtu))))
+        .flat_map(|e| lowered.clone().flat_map(|carrier| inner(*e, carrier)))
         .min_by_key(|(inner, ..)| *inner)
 }
 
 fn vm_mtus(whole: &Whole<'_>) {
-    // Otherwise packets that are too large are what the lab is about.
-    if whole.lab.carrier.mtu_mode != MtuMode::Lower {
-        return;
-    }
+    // Without such a variant packets that are too large are what the lab is about.
     let Some((inner, encap, underlay)) = tightest(whole, None) else { return };
     for (n, tenant) in whole.lab.tenants.iter().enumerate() {
         for vm in &tenant.vms {

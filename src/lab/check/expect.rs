@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::Whole;
 use super::carrier::tightest;
 use super::flows::find_tenant;
+use super::{Whole, bum, probes};
 use crate::ids::Encap;
-use crate::lab::carriers::overhead;
-use crate::lab::model::{Datapath, Expectation, Expected, Flow, MtuMode};
+use crate::lab::carriers::{in_udp, overhead};
+use crate::lab::model::{Datapath, Expectation, Expected, Flow, MtuMode, Transfer};
 
 pub(super) fn check(whole: &Whole<'_>) {
     for (n, expectation) in whole.lab.expect.iter().enumerate() {
@@ -22,9 +22,37 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Drops(_) => drops(whole, &format!("{path}.drops")),
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
-            Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation.only, &path),
-            Expected::Mtu(bytes) => passes(whole, *bytes, expectation.only, &path),
+            Expected::Spread { links, at_least, .. } => {
+                bum::spread(whole, links, *at_least, &format!("{path}.spread"));
+            }
+            Expected::Tunnels(count) => bum::tunnels(whole, count, &format!("{path}.tunnels")),
+            Expected::Copies(count) => {
+                bum::tenant_on_hosts(whole, &count.within, &format!("{path}.copies.within"));
+            }
+            Expected::Broadcast { within } => {
+                bum::tenant_on_hosts(whole, within, &format!("{path}.broadcast.within"));
+            }
+            Expected::NoBroadcast { within } => {
+                bum::tenant_on_hosts(whole, within, &format!("{path}.no-broadcast.within"));
+            }
+            Expected::Walk { from, to } => {
+                bum::walk(whole, [from, to], expectation.only, &format!("{path}.walk"));
+            }
+            Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation, &path),
+            Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
             Expected::Throughput { .. } => throughput(whole, expectation.only, &path),
+            Expected::Probe(probe) => {
+                probes::expected(whole, probe, expectation.only, &format!("{path}.probe"));
+            }
+            Expected::Told(_) => keeps_mtu(whole, MtuMode::Icmp, &format!("{path}.told")),
+            Expected::Transfer(Transfer::Stalls) => {
+                keeps_mtu(whole, MtuMode::Blackhole, &format!("{path}.transfer"));
+            }
+            Expected::Payload(_) | Expected::Checksum(_) => counted(whole, expectation, &path),
+            Expected::Transfer(Transfer::Passes)
+            | Expected::LargeSend { .. }
+            | Expected::Handshakes(_) => {}
+            Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }
     }
 }
@@ -104,7 +132,8 @@ fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &s
     }
 }
 
-fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
+fn grows_by(whole: &Whole<'_>, bytes: u32, expectation: &Expectation, path: &str) {
+    let only = expectation.only;
     let path = format!("{path}.overhead");
     if !whole.lab.measure.overhead {
         whole.sink.rule(
@@ -112,14 +141,23 @@ fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
             "cannot be shown with `measure: { overhead: false }`; leave one of the two out",
         );
     }
+    // Which settings a variant of a name has is known when it is planned.
+    if expectation.variant.is_some() {
+        return;
+    }
     let encaps = whole.encaps();
-    let wrong = encaps
-        .iter()
-        .filter(|e| only.is_none_or(|only| only == **e))
-        .find_map(|e| Some((*e, overhead(*e, &whole.lab.carrier).filter(|o| *o != bytes)?)));
+    let carriers = whole.lab.carriers();
+    let wrong = encaps.iter().filter(|e| only.is_none_or(|only| only == **e)).find_map(|e| {
+        let each = carriers.iter().filter_map(|carrier| overhead(*e, carrier));
+        Some((*e, each.into_iter().find(|o| *o != bytes)?))
+    });
     if let Some((encap, really)) = wrong {
         let several = only.is_none() && encaps.len() > 1;
-        let hint = if several { "; with several encapsulations add `in: ..`" } else { "" };
+        let hint = match (several, carriers.len()) {
+            (true, _) => "; with several encapsulations add `in: ..`",
+            (false, 1) => "",
+            (false, _) => "; with several settings add `variant: ..`",
+        };
         whole.sink.rule(
             &path,
             format!("{encap} adds {really} bytes to a packet, so {bytes} can never hold{hint}"),
@@ -127,7 +165,7 @@ fn grows_by(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
     }
 }
 
-fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
+fn passes(whole: &Whole<'_>, bytes: u32, expectation: &Expectation, path: &str) {
     let path = format!("{path}.mtu");
     if !whole.lab.measure.mtu {
         whole.sink.rule(
@@ -135,12 +173,51 @@ fn passes(whole: &Whole<'_>, bytes: u32, only: Option<Encap>, path: &str) {
             "cannot be shown with `measure: { mtu: false }`; leave one of the two out",
         );
     }
-    if let Some((inner, encap, underlay)) = tightest(whole, only)
-        && whole.lab.carrier.mtu_mode == MtuMode::Lower
+    if let Some((inner, encap, underlay)) = tightest(whole, expectation.only)
+        && expectation.variant.is_none()
         && bytes > inner
     {
         let why = format!("{encap} over an underlay MTU of {underlay} leaves {inner} bytes");
         whole.sink.rule(&path, format!("{why}, so {bytes} can never hold"));
+    }
+}
+
+/// Only where VMs keep the underlay's MTU does anybody send what does not fit.
+fn keeps_mtu(whole: &Whole<'_>, mode: MtuMode, path: &str) {
+    if whole.lab.carriers().iter().all(|carrier| carrier.mtu_mode != mode) {
+        let message = format!(
+            "happens with `mtu_mode: {}` only, which no variant of this lab has",
+            mode.name()
+        );
+        whole.sink.rule(path, message);
+    }
+}
+
+/// What is seen when bytes per packet are counted.
+fn counted(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
+    let (kind, udp) = match expectation.what {
+        Expected::Checksum(_) => ("checksum", true),
+        _ => ("payload", false),
+    };
+    let path = format!("{path}.{kind}");
+    if !whole.lab.measure.overhead {
+        let message = "is seen while the overhead is counted, which `measure: { overhead: false }` \
+                       leaves out";
+        whole.sink.rule(&path, message);
+    }
+    let mut encaps = whole.encaps().into_iter();
+    if udp && whole.all_encaps_read() && !encaps.any(in_udp) {
+        let message = "no encapsulation of this lab travels in UDP, so there is no such checksum";
+        whole.sink.rule(&path, message);
+    }
+}
+
+fn delivered(whole: &Whole<'_>, path: &str) {
+    let udp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Udp(_)));
+    if !udp && whole.sink.clean("traffic") {
+        let message = "is about the first UDP flow, and the lab has none; \
+                       add `- udp: { from: .., to: .., for: 1s, rate: 1M }` to `traffic`";
+        whole.sink.rule(path, message);
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn check(whole: &Whole<'_>) {
 }
 
 /// The tenant of one end of a flow, where the end exists.
-fn end<'a>(whole: &Whole<'a>, end: &str, path: &str) -> Option<&'a str> {
+pub(super) fn end<'a>(whole: &Whole<'a>, end: &str, path: &str) -> Option<&'a str> {
     // An end that was not read, or tenants that were not.
     if end.is_empty() {
         return None;

@@ -4,10 +4,12 @@
 //! Values that could not be read are empty or absent here, and no rule objects to those.
 
 mod addresses;
+mod bum;
 mod carrier;
 mod expect;
 mod fabric;
 mod flows;
+mod probes;
 mod tenants;
 mod wiring;
 
@@ -51,6 +53,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     carrier::check(whole);
     fabric::check(whole);
     flows::check(whole);
+    probes::check(whole);
     expect::check(whole);
 }
 

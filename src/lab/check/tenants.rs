@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 
 use super::Whole;
-use crate::ids::{Encap, VlanId};
+use crate::ids::VlanId;
 use crate::lab::model::Tenant;
 use crate::lab::read::{Sink, suggestion};
 
@@ -84,6 +84,9 @@ fn hosts(whole: &Whole<'_>) {
             whole.sink.rule(&format!("tenants[{n}].id_on.{host}"), message(host));
         }
     }
+    for host in whole.lab.carrier.vtep.keys().filter(|host| unknown(host)) {
+        whole.sink.rule(&format!("carrier.vtep.{host}"), message(host));
+    }
     for host in whole.lab.carrier.datapath_on.keys().filter(|host| unknown(host)) {
         whole.sink.rule(&format!("carrier.datapath_on.{host}"), message(host));
     }
@@ -92,10 +95,11 @@ fn hosts(whole: &Whole<'_>) {
 fn vlan_has_room(whole: &Whole<'_>) {
     let room = VlanId::MAX - VlanId::MIN + 1;
     let tenants = whole.lab.tenants.len() as u64;
-    if tenants > room && whole.encaps().contains(&Encap::Vlan) {
+    let tag = whole.encaps().into_iter().find(|e| e.is_tag());
+    if let Some(tag) = tag.filter(|_| tenants > room) {
         let path = format!("tenants[{room}]");
         let message = format!(
-            "vlan has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; \
+            "{tag} has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; \
              an overlay has 24 bits or more",
             room + 1
         );

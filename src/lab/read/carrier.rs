@@ -1,14 +1,15 @@
 //! `carrier` and `compare`: how tenants' frames travel.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::names::suggestion;
+use super::topology::loss;
 use super::{At, engine};
 use crate::ids::Encap;
-use crate::lab::carriers::CARRIED;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
 use crate::lab::model::{
-    Carrier, Compare, Datapath, Fabric, IpVersion, Learning, MtuMode, Switchable,
+    Carrier, Compare, Datapath, Ecmp, Fabric, IpVersion, Learning, MtuMode, Switchable,
 };
 
 const DATAPATHS: [(&str, Datapath); 3] =
@@ -24,7 +25,10 @@ const MTU_MODES: [(&str, MtuMode); 4] = [
     ("fragment", MtuMode::Fragment),
     ("blackhole", MtuMode::Blackhole),
 ];
-const SWITCHES: [(&str, Switchable); 2] = [("on", Switchable::On), ("off", Switchable::Off)];
+const ECMPS: [(&str, Ecmp); 3] =
+    [("addresses", Ecmp::Addresses), ("ports", Ecmp::Ports), ("inner", Ecmp::Inner)];
+pub(super) const SWITCHES: [(&str, Switchable); 2] =
+    [("on", Switchable::On), ("off", Switchable::Off)];
 
 pub(super) fn carrier(at: &At<'_>) -> Carrier {
     let keys = [
@@ -38,6 +42,8 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
         "mtu_mode",
         "engine",
         "datapath_on",
+        "vtep",
+        "ecmp",
     ];
     let usual = Carrier::default();
     let Some(fields) = at.fields("a map, e.g. `{ encap: vxlan }`", &keys) else { return usual };
@@ -49,10 +55,7 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
             .get("fabric")
             .and_then(|at| at.choice("fabric", &FABRICS))
             .unwrap_or(usual.fabric),
-        learning: fields
-            .get("learning")
-            .and_then(|at| at.choice("way to learn", &LEARNINGS))
-            .unwrap_or(usual.learning),
+        learning: fields.get("learning").and_then(|at| learning(&at)).unwrap_or(usual.learning),
         port: fields
             .get("port")
             .and_then(|at| at.number("UDP port", &PORT))
@@ -77,11 +80,59 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
             .into_iter()
             .filter_map(|(host, at)| Some((host, datapath(&at)?)))
             .collect::<BTreeMap<_, _>>(),
+        vtep: fields
+            .get("vtep")
+            .and_then(|at| at.entries("a map from hosts to addresses, e.g. `{ h1: 192.0.2.1 }`"))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(host, at)| Some((host, vtep(&at)?)))
+            .collect::<BTreeMap<_, _>>(),
+        ecmp: fields.get("ecmp").and_then(|at| ecmp(&at)).unwrap_or(usual.ecmp),
     }
 }
 
+fn ecmp(at: &At<'_>) -> Option<Ecmp> {
+    at.choice("choice among equal-cost paths", &ECMPS)
+}
+
+fn learning(at: &At<'_>) -> Option<Learning> {
+    at.choice("way to learn", &LEARNINGS)
+}
+
+/// An address that a host can have.
+fn vtep(at: &At<'_>) -> Option<IpAddr> {
+    let text = at.text("an IP address, e.g. `192.0.2.1`")?;
+    let usable = |ip: &IpAddr| match ip {
+        IpAddr::V4(v4) => {
+            let first = v4.octets()[0];
+            !(first == 0 || first >= 224 || v4.is_loopback() || v4.is_link_local())
+        }
+        IpAddr::V6(v6) => {
+            let own = v6.is_unspecified() || v6.is_loopback() || v6.is_unicast_link_local();
+            !(own || v6.is_multicast() || v6.to_ipv4_mapped().is_some())
+        }
+    };
+    match text.parse::<IpAddr>() {
+        Ok(ip) if usable(&ip) => return Some(ip),
+        Ok(_) => at.wrong(format!("`{text}` is no address that a host can have")),
+        Err(_) => at.wrong(format!("`{text}` is no IP address; write e.g. `192.0.2.1`")),
+    }
+    None
+}
+
 pub(super) fn compare(at: &At<'_>) -> Compare {
-    let keys = ["encap", "datapath", "mtu"];
+    let keys = [
+        "encap",
+        "datapath",
+        "mtu",
+        "engine",
+        "mtu_mode",
+        "loss",
+        "learning",
+        "nve_addresses",
+        "source_ports",
+        "ecmp",
+    ];
     let Some(fields) = at.fields("a map, e.g. `{ encap: [vlan, vxlan] }`", &keys) else {
         return Compare::default();
     };
@@ -91,6 +142,25 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
             at.choice("datapath", &DATAPATHS)
         }),
         mtu: values(fields.get("mtu"), "underlay MTUs", underlay_mtu),
+        learning: values(fields.get("learning"), "ways to learn", learning),
+        nve_addresses: values(
+            fields.get("nve_addresses"),
+            "numbers of addresses",
+            engine::nve_addresses,
+        ),
+        source_ports: values(
+            fields.get("source_ports"),
+            "numbers of source ports",
+            engine::source_ports,
+        ),
+        ecmp: values(fields.get("ecmp"), "choices among equal-cost paths", ecmp),
+        engine: values(fields.get("engine"), "maps of engine settings", |at| {
+            Some(engine::settings(at))
+        }),
+        mtu_mode: values(fields.get("mtu_mode"), "ways with large packets", |at| {
+            at.choice("way with large packets", &MTU_MODES)
+        }),
+        loss: values(fields.get("loss"), "shares of packets lost", loss),
     }
 }
 
@@ -117,7 +187,7 @@ fn values<T: PartialEq>(
     values
 }
 
-/// An encapsulation that labs of this version can use.
+/// An encapsulation.
 pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
     let text = at.text("an encapsulation, e.g. `vxlan`")?;
     let Some(encap) = Encap::ALL.into_iter().find(|e| e.name() == text) else {
@@ -125,13 +195,6 @@ pub(super) fn encap(at: &At<'_>) -> Option<Encap> {
         at.wrong(format!("`{text}` is no encapsulation{near}"));
         return None;
     };
-    if !CARRIED.contains(&encap) {
-        let names: Vec<&str> = CARRIED.iter().map(|e| e.name()).collect();
-        at.wrong(format!(
-            "this version carries no {encap} in labs yet; it carries {}",
-            names.join(", ")
-        ));
-    }
     Some(encap)
 }
 

@@ -1,11 +1,30 @@
 //! `carrier.engine`: what the engines are told beyond the encapsulation's name.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use super::At;
-use crate::lab::limits::{OPTION_DATA, OPTIONS};
+use crate::encap::Ttl;
+use crate::encap::ecn::{Dscp, Ingress};
+use crate::lab::limits::{NVE_ADDRESSES, OPTION_DATA, OPTIONS, SOURCE_PORTS};
 use crate::lab::model::{EngineSettings, GeneveOption};
 
 pub(super) fn settings(at: &At<'_>) -> EngineSettings {
-    let keys = ["strict", "csum", "seq", "inner_tags", "options", "service"];
+    let keys = [
+        "strict",
+        "csum",
+        "seq",
+        "inner_tags",
+        "options",
+        "service",
+        "nve_addresses",
+        "source_ports",
+        "ttl",
+        "dscp",
+        "ecn",
+        "udp_csum",
+        "udp6_zero",
+    ];
     let Some(fields) = at.fields("a map, e.g. `{ strict: true }`", &keys) else {
         return EngineSettings::default();
     };
@@ -17,7 +36,33 @@ pub(super) fn settings(at: &At<'_>) -> EngineSettings {
         inner_tags: truth("inner_tags").unwrap_or_default(),
         options: fields.get("options").map(|at| options(&at)).unwrap_or_default(),
         service: fields.get("service").and_then(|at| at.id("VLAN id")),
+        nve_addresses: fields.get("nve_addresses").and_then(|at| nve_addresses(&at)),
+        source_ports: fields.get("source_ports").and_then(|at| source_ports(&at)),
+        ttl: fields
+            .get("ttl")
+            .and_then(|at| spoken::<Ttl, _>(&at, "`inherit` or a number of hops")),
+        dscp: fields.get("dscp").and_then(|at| spoken::<Dscp, _>(&at, "`uniform` or a number")),
+        ecn: fields.get("ecn").and_then(|at| spoken::<Ingress, _>(&at, "`normal`")),
+        udp_csum: fields
+            .get("udp_csum")
+            .and_then(|at| at.choice("setting of checksums", &super::carrier::SWITCHES)),
+        udp6_zero: truth("udp6_zero").unwrap_or_default(),
     }
+}
+
+/// Addresses of one NVGRE endpoint.
+pub(super) fn nve_addresses(at: &At<'_>) -> Option<u32> {
+    at.number("number of addresses", &NVE_ADDRESSES)
+}
+
+/// UDP source ports of one VTEP.
+pub(super) fn source_ports(at: &At<'_>) -> Option<u32> {
+    at.number("number of source ports", &SOURCE_PORTS)
+}
+
+/// A setting in the words that the command line has for it too.
+fn spoken<T: FromStr<Err: Display>, U: From<T>>(at: &At<'_>, wanted: &str) -> Option<U> {
+    at.parsed::<T>(wanted).map(U::from)
 }
 
 fn options(at: &At<'_>) -> Vec<GeneveOption> {

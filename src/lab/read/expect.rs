@@ -2,15 +2,14 @@
 
 use super::At;
 use super::at::Fields;
-use super::carrier;
 use super::names::suggestion;
+use super::{bum, carrier};
 use crate::encap::DropReason;
-use crate::lab::limits::{CLAIMS, OVERHEAD, VM_MTU};
-use crate::lab::model::{Expectation, Expected};
+use crate::lab::limits::{CLAIMS, HANDSHAKES, OVERHEAD, VM_MTU};
+use crate::lab::model::{Expectation, Expected, Secrecy, SentChecksum, Transfer};
+use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 7] =
-    ["reachable", "unreachable", "isolated", "overhead", "mtu", "throughput", "drops"];
-const KEYS: [&str; 9] = [
+const KINDS: [&str; 21] = [
     "reachable",
     "unreachable",
     "isolated",
@@ -18,9 +17,35 @@ const KEYS: [&str; 9] = [
     "mtu",
     "throughput",
     "drops",
-    "in",
-    "claim",
+    "spread",
+    "tunnels",
+    "copies",
+    "broadcast",
+    "no-broadcast",
+    "walk",
+    "probe",
+    "told",
+    "transfer",
+    "payload",
+    "large_send",
+    "handshakes",
+    "checksum",
+    "delivered",
 ];
+/// What every kind may have beside it.
+const COMMON: [&str; 3] = ["in", "variant", "claim"];
+const ANSWERS: [(&str, Answer); 4] = [
+    ("protocol-unreachable", Answer::ProtocolUnreachable),
+    ("port-unreachable", Answer::PortUnreachable),
+    ("unreachable", Answer::Unreachable),
+    ("fragmentation-needed", Answer::FragmentationNeeded),
+];
+const TRANSFERS: [(&str, Transfer); 2] =
+    [("passes", Transfer::Passes), ("stalls", Transfer::Stalls)];
+const SECRECIES: [(&str, Secrecy); 2] =
+    [("readable", Secrecy::Readable), ("hidden", Secrecy::Hidden)];
+const CHECKSUMS: [(&str, SentChecksum); 2] =
+    [("zero", SentChecksum::Zero), ("right", SentChecksum::Right)];
 
 pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
     let Some(items) = at.list("a list of what must hold") else { return Vec::new() };
@@ -32,6 +57,7 @@ pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
             expectation(at).unwrap_or(Expectation {
                 what: Expected::Isolated(Vec::new()),
                 only: None,
+                variant: None,
                 claim: None,
             })
         })
@@ -40,8 +66,10 @@ pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
 
 fn expectation(at: &At<'_>) -> Option<Expectation> {
     let example = "`isolated: [red, blue]`";
-    let fields = at.fields(&format!("what must hold, e.g. {example}"), &KEYS)?;
+    let fields =
+        at.fields(&format!("what must hold, e.g. {example}"), &[&KINDS[..], &COMMON].concat())?;
     let claim = fields.get("claim").and_then(|at| claim(&at));
+    let variant = fields.get("variant").and_then(|at| at.text("the name of a variant"));
     let only = fields.get("in").and_then(|at| carrier::encap(&at));
     let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
     let [kind] = kinds.as_slice() else {
@@ -57,29 +85,55 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
         }
         return None;
     };
-    Some(Expectation { what: what(kind, &fields)?, only, claim })
+    Some(Expectation { what: what(kind, &fields)?, only, variant, claim })
 }
 
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
     let at = fields.get(kind)?;
     match kind {
+        "probe" => probe(&at).map(Expected::Probe),
+        "told" => Some(Expected::Told(at.number("MTU", &VM_MTU)?)),
+        "transfer" => Some(Expected::Transfer(at.choice("end of a transfer", &TRANSFERS)?)),
+        "payload" => Some(Expected::Payload(at.choice("kind of payload", &SECRECIES)?)),
+        "handshakes" => {
+            Some(Expected::Handshakes(at.number("number of connections", &HANDSHAKES)?))
+        }
+        "checksum" => Some(Expected::Checksum(at.choice("checksum", &CHECKSUMS)?)),
+        "large_send" => {
+            let fields = at.fields("a map, e.g. `{ at-least: 60000 }`", &["at-least"])?;
+            let at = fields.need("at-least", "the size of the send in bytes, e.g. `60000`")?;
+            Some(Expected::LargeSend { at_least: at.number("size in bytes", &OVERHEAD)? })
+        }
+        "delivered" => {
+            let keys = ["at-least", "at-most"];
+            let fields = at.fields("a map, e.g. `{ at-most: 0.999 }`", &keys)?;
+            let share = |key| fields.get(key).and_then(|at| at.positive("share"));
+            let (at_least, at_most) = (share("at-least"), share("at-most"));
+            if at_least.is_none() && at_most.is_none() {
+                if at.sink.clean(&at.path) {
+                    at.wrong("says nothing; give `at-least`, `at-most` or both, between 0 and 1");
+                }
+                return None;
+            }
+            Some(Expected::Delivered { at_least, at_most })
+        }
         "drops" => {
             let wanted = "a map from reasons to counts, e.g. `{ unknown_network: 1 }`";
             let count = |(reason, at): (String, At<'_>)| {
-                let Some(reason) = DropReason::ALL.iter().find(|r| r.name() == reason) else {
-                    let near = suggestion(&reason, DropReason::ALL.iter().map(|r| r.name()));
-                    at.wrong(format!("`{reason}` is no reason to drop{near}"));
-                    return None;
-                };
+                let reason = reason_named(&reason, &at)?;
                 let least = at.number("number of frames", &(1..=u32::MAX))?;
-                Some((reason.name().to_owned(), u64::from(least)))
+                Some((reason, u64::from(least)))
             };
             Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
         }
+        "spread" => bum::spread(&at),
+        "tunnels" => bum::tunnels(&at),
+        "copies" => bum::copies(&at),
+        "walk" => bum::walk(&at),
+        "broadcast" => Some(Expected::Broadcast { within: within(&at)? }),
+        "no-broadcast" => Some(Expected::NoBroadcast { within: within(&at)? }),
         "reachable" | "unreachable" => {
-            let wanted = "a tenant's name";
-            let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
-            let within = fields.need("within", wanted)?.text(wanted)?;
+            let within = within(&at)?;
             Some(if kind == "reachable" {
                 Expected::Reachable { within }
             } else {
@@ -100,6 +154,50 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Throughput { at_least: at.positive("ratio to the plain path")? })
         }
     }
+}
+
+/// The one tenant that an expectation is about.
+fn within(at: &At<'_>) -> Option<String> {
+    let wanted = "a tenant's name";
+    let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
+    fields.need("within", wanted)?.text(wanted)
+}
+
+/// A reason to drop; a fault at `at` where there is none of that name.
+fn reason_named(name: &str, at: &At<'_>) -> Option<String> {
+    let found = DropReason::ALL.iter().find(|reason| reason.name() == name);
+    if found.is_none() {
+        let near = suggestion(name, DropReason::ALL.iter().map(|r| r.name()));
+        at.wrong(format!("`{name}` is no reason to drop{near}"));
+    }
+    found.map(|reason| reason.name().to_owned())
+}
+
+fn probe(at: &At<'_>) -> Option<ProbeExpected> {
+    let keys = ["name", "delivered", "dropped", "answered"];
+    let fields = at.fields("a map, e.g. `{ name: zero, delivered: 10 }`", &keys)?;
+    let name = fields.need("name", "the name of a probe")?.text("the name of a probe")?;
+    let expected = ProbeExpected {
+        name,
+        delivered: fields.get("delivered").and_then(|at| at.number("count", &(0..=1000))),
+        dropped: fields
+            .get("dropped")
+            .and_then(|at| reason_named(&at.text("a reason to drop, e.g. `inner_tag`")?, &at)),
+        answered: fields.get("answered").and_then(|at| at.choice("answer", &ANSWERS)),
+    };
+    let none = ProbeExpected {
+        name: expected.name.clone(),
+        delivered: None,
+        dropped: None,
+        answered: None,
+    };
+    if expected == none {
+        if at.sink.clean(&at.path) {
+            at.wrong("says nothing; give `delivered`, `dropped` or `answered`");
+        }
+        return None;
+    }
+    Some(expected)
 }
 
 fn claim(at: &At<'_>) -> Option<String> {

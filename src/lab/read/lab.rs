@@ -1,12 +1,12 @@
 //! The top level of a lab file.
 
-use super::{At, carrier, expect, tenant, topology, traffic};
+use super::{At, carrier, expect, probes, tenant, topology, traffic};
 use crate::lab::model::{Capture, Carrier, Compare, Lab, Measure, TopologyRef};
 use crate::lab::read::tree::Kind;
 
-const KEYS: [&str; 11] = [
-    "title", "about", "topology", "carrier", "compare", "tenants", "traffic", "measure", "expect",
-    "capture", "seed",
+const KEYS: [&str; 12] = [
+    "title", "about", "topology", "carrier", "compare", "tenants", "traffic", "probes", "measure",
+    "expect", "capture", "seed",
 ];
 
 /// Reads a lab; what could not be read is replaced by a value no rule objects to.
@@ -33,6 +33,7 @@ pub(crate) fn lab(root: &At<'_>) -> Option<Lab> {
         compare: fields.get("compare").map_or_else(Compare::default, |at| carrier::compare(&at)),
         tenants: tenants.map(|at| tenant::tenants(&at)).unwrap_or_default(),
         traffic: fields.get("traffic").map(|at| traffic::flows(&at)).unwrap_or_default(),
+        probes: fields.get("probes").map(|at| probes::probes(&at)).unwrap_or_default(),
         measure: fields.get("measure").map_or_else(Measure::default, |at| traffic::measure(&at)),
         expect: fields.get("expect").map(|at| expect::expectations(&at)).unwrap_or_default(),
         capture: fields

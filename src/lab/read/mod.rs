@@ -6,11 +6,13 @@
 //! already has a fault, so that one mistake is reported once.
 
 mod at;
+mod bum;
 mod carrier;
 mod engine;
 mod expect;
 mod lab;
 mod names;
+mod probes;
 mod shape;
 mod sink;
 mod tenant;

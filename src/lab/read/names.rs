@@ -26,6 +26,8 @@ pub(crate) const TENANTS: Names = Names {
     because: "it becomes part of the names of namespaces",
 };
 /// VMs.
+pub(crate) const PROBES: Names =
+    Names { what: "probe", max: TENANT_NAME, because: "it heads a row of tables" };
 pub(crate) const VMS: Names =
     Names { what: "VM", max: TENANT_NAME, because: "it becomes part of the names of namespaces" };
 

@@ -20,8 +20,10 @@ pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
 }
 
 fn tenant(at: &At<'_>) -> Tenant {
-    let keys =
-        ["name", "vid", "vni", "vsid", "key", "context", "subnet", "subnet6", "id_on", "vms"];
+    let keys = [
+        "name", "vid", "vni", "vsid", "key", "context", "group", "subnet", "subnet6", "id_on",
+        "vms",
+    ];
     let example = "`{ name: red, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }`";
     let fields = at.fields(&format!("a tenant, e.g. {example}"), &keys);
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
@@ -35,6 +37,7 @@ fn tenant(at: &At<'_>) -> Tenant {
         vsid: get("vsid").and_then(|at| at.id("NVGRE VSID")),
         key: get("key").and_then(|at| at.id("GRE key")),
         context: get("context").and_then(|at| at.id("STT context id")),
+        group: get("group").and_then(|at| group(&at)),
         subnet: need("subnet", "the tenant's IPv4 subnet, e.g. `192.168.0.0/24`")
             .and_then(|at| subnet(&at))
             .unwrap_or_default(),
@@ -96,6 +99,29 @@ fn subnet6(at: &At<'_>) -> Option<Ipv6Net> {
             format!("hosts have no addresses of their own in `{text}`; take e.g. `fd00::/64`")
         }
         Ok(net) => return Some(net),
+    };
+    at.wrong(objection);
+    None
+}
+
+/// A group that crosses routers: no address of one link or one machine (RFC 5771 section 4, RFC
+/// 4291 section 2.7).
+fn group(at: &At<'_>) -> Option<IpAddr> {
+    let text = at.text("an IP multicast group, e.g. `239.0.3.96`")?;
+    let objection = match text.parse::<IpAddr>() {
+        Err(_) => format!("`{text}` is no IP address; write a group, e.g. `239.0.3.96`"),
+        Ok(ip) if !ip.is_multicast() => {
+            format!(
+                "{ip} is no multicast group; those are 224.0.1.0 to 239.255.255.255, and ff00::/8"
+            )
+        }
+        Ok(IpAddr::V4(ip)) if ip.octets()[..3] == [224, 0, 0] => {
+            format!("{ip} never leaves its link (224.0.0.0/24); take e.g. 239.0.3.96")
+        }
+        Ok(IpAddr::V6(ip)) if ip.segments()[0] & 0xF < 3 => {
+            format!("{ip} never leaves its link; take e.g. ff18::360")
+        }
+        Ok(ip) => return Some(ip),
     };
     at.wrong(objection);
     None

@@ -5,10 +5,10 @@ use super::names::NODES;
 use super::tree::Kind;
 use super::{At, shape};
 use crate::lab::model::{LinkFull, LinkSpec, Switchable, Topology, default_mtu};
-use crate::lab::units::Rate;
+use crate::lab::units::{Loss, Rate};
 
 /// Keys of a topology beside its generators.
-const KEYS: [&str; 7] = ["title", "hosts", "switches", "links", "mtu", "rate", "stp"];
+const KEYS: [&str; 8] = ["title", "hosts", "switches", "links", "mtu", "rate", "loss", "stp"];
 
 /// Reads a topology; what could not be read is left out.
 pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
@@ -28,6 +28,7 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
             .get("stp")
             .and_then(|at| at.choice("setting of spanning tree", &on_or_off))
             .unwrap_or(Switchable::On),
+        loss: fields.get("loss").and_then(|at| loss(&at)),
         ..shape::shape(&fields)
     })
 }
@@ -55,7 +56,7 @@ fn link(at: &At<'_>) -> LinkSpec {
     }
     let fields = at.fields(
         "a cable, e.g. `[h1, leaf1]` or `{ ends: [h1, leaf1], rate: 1G }`",
-        &["ends", "mtu", "rate"],
+        &["ends", "mtu", "rate", "loss"],
     );
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
     let both = "the two nodes it joins, e.g. `[h1, leaf1]`";
@@ -64,7 +65,13 @@ fn link(at: &At<'_>) -> LinkSpec {
         ends: both.map(|at| ends(&at)).unwrap_or_default(),
         mtu: get("mtu").and_then(|at| underlay_mtu(&at)),
         rate: get("rate").and_then(|at| rate(&at)),
+        loss: get("loss").and_then(|at| loss(&at)),
     })
+}
+
+/// A share of packets that a link loses.
+pub(super) fn loss(at: &At<'_>) -> Option<Loss> {
+    at.parsed("the share of packets lost, e.g. `1%`")
 }
 
 fn ends(at: &At<'_>) -> [String; 2] {

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::Switchable;
-use super::units::Rate;
+use super::units::{Loss, Rate};
 
 pub use dual_homed::DualHomed;
 pub use fat_tree::FatTree;
@@ -71,6 +71,8 @@ pub struct Topology {
     pub mtu: u32,
     /// Rate of every link that names none; absent means as fast as the machine goes.
     pub rate: Option<Rate>,
+    /// Share of packets that every link loses which names none of its own, at random in each direction.
+    pub loss: Option<Loss>,
     /// Whether the bridges of an L2 fabric run the spanning tree protocol; without it there may be no loop.
     pub stp: Switchable,
 }
@@ -94,6 +96,7 @@ impl Default for Topology {
             links: Vec::new(),
             mtu: default_mtu(),
             rate: None,
+            loss: None,
             stp: Switchable::On,
         }
     }
@@ -232,6 +235,15 @@ impl LinkSpec {
             LinkSpec::Full(full) => full.rate,
         }
     }
+
+    /// Share of packets it loses, where it has one of its own.
+    #[must_use]
+    pub const fn loss(&self) -> Option<Loss> {
+        match self {
+            LinkSpec::Ends(_) => None,
+            LinkSpec::Full(full) => full.loss,
+        }
+    }
 }
 
 /// A cable with properties of its own.
@@ -246,4 +258,7 @@ pub struct LinkFull {
     /// Rate in bits per second, each direction.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Share of packets lost, at random in each direction.
+    #[serde(default)]
+    pub loss: Option<Loss>,
 }

@@ -94,7 +94,7 @@ impl Wiring {
             self.join(a, b);
         } else {
             let ends = [a.to_owned(), b.to_owned()];
-            self.links.push(LinkSpec::Full(LinkFull { ends, mtu, rate }));
+            self.links.push(LinkSpec::Full(LinkFull { ends, mtu, rate, loss: None }));
         }
     }
 }

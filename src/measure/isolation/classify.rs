@@ -2,8 +2,10 @@
 //! encapsulation writes its id.
 
 use crate::ids::Encap;
-use crate::measure::headers::{Layer, be16, layers};
 use crate::plan::Variant;
+use crate::wire::ipv4::protocol::TCP;
+use crate::wire::layers::{Layer, layers};
+use crate::wire::stt;
 
 /// The id ([`crate::plan::TenantPlan::id`]) that the outermost tag or tunnel of an Ethernet frame
 /// on the underlay carries; `None` where it has none of the variant's kind, i.e. is bare.
@@ -36,7 +38,7 @@ fn tags(found: &[Layer]) -> impl Iterator<Item = u64> {
 
 fn key(found: &[Layer]) -> Option<u64> {
     found.iter().find_map(|layer| match layer {
-        Layer::Gre(key) => key.map(u64::from),
+        Layer::Gre { key, .. } => key.map(u64::from),
         _ => None,
     })
 }
@@ -44,12 +46,10 @@ fn key(found: &[Layer]) -> Option<u64> {
 /// The context id of a frame that begins in this segment (draft-davie-stt-08 section 3.1): behind
 /// the TCP-like header, whose sequence number has the segment's offset in its lower half.
 fn context(packet: &[u8], found: &[Layer], port: u16) -> Option<u64> {
-    const TCP: u8 = 6;
-    const TCP_LEN: usize = 20;
     let Some(&Layer::L4(at, TCP)) = found.last() else { return None };
-    let (to, offset) = (be16(packet, at + 2)?, be16(packet, at + 6)?);
-    let id = packet.get(at + TCP_LEN + 8..)?.first_chunk::<8>()?;
-    (to == port && offset == 0).then(|| u64::from_be_bytes(*id))
+    let segment = stt::Segment::parse(packet.get(at..)?).ok()?;
+    let header = stt::Header::parse(packet.get(at + segment.header_len..)?).ok()?;
+    (segment.dst_port == port && segment.offset == 0).then_some(header.context)
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
         packet.extend([0x08, 0x00]);
         packet.extend([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
         packet.extend([0xC0, 0x00, 0x1D, 0x2F, 0x01, 0x00, 0, 0]); // to 7471, 256 bytes, offset 0
-        packet.extend([0; 12]);
+        packet.extend([0, 0, 0, 0, 0x50, 0x18, 0, 0, 0, 0, 0, 0]);
         packet.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0]);
         let of = |packet: &[u8]| context(packet, &layers(packet, None, Some(7471)), 7471);
         assert_eq!(of(&packet), Some(0x1_0000_0001));

@@ -2,8 +2,8 @@
 //! towards every other tenant, and every place where they must not appear is watched.
 
 mod classify;
-mod frames;
-mod token;
+pub(in crate::measure) mod frames;
+pub(in crate::measure) mod token;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -11,8 +11,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub use classify::network;
-use frames::{Kind, Station, frame};
-use token::Token;
+pub(super) use frames::{Kind, Station, frame};
+pub(super) use token::Token;
 
 use super::Place;
 use super::ends::wait;

@@ -147,8 +147,9 @@ impl Scene<'_> {
         } else {
             0
         };
+        let tunnels = point_to_point(asked.encap) && !asked.multicast;
         Ok(CarrierPrediction {
-            tunnels: if point_to_point(asked.encap) { peers.total / 2 } else { 0 },
+            tunnels: if tunnels { peers.total / 2 } else { 0 },
             endpoints: if tunnel { hosts } else { 0 },
             peers,
             fdb: fdb.into_values().collect(),

@@ -20,7 +20,7 @@ pub use scale::{Placement, Scale, predict_scale};
 use super::edge::Presence;
 use super::graph::Graph;
 use super::{PlanError, axes, place};
-use crate::lab::{Lab, Learning, Topology};
+use crate::lab::{Lab, Learning, Topology, in_groups};
 use carrier::{Asked, Scene, Shared};
 
 /// What was predicted.
@@ -62,12 +62,12 @@ pub fn predict(lab: &Lab, topology: &Topology) -> Result<Prediction, PlanError> 
             let tenants = choice.tenants.iter().map(|&t| &present[t]).collect();
             let mut scene =
                 Scene { graph: &graph, topology, present: tenants, shared: Shared::default() };
-            let tunnel = !choice.encap.is_tag() && choice.encap != crate::ids::Encap::None;
+            let learning = choice.carrier.learning;
             let asked = Asked {
                 name: choice.name,
                 encap: choice.encap,
                 fabric: choice.fabric,
-                multicast: tunnel && lab.carrier.learning == Learning::Multicast,
+                multicast: in_groups(choice.encap) && learning == Learning::Multicast,
             };
             scene.predict(asked)
         })

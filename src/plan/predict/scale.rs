@@ -9,7 +9,7 @@ use super::carrier::{Asked, Scene, Shared};
 use super::{Prediction, whole};
 use crate::ids::Encap;
 use crate::lab::topology::Generator;
-use crate::lab::{CARRIED, Fabric, Topology, fabric};
+use crate::lab::{Fabric, Topology, fabric};
 
 /// Where the VMs of a tenant are put.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ fn carriers() -> Vec<Asked> {
         multicast,
     };
     let mut all = vec![asked("plain-l2", Encap::None, Fabric::L2, false)];
-    for &encap in CARRIED {
+    for encap in Encap::ALL {
         let name = if encap == Encap::None { "plain-l3" } else { encap.name() };
         all.push(asked(name, encap, fabric(Fabric::Auto, encap), false));
         if encap == Encap::Vxlan {

@@ -1,6 +1,7 @@
 //! The report as one page: no other file, no script, no network.
 
 mod anatomy;
+mod bytes;
 mod chart;
 mod charts;
 mod style;
@@ -9,7 +10,7 @@ mod tables;
 use maud::{DOCTYPE, Markup, PreEscaped, html as page};
 
 use super::table::Tone;
-use super::words;
+use super::{behaviour, words};
 use crate::measure::result::RunResult;
 
 /// The whole report.
@@ -56,6 +57,8 @@ pub fn html(run: &RunResult) -> String {
                             (anatomy::anatomy(run))
                         }))
                     }
+                    @if let Some(bytes) = bytes::bytes(run) { (section("Captured packets", &bytes)) }
+                    (list("Single packets and transfers", &behaviour::sentences(run)))
                     @if !run.expectations.is_empty() {
                         (section("Expectations", &tables::expectations(run)))
                     }
@@ -64,6 +67,9 @@ pub fn html(run: &RunResult) -> String {
                     }
                     @if run.variants.iter().any(|v| !v.links.is_empty()) {
                         (section("Underlay links", &tables::links(run)))
+                    }
+                    @for sheet in super::overlay::sheets(run) {
+                        (section(sheet.title, &tables::sheet(&sheet)))
                     }
                     (counters("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops).as_ref()))
                     (counters("MAC table entries at the end", tables::counters(run, "Node", |v| &v.tables).as_ref()))

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::super::figures::{self, carried};
 use super::super::number::{NONE, bytes, count, plural};
+use super::super::overlay::Sheet;
 use super::super::table;
 use super::{colors, tone};
 use crate::measure::result::{IsolationResult, RunResult, VariantResult};
@@ -71,14 +72,16 @@ pub fn expectations(run: &RunResult) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Held" } th scope="col" { "Variant" }
-                    th scope="col" { "What must hold" } th scope="col" { "Theory and measurement" }
-                    th scope="col" { "Claim" }
+                    th scope="col" { "What must hold" } th scope="col" { "Theory" }
+                    th scope="col" { "Measured" } th scope="col" { "Detail" } th scope="col" { "Claim" }
                 } }
                 tbody {
                     @for e in &run.expectations {
                         tr {
                             @if e.held { td.good { b { "✓ held" } } } @else { td.bad { b { "✗ failed" } } }
-                            td { (e.variant) } td { (e.what) } td { (e.detail) }
+                            td { (e.variant) } td { (e.what) }
+                            td { (e.theory.as_deref().unwrap_or("")) }
+                            td { (e.measured.as_deref().unwrap_or("")) } td { (e.detail) }
                             td { (e.claim.as_deref().unwrap_or("")) }
                         }
                     }
@@ -196,6 +199,23 @@ fn variant_links(variant: &VariantResult, color: u8) -> Markup {
                                 }
                             }
                         }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// A plain table.
+pub fn sheet(sheet: &Sheet) -> Markup {
+    scroll(
+        sheet.title,
+        &html! {
+            table {
+                thead { tr { @for name in &sheet.head { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in &sheet.rows {
+                        tr { @for cell in row { td { (cell) } } }
                     }
                 }
             }

@@ -1,0 +1,119 @@
+//! Crafted packets: between ends that exist, with fields that their encapsulation has.
+
+use std::collections::HashSet;
+
+use super::Whole;
+use super::flows::end;
+use crate::ids::Encap;
+use crate::lab::carriers::in_udp;
+use crate::lab::probes::{Crafted, InnerPacket, OuterPacket, ProbeExpected};
+use crate::lab::read::suggestion;
+
+pub(super) fn check(whole: &Whole<'_>) {
+    let mut seen = HashSet::new();
+    for (n, probe) in whole.lab.probes.iter().enumerate() {
+        let path = format!("probes[{n}]");
+        if !probe.name.is_empty() && !seen.insert(&probe.name) {
+            let message = format!("two probes are called `{}`; rename one", probe.name);
+            whole.sink.rule(&format!("{path}.name"), message);
+        }
+        match &probe.packet {
+            Crafted::Outer(packet) => outer(whole, packet, &format!("{path}.outer")),
+            Crafted::Inner(packet) => inner(whole, packet, &format!("{path}.inner")),
+        }
+    }
+}
+
+fn inner(whole: &Whole<'_>, packet: &InnerPacket, path: &str) {
+    let ends = [
+        end(whole, &packet.from, &format!("{path}.from")),
+        end(whole, &packet.to, &format!("{path}.to")),
+    ];
+    if ends.iter().all(Option::is_some) && packet.from == packet.to {
+        let message = format!("`{}` is where the probe comes from; name another VM", packet.to);
+        whole.sink.rule(&format!("{path}.to"), message);
+    }
+    let no_frames = |encap: &Encap| !encap.carries_ethernet();
+    if packet.tag.is_some() && whole.all_encaps_read() && whole.encaps().iter().all(no_frames) {
+        let message = "no encapsulation of this lab carries Ethernet frames, so none has a tag";
+        whole.sink.rule(&format!("{path}.tag"), message);
+    }
+}
+
+fn outer(whole: &Whole<'_>, packet: &OuterPacket, path: &str) {
+    host(whole, &packet.from, &format!("{path}.from"));
+    let to = format!("{path}.to");
+    if packet.to.contains('/') {
+        end(whole, &packet.to, &to);
+    } else {
+        host(whole, &packet.to, &to);
+    }
+    if packet.from == packet.to && !packet.from.is_empty() {
+        let message = format!("`{}` is where the probe comes from; name another host", packet.to);
+        whole.sink.rule(&to, message);
+    }
+    if !whole.all_encaps_read() {
+        return;
+    }
+    let encaps = whole.encaps();
+    let crafted = |encap: &Encap| !matches!(encap, Encap::None | Encap::Ssh) && !encap.is_tag();
+    if !encaps.iter().any(crafted) {
+        let message = "no encapsulation of this lab has packets that can be made by hand; \
+                       write `inner` for a frame of a VM";
+        whole.sink.rule(path, message);
+    }
+    if packet.checksum.is_some() && !encaps.iter().any(|encap| in_udp(*encap)) {
+        let message = "no encapsulation of this lab travels in UDP, so there is no such checksum";
+        whole.sink.rule(&format!("{path}.checksum"), message);
+    }
+    if packet.sequence.is_some() && !whole.lab.carriers().iter().any(|c| c.engine.seq) {
+        let message = "no variant of this lab has sequence numbers; add `engine: { seq: true }`";
+        whole.sink.rule(&format!("{path}.sequence"), message);
+    }
+    if packet.tag.is_some() && !encaps.iter().any(|encap| encap.carries_ethernet()) {
+        let message = "no encapsulation of this lab carries Ethernet frames, so none has a tag";
+        whole.sink.rule(&format!("{path}.tag"), message);
+    }
+}
+
+fn host(whole: &Whole<'_>, name: &str, path: &str) {
+    if name.is_empty() {
+        return;
+    }
+    let Some(hosts) = &whole.hosts else { return };
+    if !hosts.iter().any(|host| host == name) {
+        let near = suggestion(name, hosts.iter().map(String::as_str));
+        whole.sink.rule(path, format!("there is no host `{name}` in the topology{near}"));
+    }
+}
+
+/// An expectation about a probe.
+pub(super) fn expected(
+    whole: &Whole<'_>,
+    expected: &ProbeExpected,
+    only: Option<Encap>,
+    path: &str,
+) {
+    let probes = &whole.lab.probes;
+    let Some(probe) = probes.iter().find(|probe| probe.name == expected.name) else {
+        if whole.sink.clean("probes") {
+            let near = suggestion(&expected.name, probes.iter().map(|p| p.name.as_str()));
+            let message = format!("there is no probe `{}`{near}", expected.name);
+            whole.sink.rule(&format!("{path}.name"), message);
+        }
+        return;
+    };
+    if let Some(delivered) = expected.delivered.filter(|delivered| *delivered > probe.count) {
+        let message =
+            format!("only {} are sent, so {delivered} can never be delivered", probe.count);
+        whole.sink.rule(&format!("{path}.delivered"), message);
+    }
+    let to_host = matches!(&probe.packet, Crafted::Outer(packet) if !packet.to.contains('/'));
+    if to_host && expected.delivered.is_some_and(|delivered| delivered > 0) {
+        let message = format!("`{}` is for a host, and is delivered to no VM", probe.name);
+        whole.sink.rule(&format!("{path}.delivered"), message);
+    }
+    if only == Some(Encap::None) {
+        whole.sink.rule(path, "the plain path carries no probes; expect it in an encapsulation");
+    }
+}

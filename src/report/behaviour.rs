@@ -1,0 +1,161 @@
+//! What single packets and bulk transfers came to, in sentences; each is computed from the result
+//! it stands in.
+
+use super::number::{Unit, bytes, count, plural};
+use crate::measure::result::{LinkResult, ProbeResult, RunResult, VariantResult};
+
+/// One line per probe, and per variant what else was tried in it. Whether payload can be read is
+/// told where one of the variants hides it.
+#[must_use]
+pub fn sentences(run: &RunResult) -> Vec<String> {
+    let mut out = Vec::new();
+    let hides =
+        |v: &VariantResult| v.payload.as_ref().is_some_and(|p| p.delivered > 0 && p.readable == 0);
+    let secrecy = run.variants.iter().any(hides);
+    for v in &run.variants {
+        out.extend(v.probes.iter().map(|p| probe(v, p)));
+        out.extend(told(v));
+        out.extend(transfer(v));
+        out.extend(v.fragments.map(|fragments| {
+            format!(
+                "{}: hosts made {} over the rounds.",
+                v.name,
+                plural(fragments, "outer fragment")
+            )
+        }));
+        out.extend(payload(v).filter(|_| secrecy));
+        out.extend(v.links.iter().filter_map(|link| loss(v, link)));
+    }
+    out
+}
+
+fn probe(variant: &VariantResult, probe: &ProbeResult) -> String {
+    let mut line = format!(
+        "{}, {}: {} of {} delivered",
+        variant.name,
+        probe.what,
+        count(probe.delivered),
+        count(probe.sent)
+    );
+    if probe.elsewhere > 0 {
+        line += &format!(", {} at other VMs", count(probe.elsewhere));
+    }
+    for (answer, times) in &probe.answers {
+        line += &format!(", {} answered {answer}", count(*times));
+    }
+    if let Some(mtu) = probe.told {
+        line += &format!(" with an MTU of {}", count(mtu));
+    }
+    for (reason, times) in &probe.drops {
+        line += &format!(", {} dropped as {reason}", count(*times));
+    }
+    line + "."
+}
+
+fn told(variant: &VariantResult) -> Option<String> {
+    let told = &variant.mtu.told;
+    let each = told.iter().map(|(ip, mtu)| match mtu {
+        0 => format!("nothing by {ip}"),
+        mtu => format!("{} bytes by {ip}", count(*mtu)),
+    });
+    let each: Vec<_> = each.collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "{}: a VM that sends packets of {} bytes is told {}.",
+            variant.name,
+            count(variant.mtu.underlay),
+            each.join(", ")
+        )
+    })
+}
+
+fn transfer(variant: &VariantResult) -> Option<String> {
+    let transfer = variant.transfer.as_ref()?;
+    let name = &variant.name;
+    if !transfer.connected {
+        return Some(format!("{name}: no TCP connection was made for a bulk transfer."));
+    }
+    let mut line = format!(
+        "{name}: of a bulk transfer of {} {} arrived in {:.2} s",
+        bytes(transfer.bytes),
+        bytes(transfer.delivered),
+        transfer.seconds
+    );
+    if transfer.delivered == 0 {
+        line += ": the handshake passed and full segments did not";
+    }
+    let sends = &transfer.sends;
+    if sends.frames > 0 {
+        line += &format!(
+            "; the host sent {}, the largest of {} bytes, which are {} on a cable",
+            plural(sends.frames, "frame"),
+            count(sends.largest),
+            plural(sends.packets, "packet")
+        );
+    }
+    Some(line + ".")
+}
+
+fn payload(variant: &VariantResult) -> Option<String> {
+    let payload = variant.payload.as_ref().filter(|p| p.delivered > 0)?;
+    let mut line = format!("{}: what VMs send ", variant.name);
+    line += if payload.readable > 0 {
+        "can be read on the underlay"
+    } else {
+        "cannot be found on the underlay, though it arrives"
+    };
+    if let Some(share) = payload.underlay_per_inner {
+        line += &format!(
+            "; the underlay carried {share:.3} bytes, both ways, per byte of their frames"
+        );
+    }
+    Some(line + ".")
+}
+
+fn loss(variant: &VariantResult, link: &LinkResult) -> Option<String> {
+    let loss = link.loss.as_ref()?;
+    let offered = loss.offered[0].saturating_add(loss.offered[1]);
+    let lost = loss.lost[0].saturating_add(loss.lost[1]);
+    #[allow(clippy::cast_precision_loss)] // packets of a run, far below 2^53
+    let share = if offered > 0 { lost as f64 / offered as f64 } else { 0.0 };
+    Some(format!(
+        "{}: link {} lost {} of {} ({}; {} asked for).",
+        variant.name,
+        link.name,
+        count(lost),
+        plural(offered, "packet"),
+        Unit::PERCENT.show(share),
+        Unit::PERCENT.show(loss.configured)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::result::LossResult;
+
+    #[test]
+    fn a_probe_is_told_with_answers_and_drops() {
+        let sent = ProbeResult {
+            what: "vxlan packet from h1 for h3".into(),
+            sent: 10,
+            answers: [("port-unreachable".to_owned(), 6)].into(),
+            drops: [("bad_checksum".to_owned(), 2)].into(),
+            ..ProbeResult::default()
+        };
+        let variant = VariantResult { name: "vxlan".into(), ..VariantResult::default() };
+        assert_eq!(
+            probe(&variant, &sent),
+            "vxlan, vxlan packet from h1 for h3: 0 of 10 delivered, 6 answered port-unreachable, \
+             2 dropped as bad_checksum."
+        );
+    }
+
+    #[test]
+    fn loss_says_what_was_asked_for_and_what_came() {
+        let loss = LossResult { configured: 0.01, offered: [900, 100], lost: [8, 3] };
+        let link = LinkResult { name: "h1-sw1".into(), loss: Some(loss), ..LinkResult::default() };
+        let line = super::loss(&VariantResult::default(), &link).unwrap();
+        assert!(line.contains("lost 11 of 1,000 packets") && line.contains("1.10"), "{line}");
+    }
+}

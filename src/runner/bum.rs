@@ -1,0 +1,91 @@
+//! Broadcasts, walks and tunnels, where the lab expects something of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Progress, RunError};
+use crate::lab::{Expected, Learning, point_to_point};
+use crate::measure::result::{TunnelResult, VariantResult};
+use crate::measure::{bum, walk};
+use crate::plan::{Plan, Variant};
+use crate::testbed::Testbed;
+
+/// What the lab expects of a variant.
+fn expected<'p>(plan: &'p Plan, variant: &'p Variant) -> impl Iterator<Item = &'p Expected> {
+    let about = |e: &&crate::lab::Expectation| {
+        e.only.is_none_or(|encap| encap == variant.encap)
+            && e.variant.as_ref().is_none_or(|name| *name == variant.name)
+    };
+    plan.expect.iter().filter(about).map(|expectation| &expectation.what)
+}
+
+/// Replays the first packets that the lab wants to see.
+pub(super) fn walks(
+    testbed: &Testbed,
+    plan: &Plan,
+    variant: &Variant,
+    result: &mut VariantResult,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    if variant.edges.iter().all(|edge| edge.vtep.is_none()) {
+        return Ok(());
+    }
+    for what in expected(plan, variant) {
+        let Expected::Walk { from, to } = what else { continue };
+        progress.step(&format!("the first packet from {from} to {to}"));
+        let learned = |host: &str, network, mac: &str| testbed.learned(variant, host, network, mac);
+        result.walks.push(walk::walk(testbed, variant, [from, to], &learned)?);
+    }
+    Ok(())
+}
+
+/// Counts what becomes of broadcasts of the tenants that the lab speaks of.
+pub(super) fn broadcasts(
+    testbed: &Testbed,
+    plan: &Plan,
+    variant: &Variant,
+    result: &mut VariantResult,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    let named = expected(plan, variant).filter_map(|what| match what {
+        Expected::Copies(count) => Some(count.within.as_str()),
+        Expected::Broadcast { within } | Expected::NoBroadcast { within } => Some(within),
+        _ => None,
+    });
+    let named: BTreeSet<&str> = named.collect();
+    for tenant in variant.tenants.iter().filter(|tenant| named.contains(tenant.name.as_str())) {
+        progress.step(&format!("broadcasts of {}", tenant.name));
+        let kinds = bum::run(testbed, variant, &tenant.name)?;
+        result.broadcasts.insert(tenant.name.clone(), kinds);
+    }
+    Ok(())
+}
+
+/// What hosts have to know of each other, as their engines hold it, or as the plan has it where
+/// the kernel does the work.
+pub(super) fn tunnels(testbed: &Testbed, variant: &Variant) -> BTreeMap<String, TunnelResult> {
+    let mut tunnels: BTreeMap<String, TunnelResult> = BTreeMap::new();
+    // With a group one endpoint is enough even where Linux calls its device a tunnel.
+    let pairs = point_to_point(variant.encap) && variant.learning != Learning::Multicast;
+    let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
+    for edge in variant.edges.iter().filter(|edge| edge.vtep.is_some()) {
+        for network in &edge.networks {
+            let planned = || {
+                let peers = network.peers.len();
+                (peers, if network.group.is_some() { 1 } else { peers })
+            };
+            let held = testbed.remotes(variant, &edge.host, network.id);
+            let (peers, entries) = held.unwrap_or_else(planned);
+            let tenant = tunnels.entry(network.tenant.clone()).or_default();
+            tenant.hosts += 1;
+            tenant.entries += entries as u64;
+            tenant.entries_per_host = tenant.entries_per_host.max(entries as u64);
+            *ends.entry(&network.tenant).or_default() += if pairs { peers as u64 } else { 0 };
+        }
+    }
+    for (tenant, ends) in ends {
+        if let Some(tenant) = tunnels.get_mut(tenant) {
+            tenant.tunnels = ends / 2;
+        }
+    }
+    tunnels
+}

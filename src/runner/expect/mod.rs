@@ -1,0 +1,155 @@
+//! Whether what had to hold did.
+
+mod bum;
+mod drops;
+mod finding;
+mod probes;
+mod reach;
+mod sizes;
+mod speed;
+mod transfer;
+mod wire;
+
+use finding::Finding;
+
+use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelCount};
+use crate::measure::result::{RunResult, VariantResult, Verdict};
+use crate::plan::{Plan, Variant};
+
+/// A verdict for every expectation in every variant that it is about. Plain paths are no subject
+/// of expectations, unless the lab has nothing else.
+pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
+    let only_plain = plan.variants.iter().all(|v| v.baseline.is_none());
+    let subjects: Vec<_> = plan
+        .variants
+        .iter()
+        .zip(&result.variants)
+        .filter(|(variant, _)| only_plain || !is_reference(plan, variant))
+        .collect();
+    let mut verdicts = Vec::new();
+    for expectation in &plan.expect {
+        let before = verdicts.len();
+        for (variant, found) in &subjects {
+            let named = expectation.variant.as_ref().is_none_or(|name| *name == variant.name);
+            if named && expectation.only.is_none_or(|encap| encap == variant.encap) {
+                verdicts.push(verdict(expectation, found));
+            }
+        }
+        if verdicts.len() == before {
+            verdicts.push(Verdict {
+                what: words(&expectation.what),
+                claim: expectation.claim.clone(),
+                variant: expectation.only.map_or_else(String::new, |e| e.name().to_owned()),
+                held: false,
+                theory: None,
+                measured: None,
+                detail: "no variant of this lab is what it speaks of".into(),
+            });
+        }
+    }
+    verdicts
+}
+
+/// Whether a variant only serves as another one's baseline.
+fn is_reference(plan: &Plan, variant: &Variant) -> bool {
+    plan.variants.iter().any(|v| v.baseline.as_ref() == Some(&variant.name))
+}
+
+fn words(expected: &Expected) -> String {
+    match expected {
+        Expected::Reachable { within } => format!("every VM of {within} reaches every other"),
+        Expected::Unreachable { within } => format!("no VM of {within} reaches another"),
+        Expected::Drops(least) => {
+            let each = least.iter().map(|(reason, count)| format!("{count} {reason}"));
+            format!("engines drop at least {}", each.collect::<Vec<_>>().join(", "))
+        }
+        Expected::Isolated(tenants) => format!("nothing leaks between {}", tenants.join(", ")),
+        Expected::Overhead(bytes) => format!("each packet grows by {bytes} bytes"),
+        Expected::Mtu(mtu) => format!("the largest inner packet is {mtu} bytes"),
+        Expected::Throughput { at_least } => {
+            format!("TCP reaches at least {at_least} of the plain path")
+        }
+        Expected::Spread { links, at_least, at_most } => {
+            let least = at_least.map(|part| format!("at least {part}"));
+            let most = at_most.map(|part| format!("at most {part}"));
+            let bounds: Vec<String> = least.into_iter().chain(most).collect();
+            format!(
+                "of the bytes over {} the least used link has {}",
+                links.join(", "),
+                bounds.join(" and ")
+            )
+        }
+        Expected::Tunnels(TunnelCount::All(count)) => format!("{count} tunnels are configured"),
+        Expected::Tunnels(TunnelCount::Each(each)) => {
+            let each = each.iter().map(|(tenant, count)| format!("{count} for {tenant}"));
+            format!("tunnels are configured: {}", each.collect::<Vec<_>>().join(", "))
+        }
+        Expected::Copies(count) => {
+            let arp = count.arp.map(|n| format!("{n} for an ARP request"));
+            let broadcast = count.broadcast.map(|n| format!("{n} for another broadcast"));
+            let each: Vec<String> = arp.into_iter().chain(broadcast).collect();
+            format!("packets that leave a host of {}: {}", count.within, each.join(", "))
+        }
+        Expected::Broadcast { within } => {
+            format!("broadcast and multicast of {within} reach all its hosts")
+        }
+        Expected::NoBroadcast { within } => {
+            format!("no broadcast of {within} reaches another host")
+        }
+        Expected::Walk { from, to } => {
+            format!("the first packet from {from} to {to} goes step by step as theory says")
+        }
+        Expected::Probe(probe) => probes::words(probe),
+        Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
+        Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
+        Expected::Transfer(Transfer::Stalls) => "a bulk transfer stalls after the handshake".into(),
+        Expected::Payload(Secrecy::Readable) => "payload can be read on the underlay".into(),
+        Expected::Payload(Secrecy::Hidden) => "payload cannot be read on the underlay".into(),
+        Expected::LargeSend { at_least } => {
+            format!("one send of at least {at_least} bytes leaves the host")
+        }
+        Expected::Handshakes(count) => {
+            format!("{count} TCP connections are opened to the tunnel's port")
+        }
+        Expected::Checksum(SentChecksum::Zero) => "the outer UDP checksum is sent as zero".into(),
+        Expected::Checksum(SentChecksum::Right) => "the outer UDP checksum is sent".into(),
+        Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
+    }
+}
+
+fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
+    let Finding { held, theory, measured, detail } = match &expectation.what {
+        Expected::Reachable { within } => reach::reachable(within, found),
+        Expected::Unreachable { within } => reach::unreachable(within, found),
+        Expected::Drops(least) => drops::drops(least, found),
+        Expected::Isolated(tenants) => reach::isolated(tenants, found),
+        Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
+        Expected::Mtu(mtu) => sizes::largest(*mtu, found),
+        Expected::Throughput { at_least } => speed::throughput(*at_least, found),
+        Expected::Spread { links, at_least, at_most } => {
+            bum::spread(links, *at_least, *at_most, found)
+        }
+        Expected::Tunnels(count) => bum::tunnels(count, found),
+        Expected::Copies(count) => bum::copies(count, found),
+        Expected::Broadcast { within } => bum::broadcast(within, found),
+        Expected::NoBroadcast { within } => bum::no_broadcast(within, found),
+        Expected::Walk { from, to } => bum::walk(from, to, found),
+        Expected::Probe(probe) => probes::probe(probe, found),
+        Expected::Told(mtu) => sizes::told(*mtu, found),
+        Expected::Transfer(end) => transfer::transfer(*end, found),
+        Expected::Payload(secrecy) => wire::payload(*secrecy, found),
+        Expected::LargeSend { at_least } => transfer::large_send(*at_least, found),
+        Expected::Handshakes(count) => transfer::handshakes(*count, found),
+        Expected::Checksum(sent) => wire::checksum(*sent, found),
+        Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
+    };
+    Verdict {
+        what: words(&expectation.what),
+        claim: expectation.claim.clone(),
+        variant: found.name.clone(),
+        held,
+        theory,
+        measured,
+        detail,
+    }
+}

@@ -1,0 +1,161 @@
+//! Tunnel packets made by hand, with the same engines that the edges use.
+
+use std::net::IpAddr;
+
+use super::TestbedError;
+use super::edge::{engine, gre};
+use crate::encap::{
+    DropReason, Engine, Envelope, Inner, InnerKind, Sequence, Transport, source_port, stt,
+};
+use crate::ids::Encap;
+use crate::lab::Checksum;
+use crate::plan::Variant;
+use crate::wire::ipv4::protocol;
+use crate::wire::{flow, udp};
+
+/// How a tunnel packet is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// Outer source, which need not be the sender's own.
+    pub src: IpAddr,
+    /// Outer destination.
+    pub dst: IpAddr,
+    /// The network's id on the wire.
+    pub network: u64,
+    /// The outer UDP checksum.
+    pub checksum: Checksum,
+    /// GRE sequence number.
+    pub sequence: u32,
+}
+
+/// The outer IP packet of a variant's encapsulation around each frame: `plain` as the engine would
+/// accept it, and `sent` as it is really put inside (with a tag, for one).
+///
+/// # Errors
+/// An encapsulation without packets of its own (tags, SSH), or what the format cannot express.
+pub fn craft(
+    variant: &Variant,
+    recipe: &Recipe,
+    plain: &[u8],
+    sent: &[u8],
+) -> Result<Vec<u8>, TestbedError> {
+    let refused = |reason| TestbedError::Craft { variant: variant.name.clone(), reason };
+    let payload = payload(variant, recipe, plain, sent).map_err(refused);
+    let (transport, flow, payload) = payload?;
+    wrap(variant, recipe, transport, flow, &payload).map_err(refused)
+}
+
+/// Which transport carries the packet, its flow's hash, and the bytes from the tunnel header on.
+fn payload(
+    variant: &Variant,
+    recipe: &Recipe,
+    plain: &[u8],
+    sent: &[u8],
+) -> Result<(Transport, u32, Vec<u8>), DropReason> {
+    let settings = &variant.engine;
+    let counting = || settings.seq.then(|| Sequence::starting(recipe.sequence));
+    let engine: std::sync::Arc<dyn Engine> = match variant.encap {
+        Encap::Gre => std::sync::Arc::new(gre(settings, false, counting())),
+        Encap::Gretap => std::sync::Arc::new(gre(settings, true, counting())),
+        _ => engine(variant).map_err(|_| DropReason::UnknownProtocol)?,
+    };
+    let kind = match (variant.encap.carries_ethernet(), plain.get(12..14)) {
+        (true, _) => InnerKind::Ethernet,
+        (false, Some([0x86, 0xDD])) => InnerKind::Ipv6,
+        (false, _) => InnerKind::Ipv4,
+    };
+    let start = if kind == InnerKind::Ethernet { 0 } else { crate::wire::ethernet::LEN };
+    let inside = |frame| <[u8]>::get(frame, start..).ok_or(DropReason::Truncated);
+    let (plain, sent) = (inside(plain)?, inside(sent)?);
+    let hash = match kind {
+        InnerKind::Ethernet => flow::frame(plain, 0)?.flow,
+        InnerKind::Ipv4 | InnerKind::Ipv6 => flow::packet(plain, 0)?.flow,
+    };
+    let inner = |bytes| Inner { kind, parts: [bytes, &[]], flow: hash };
+    let mut packet = vec![0; engine.header_len()];
+    match engine.header(recipe.network, &inner(sent), &mut packet) {
+        // What the engine would refuse to send is put behind the header of what it would not.
+        Err(DropReason::InnerTag) => engine.header(recipe.network, &inner(plain), &mut packet)?,
+        done => done?,
+    }
+    packet.extend_from_slice(sent);
+    Ok((engine.transport(), hash, packet))
+}
+
+fn wrap(
+    variant: &Variant,
+    recipe: &Recipe,
+    transport: Transport,
+    flow: u32,
+    payload: &[u8],
+) -> Result<Vec<u8>, DropReason> {
+    let envelope = Envelope::new(recipe.src, recipe.dst);
+    let ip_len = if recipe.dst.is_ipv4() { 20 } else { 40 };
+    let mut packet = vec![0; ip_len + udp::LEN];
+    match transport {
+        Transport::Frame => Err(DropReason::UnknownProtocol),
+        Transport::Udp { port } => {
+            let sum = recipe.checksum != Checksum::Zero;
+            let ports = (source_port(flow), port);
+            envelope.write_udp(ports, &[payload], sum, &mut packet)?;
+            if let (Checksum::Wrong, Some(field)) = (recipe.checksum, packet.get_mut(ip_len + 6..))
+            {
+                spoil(field);
+            }
+            packet.extend_from_slice(payload);
+            Ok(packet)
+        }
+        Transport::Ip { protocol } => {
+            let len = envelope.write_ip(protocol, payload.len(), &mut packet)?;
+            packet.truncate(len);
+            packet.extend_from_slice(payload);
+            Ok(packet)
+        }
+        Transport::Stt { port } => {
+            let size = usize::try_from(variant.underlay_mtu).unwrap_or(0).saturating_sub(60);
+            let cut = stt::Cut {
+                src: recipe.src,
+                dst: recipe.dst,
+                src_port: source_port(flow),
+                dst_port: port,
+                frame_id: rand::random(),
+                size,
+            };
+            if payload.len() > size {
+                return Err(DropReason::TooBig);
+            }
+            let mut segment = Vec::new();
+            stt::segments(payload, &cut, |header, part| {
+                segment = [&header[..], part].concat();
+            })?;
+            let len = envelope.write_ip(protocol::TCP, segment.len(), &mut packet)?;
+            packet.truncate(len);
+            packet.extend(segment);
+            Ok(packet)
+        }
+    }
+}
+
+/// Makes a checksum another one than it is, and not 0, which would mean that there is none.
+fn spoil(field: &mut [u8]) {
+    if let Some(field) = field.first_chunk_mut::<2>() {
+        let other = !u16::from_be_bytes(*field);
+        let other = if other == 0 { 0x0F0F } else { other };
+        *field = other.to_be_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spoiled_checksum_is_wrong_and_there() {
+        for right in [0x1234_u16, 0xFFFF, 1] {
+            let mut field = right.to_be_bytes();
+            spoil(&mut field);
+            let wrong = u16::from_be_bytes(field);
+            assert!(wrong != right && wrong != 0, "{right:x} {wrong:x}");
+        }
+    }
+}
