@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod datapath;
 pub mod dissect;
+pub mod draw;
 pub mod encap;
 pub mod endpoint;
 pub mod ids;

@@ -24,6 +24,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // What an encapsulation adds decides whether an MTU of the lab can fit.
     ("lab", &["encap", "ids"]),
     ("plan", &["encap", "ids", "lab"]),
+    // A plan as a picture.
+    ("draw", &["ids", "lab", "plan"]),
     // Where to measure is said by the plan: namespaces, ports, addresses.
     ("measure", &["ids", "lab", "plan", "wire"]),
     // Namespaces are a place to measure in, which is a trait of `measure`.
@@ -48,8 +50,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "dissect", "encap", "endpoint", "ids", "lab", "measure", "netns", "plan", "report",
-            "runner", "testbed",
+            "dissect", "draw", "encap", "endpoint", "ids", "lab", "measure", "netns", "plan",
+            "report", "runner", "testbed",
         ],
     ),
 ];

@@ -11,6 +11,8 @@ use support::{Home, Role, finish, json, repository, roles, text};
 const COMMANDS: &[&str] = &[
     "run",
     "plan",
+    "graph",
+    "predict",
     "check",
     "list",
     "doctor",

@@ -413,6 +413,30 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("- mtu: 1450", "- walk: { from: red/vm1, to: red/vm3 }", "expect[3].walk.to", "no VM `vm3`"),
     ("- mtu: 1450", "- walk: { from: red/vm1, to: blue/vm2 }", "expect[3].walk", "one tenant"),
     ("in: vxlan", "mtu: 1400", "expect[4]", "one thing, not mtu and throughput"),
+    (
+        "topology: two-racks",
+        "topology: { fat-tree: { k: 5 } }",
+        "topology.fat-tree.k",
+        "5 is odd; take 4 or 6",
+    ),
+    (
+        "topology: two-racks",
+        "topology: { tree: { depth: 2, fanout: 2 }, rate: 0 }",
+        "topology.rate",
+        "a rate of 0 carries nothing",
+    ),
+    (
+        "topology: two-racks\ncarrier: { encap: vxlan",
+        "topology: { mesh: { switches: 4, hosts: 1 }, stp: off }\ncarrier: { encap: vxlan, fabric: l2",
+        "topology.stp",
+        "sw2-sw3 closes a loop, and 2 others with it",
+    ),
+    (
+        "topology: two-racks\ncarrier: { encap: vxlan",
+        "topology: wan-2\ncarrier: { encap: vxlan, fabric: l2",
+        "carrier.fabric",
+        "joined by routers",
+    ),
 ];
 
 #[test]

@@ -10,6 +10,8 @@
     clippy::cast_lossless
 )]
 
+#[path = "netns/broadcast.rs"]
+mod broadcast;
 #[path = "netns/edges.rs"]
 mod edges;
 #[path = "netns/fixture.rs"]
@@ -32,7 +34,8 @@ use std::process::ExitCode;
 use own_process::{By, Test, child, parent};
 
 fn tests() -> Vec<Test> {
-    [edges::TESTS, probe::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS].concat()
+    [broadcast::TESTS, edges::TESTS, probe::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS]
+        .concat()
 }
 
 fn main() -> ExitCode {

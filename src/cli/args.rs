@@ -42,6 +42,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Draw a lab: its wiring, blocked ports, tenants and tunnels. Needs no privileges.
+    Graph(super::graph::Graph),
+    /// Predict what a size needs: tunnels, table entries, routes and packets, for each carrier.
+    ///
+    /// Of a lab, or of a topology with so many hosts, VMs and tenants, which may be more than any
+    /// machine could build. Needs no privileges and builds nothing.
+    Predict(super::predict::Predict),
     /// Check lab and topology files, and report all their faults.
     Check {
         /// Lab or topology files.
@@ -51,7 +58,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the labs in a directory with their titles.
+    /// List the labs, or the topologies, in a directory with their titles.
     List {
         /// The directory.
         #[arg(default_value = "labs")]

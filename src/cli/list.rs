@@ -1,4 +1,4 @@
-//! `overlab list`: the labs here.
+//! `overlab list`: the labs, or the topologies, of a directory.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use tabled::settings::Style;
 
 use crate::{lab, plan};
 
-/// One lab of the list.
+/// One lab of the list, or one topology.
 #[derive(Debug, Serialize)]
 struct Listed {
-    /// Path of the lab file.
+    /// Path of the file.
     lab: String,
     /// Its title; absent where it has faults.
     title: Option<String>,
@@ -22,6 +22,17 @@ struct Listed {
     seconds: Option<f64>,
     /// How many faults it has.
     faults: usize,
+    /// Nodes and cables, where it is a topology.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topology: Option<Size>,
+}
+
+/// How large a topology is.
+#[derive(Debug, Serialize)]
+struct Size {
+    hosts: u64,
+    switches: u64,
+    links: u64,
 }
 
 /// Writes a line for each lab in a directory, as a table or with `json` as one array.
@@ -37,15 +48,38 @@ pub fn run(dir: &Path, json: bool, out: &mut dyn Write) -> io::Result<()> {
     if labs.is_empty() {
         return writeln!(out, "no labs in {}", dir.display());
     }
+    let (topologies, labs): (Vec<_>, Vec<_>) = labs.iter().partition(|l| l.topology.is_some());
+    if !labs.is_empty() {
+        lab_table(&labs, out)?;
+    }
+    if !topologies.is_empty() {
+        topology_table(&topologies, out)?;
+    }
+    Ok(())
+}
+
+fn lab_table(labs: &[&Listed], out: &mut dyn Write) -> io::Result<()> {
     let mut table = Builder::default();
     table.push_record(["LAB", "CARRIERS", "TAKES", "TITLE"]);
-    for lab in &labs {
+    for lab in labs {
         let title = lab.title.clone().unwrap_or_else(|| {
             let plural = if lab.faults == 1 { "" } else { "s" };
             format!("{} fault{plural}: see `overlab check {}`", lab.faults, lab.lab)
         });
         let time = lab.seconds.map_or_else(String::new, |s| format!("{s:.0} s"));
         table.push_record([lab.lab.clone(), lab.carriers.join(", "), time, title]);
+    }
+    writeln!(out, "{}", table.build().with(Style::blank()))
+}
+
+fn topology_table(topologies: &[&Listed], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Builder::default();
+    table.push_record(["TOPOLOGY", "HOSTS", "SWITCHES", "LINKS", "TITLE"]);
+    for listed in topologies {
+        let Some(Size { hosts, switches, links }) = &listed.topology else { continue };
+        let [hosts, switches, links] = [hosts, switches, links].map(ToString::to_string);
+        let title = listed.title.clone().unwrap_or_default();
+        table.push_record([listed.lab.clone(), hosts, switches, links, title]);
     }
     writeln!(out, "{}", table.build().with(Style::blank()))
 }
@@ -65,6 +99,19 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn listed(path: &Path) -> Listed {
     let name = path.display().to_string();
+    if matches!(lab::kind_of(path), Ok(lab::FileKind::Topology))
+        && let Ok(topology) = lab::load_topology(path)
+    {
+        let lab::topology::Counts { hosts, switches, links } = topology.counts();
+        return Listed {
+            lab: name,
+            title: topology.title,
+            carriers: Vec::new(),
+            seconds: None,
+            faults: 0,
+            topology: Some(Size { hosts, switches, links }),
+        };
+    }
     match lab::load(path) {
         Ok(loaded) => {
             let plan = plan::plan(&loaded.lab, &loaded.topology).ok();
@@ -74,6 +121,7 @@ fn listed(path: &Path) -> Listed {
                 seconds: plan.as_ref().map(|plan| plan.estimate().as_secs_f64()),
                 faults: usize::from(plan.is_none()),
                 title: plan.map(|plan| plan.title),
+                topology: None,
             }
         }
         Err(faults) => Listed {
@@ -82,6 +130,7 @@ fn listed(path: &Path) -> Listed {
             carriers: Vec::new(),
             seconds: None,
             faults: faults.0.len(),
+            topology: None,
         },
     }
 }
@@ -114,5 +163,21 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("2 faults: see"), "{text}");
         assert!(text.contains("vlan, vxlan"), "{text}");
+    }
+
+    #[test]
+    fn topologies_are_listed_with_their_sizes() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "title: Pods\nfat-tree: { k: 4 }\n";
+        std::fs::write(dir.path().join("pods.yaml"), text).unwrap();
+        let mut out = Vec::new();
+        run(dir.path(), true, &mut out).unwrap();
+        let listed: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let size = serde_json::json!({ "hosts": 16, "switches": 20, "links": 48 });
+        assert_eq!((&listed[0]["title"], &listed[0]["topology"]), (&"Pods".into(), &size));
+        let mut out = Vec::new();
+        run(dir.path(), false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(" TOPOLOGY") && !text.contains("CARRIERS"), "{text}");
     }
 }

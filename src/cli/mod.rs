@@ -7,8 +7,10 @@ pub mod dissect;
 pub mod doctor;
 pub mod endpoint;
 pub mod explain;
+pub mod graph;
 pub mod list;
 mod output;
+pub mod predict;
 mod progress;
 mod run;
 pub mod schema;
@@ -59,6 +61,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             writeln!(out, "{text}")?;
             Ok(0)
         }
+        Command::Graph(options) => graph::run(&options, &mut out),
+        Command::Predict(options) => predict::run(&options, &mut out),
         Command::Check { files, json } => {
             let right = check::run(&files, json, &mut out, &mut io::stderr())?;
             Ok(if right { 0 } else { WRONG })

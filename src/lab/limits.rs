@@ -12,8 +12,14 @@ pub(super) const VM_MTU: RangeInclusive<u32> = 68..=65535;
 pub(super) const STREAMS: RangeInclusive<u32> = 1..=128;
 /// Rounds of each flow in each variant.
 pub(super) const ROUNDS: RangeInclusive<u32> = 1..=1000;
-/// Leaves, spines, and hosts under each leaf, of a generated fabric.
+/// Switches of one kind, and hosts under each, of a generated fabric.
 pub(super) const FABRIC: RangeInclusive<u32> = 1..=1000;
+/// Levels of a tree of switches.
+pub(super) const DEPTH: RangeInclusive<u32> = 1..=16;
+/// Ports of a fat tree's switches.
+pub(super) const FAT_TREE: RangeInclusive<u32> = 2..=64;
+/// Switches of a circle: with two there would be none.
+pub(super) const RING: RangeInclusive<u32> = 3..=1000;
 /// Addresses of one NVGRE endpoint.
 pub(super) const NVE_ADDRESSES: RangeInclusive<u32> = 1..=16;
 /// UDP source ports of one VTEP.

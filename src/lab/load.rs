@@ -79,6 +79,20 @@ pub fn read_topology_str(name: &str, text: &str) -> Result<Topology, Faults> {
     }
 }
 
+/// A topology as a command line names it: the path of a file, a name from `topologies/` or of those
+/// that come with the program, or the text of a topology itself, e.g. `fat-tree: { k: 8 }`.
+///
+/// # Errors
+/// All faults of the topology, or that there is none of that name.
+pub fn named_topology(reference: &str) -> Result<Topology, Faults> {
+    if reference.contains(": ") {
+        return read_topology_str("the topology", reference);
+    }
+    let (name, text) =
+        follow(Path::new(""), reference).map_err(|error| Faults::whole("--topology", error))?;
+    read_topology_str(&name, &text)
+}
+
 /// Whether a file looks like a lab or like a topology; anything unclear is a lab.
 ///
 /// # Errors
@@ -89,7 +103,7 @@ pub fn kind_of(path: &Path) -> Result<FileKind, Faults> {
         return Ok(FileKind::Lab);
     };
     let has = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.as_str()));
-    let wired = has(&["leaf-spine", "hosts", "switches", "links"]);
+    let wired = has(&["hosts", "switches", "links"]) || has(&Topology::GENERATORS);
     Ok(if wired && !has(&["tenants", "topology"]) { FileKind::Topology } else { FileKind::Lab })
 }
 

@@ -18,6 +18,7 @@ mod read;
 mod schema;
 mod settings;
 mod shipped;
+pub mod topology;
 mod units;
 
 pub use carriers::{
@@ -25,7 +26,9 @@ pub use carriers::{
 };
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;
-pub use load::{FileKind, Loaded, kind_of, load, load_topology, read_str, read_topology_str};
+pub use load::{
+    FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
+};
 pub use model::*;
 pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
 pub use schema::schema;

@@ -19,6 +19,7 @@ pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
+pub use super::topology::{LinkFull, LinkSpec, Topology, default_mtu};
 use super::units::{ByteSize, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
@@ -64,100 +65,13 @@ pub struct Lab {
 /// Where a lab's topology is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+// A lab has one of these.
+#[allow(clippy::large_enum_variant)]
 pub enum TopologyRef {
     /// A name from `topologies/` or a path relative to the lab file.
     Named(String),
     /// Written in the lab itself.
     Inline(Topology),
-}
-
-/// The physical network: generated, or listed node by node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Topology {
-    /// One line that says what it looks like.
-    #[serde(default)]
-    pub title: Option<String>,
-    /// Generates a leaf-spine fabric: leaves `leaf1..`, spines `spine1..`, hosts `h1..` in leaf order.
-    #[serde(default, rename = "leaf-spine")]
-    pub leaf_spine: Option<LeafSpine>,
-    /// Physical machines, by name.
-    #[serde(default)]
-    pub hosts: Vec<String>,
-    /// Switches by name; bridges in an L2 fabric, routers in an L3 fabric.
-    #[serde(default)]
-    pub switches: Vec<String>,
-    /// Cables between the nodes above.
-    #[serde(default)]
-    pub links: Vec<LinkSpec>,
-    /// MTU of every underlay link, the largest IP packet in bytes.
-    #[serde(default = "default_mtu")]
-    pub mtu: u32,
-    /// Rate of every link that names none; absent means as fast as the machine goes.
-    #[serde(default)]
-    pub rate: Option<Rate>,
-    /// Share of packets that every link loses which names none of its own, at random in each direction.
-    #[serde(default)]
-    pub loss: Option<Loss>,
-}
-
-impl Topology {
-    /// Names of all hosts: those listed, or `h1..` of the generated fabric in the order of its leaves.
-    #[must_use]
-    pub fn host_names(&self) -> Vec<String> {
-        match &self.leaf_spine {
-            Some(shape) => {
-                let hosts = u64::from(shape.leaves) * u64::from(shape.hosts);
-                (1..=hosts).map(|n| format!("h{n}")).collect()
-            }
-            None => self.hosts.clone(),
-        }
-    }
-}
-
-/// Largest underlay IP packet where a topology says nothing, in bytes.
-#[must_use]
-pub const fn default_mtu() -> u32 {
-    1500
-}
-
-/// Parameters of a generated leaf-spine fabric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LeafSpine {
-    /// Leaf (top-of-rack) switches.
-    pub leaves: u32,
-    /// Spine switches, each wired to every leaf.
-    pub spines: u32,
-    /// Hosts under each leaf.
-    pub hosts: u32,
-}
-
-/// One cable: `[a, b]`, or a map with properties.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum LinkSpec {
-    /// Only the two ends.
-    Ends([String; 2]),
-    /// Ends and properties.
-    Full(LinkFull),
-}
-
-/// A cable with properties of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LinkFull {
-    /// The two nodes it joins.
-    pub ends: [String; 2],
-    /// Largest IP packet in bytes.
-    #[serde(default)]
-    pub mtu: Option<u32>,
-    /// Rate in bits per second, each direction.
-    #[serde(default)]
-    pub rate: Option<Rate>,
-    /// Share of packets lost, at random in each direction.
-    #[serde(default)]
-    pub loss: Option<Loss>,
 }
 
 /// How tenants' frames travel between hosts.

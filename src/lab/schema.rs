@@ -75,9 +75,12 @@ fn values(defs: &mut Value) {
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
-        ("/LeafSpine/properties/leaves", range(&limits::FABRIC)),
-        ("/LeafSpine/properties/spines", range(&limits::FABRIC)),
-        ("/LeafSpine/properties/hosts", range(&limits::FABRIC)),
+        ("/LeafSpine/properties/oversubscription", json!({ "exclusiveMinimum": 0 })),
+        ("/Tree/properties/depth", range(&limits::DEPTH)),
+        ("/FatTree/properties/k", range(&limits::FAT_TREE)),
+        ("/FatTree/properties/k", json!({ "multipleOf": 2 })),
+        ("/Ring/properties/switches", range(&limits::RING)),
+        ("/Wan/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
@@ -96,6 +99,26 @@ fn values(defs: &mut Value) {
         ("/Expectation/properties/claim", json!({ "enum": claims })),
     ] {
         merge(defs.pointer_mut(path), patch);
+    }
+    for path in [
+        "/SingleSwitch/properties/hosts",
+        "/Linear/properties/switches",
+        "/Linear/properties/hosts",
+        "/Tree/properties/fanout",
+        "/LeafSpine/properties/leaves",
+        "/LeafSpine/properties/spines",
+        "/LeafSpine/properties/hosts",
+        "/Ring/properties/hosts",
+        "/Mesh/properties/switches",
+        "/Mesh/properties/hosts",
+        "/DualHomed/properties/pairs",
+        "/DualHomed/properties/spines",
+        "/DualHomed/properties/hosts",
+        "/Wan/properties/sites",
+        "/Wan/properties/hosts",
+        "/Wan/properties/cores",
+    ] {
+        merge(defs.pointer_mut(path), range(&limits::FABRIC));
     }
     vms_by_name(defs, &tenant);
     for kind in

@@ -2,10 +2,24 @@
 
 /// Names and texts of the files in `topologies/`.
 pub(super) const TOPOLOGIES: &[(&str, &str)] = &[
+    ("dual-homed-2x2", include_str!("../../topologies/dual-homed-2x2.yaml")),
+    ("fat-tree-4", include_str!("../../topologies/fat-tree-4.yaml")),
+    ("fat-tree-8", include_str!("../../topologies/fat-tree-8.yaml")),
+    ("leaf-spine-25x4", include_str!("../../topologies/leaf-spine-25x4.yaml")),
     ("leaf-spine-4x2", include_str!("../../topologies/leaf-spine-4x2.yaml")),
+    ("linear-100", include_str!("../../topologies/linear-100.yaml")),
     ("linear-3", include_str!("../../topologies/linear-3.yaml")),
+    ("mesh-4", include_str!("../../topologies/mesh-4.yaml")),
+    ("oversubscribed-3to1", include_str!("../../topologies/oversubscribed-3to1.yaml")),
+    ("ring-4", include_str!("../../topologies/ring-4.yaml")),
     ("single-switch", include_str!("../../topologies/single-switch.yaml")),
+    ("tree-2x16", include_str!("../../topologies/tree-2x16.yaml")),
+    ("tree-2x2", include_str!("../../topologies/tree-2x2.yaml")),
+    ("tree-2x32", include_str!("../../topologies/tree-2x32.yaml")),
+    ("tree-4x4", include_str!("../../topologies/tree-4x4.yaml")),
     ("two-racks", include_str!("../../topologies/two-racks.yaml")),
+    ("wan-2", include_str!("../../topologies/wan-2.yaml")),
+    ("wan-4", include_str!("../../topologies/wan-4.yaml")),
 ];
 
 #[cfg(test)]

@@ -226,10 +226,11 @@ impl Draft {
             let tree = SpanningTree::default();
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
+            let tree = variant.stp.then_some(tree);
             site.requests.push(if filters && !vlans::vids(variant).is_empty() {
                 link::vlan_bridge(BRIDGE, index, tree, AGEING)
             } else {
-                link::bridge(BRIDGE, index, Some(tree), AGEING)
+                link::bridge(BRIDGE, index, tree, AGEING)
             });
             site.requests.push(link::up(index, BRIDGE));
         }

@@ -108,9 +108,14 @@ pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds
 /// A bridge with spanning tree that tells VLANs apart: a MAC table for each (independent learning),
 /// and only the VLANs of a port pass it. Untagged frames are in VLAN 1.
 #[must_use]
-pub fn vlan_bridge(name: &str, index: u32, tree: SpanningTree, ageing_seconds: u32) -> Request {
+pub fn vlan_bridge(
+    name: &str,
+    index: u32,
+    tree: Option<SpanningTree>,
+    ageing_seconds: u32,
+) -> Request {
     // From birth: Linux 6.1 answers EBUSY where it is turned on later.
-    let bridge = born_bridge(name, index, Some(tree), ageing_seconds).vlan_filtering(true);
+    let bridge = born_bridge(name, index, tree, ageing_seconds).vlan_filtering(true);
     let needs = Feature {
         name: "bridges with VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)",
         remedy: "No module brings it: it is built into the bridge module or not.",

@@ -50,7 +50,7 @@ pub(super) fn wait(
         for event in &mut events {
             event.drain()?;
         }
-        let missing = links_missing(&mut watched)?;
+        let missing = links_missing(&mut watched, variant.stp)?;
         if missing.is_empty() {
             break;
         }
@@ -73,7 +73,7 @@ fn not_ready(variant: &Variant, waited: Duration, missing: Vec<String>) -> Error
     Error::NotReady { what: format!("network {}", variant.name), waited, missing }
 }
 
-fn links_missing(watched: &mut [Watched<'_>]) -> Result<Vec<String>> {
+fn links_missing(watched: &mut [Watched<'_>], stp: bool) -> Result<Vec<String>> {
     let mut missing = Vec::new();
     let mut roots = BTreeSet::new();
     for Watched { node, interfaces, netlink } in watched {
@@ -87,7 +87,7 @@ fn links_missing(watched: &mut [Watched<'_>]) -> Result<Vec<String>> {
                 missing.push(format!("{} {interface}: {why}", node.name));
             }
             // A host's own edge bridge takes no part in spanning tree and is its own root.
-            if node.kind == NodeKind::Switch {
+            if stp && node.kind == NodeKind::Switch {
                 roots.extend(state.root);
             }
         }

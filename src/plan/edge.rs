@@ -1,6 +1,6 @@
 //! What each host knows of the tenants: its ports, its peers, its table.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::axes::{Choice, resolve};
@@ -9,6 +9,45 @@ use super::place::Placed;
 use super::{Edge, EdgeNetwork};
 use crate::ids::Encap;
 use crate::lab::{IpVersion, Lab, Learning, in_groups};
+
+/// Where a tenant is: its VMs at each host, by host number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Presence {
+    hosts: BTreeMap<usize, u64>,
+    vms: u64,
+}
+
+impl Presence {
+    /// VMs by the numbers of their hosts.
+    pub(super) fn of(vms: impl IntoIterator<Item = usize>) -> Presence {
+        let mut presence = Presence::default();
+        for host in vms {
+            *presence.hosts.entry(host).or_default() += 1;
+            presence.vms += 1;
+        }
+        presence
+    }
+
+    /// Its hosts, each with the number of its VMs there.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = (usize, u64)> + Clone {
+        self.hosts.iter().map(|(&host, &vms)| (host, vms))
+    }
+
+    /// All its VMs.
+    pub(super) fn vms(&self) -> u64 {
+        self.vms
+    }
+
+    /// The other hosts it has VMs at: where a host's BUM frames are replicated to.
+    pub(super) fn peers(&self, host: usize) -> impl Iterator<Item = usize> {
+        self.hosts.keys().copied().filter(move |&other| other != host)
+    }
+
+    /// How many those are.
+    pub(super) fn peer_count(&self, host: usize) -> u64 {
+        self.hosts.len() as u64 - u64::from(self.hosts.contains_key(&host))
+    }
+}
 
 /// The edges of all hosts with VMs of the carried tenants, in host order.
 ///
@@ -26,17 +65,16 @@ pub(super) fn edges(
     let fill = tunnel && choice.carrier.learning == Learning::Static;
     let multicast = in_groups(choice.encap) && choice.carrier.learning == Learning::Multicast;
     let numbers = graph.host_numbers();
-    // Hosts of each carried tenant, as host numbers.
-    let present: Vec<(usize, BTreeSet<usize>)> = choice
+    // Where each carried tenant is.
+    let present: Vec<(usize, Presence)> = choice
         .tenants
         .iter()
-        .map(|&tenant| (tenant, placed[tenant].iter().map(|vm| numbers[vm.host]).collect()))
+        .map(|&t| (t, Presence::of(placed[t].iter().map(|vm| numbers[vm.host]))))
         .collect();
 
-    let network = |host: usize, tenant: usize, hosts: &BTreeSet<usize>| {
+    let network = |host: usize, tenant: usize, present: &Presence| {
         let vms = &placed[tenant];
-        let away = |number: &&usize| **number != numbers[host];
-        let peers = hosts.iter().filter(away).map(|&number| vteps[number][0]);
+        let peers = present.peers(numbers[host]).map(|number| vteps[number][0]);
         let remote = vms.iter().filter(|vm| vm.host != host);
         let fdb = remote.map(|vm| (vm.mac.clone(), vteps[numbers[vm.host]][0]));
         EdgeNetwork {
@@ -56,8 +94,8 @@ pub(super) fn edges(
         .filter_map(|host| {
             let networks: Vec<EdgeNetwork> = present
                 .iter()
-                .filter(|(_, hosts)| hosts.contains(&numbers[host]))
-                .map(|(tenant, hosts)| network(host, *tenant, hosts))
+                .filter(|(_, present)| present.hosts.contains_key(&numbers[host]))
+                .map(|(tenant, present)| network(host, *tenant, present))
                 .collect();
             let name = &graph.nodes[host].name;
             let datapath = match lab.carrier.datapath_on.get(name) {
@@ -102,6 +140,16 @@ pub(super) fn tunnels(edges: &[Edge]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_other_host_of_a_tenant_is_a_peer() {
+        let presence = Presence::of([3, 5, 3, 9]);
+        assert_eq!(presence.hosts().collect::<Vec<_>>(), [(3, 2), (5, 1), (9, 1)]);
+        for host in [3, 4, 9] {
+            assert_eq!(presence.peers(host).count() as u64, presence.peer_count(host));
+        }
+        assert_eq!((presence.peer_count(3), presence.peer_count(4), presence.vms()), (2, 3, 4));
+    }
 
     #[test]
     fn groups_follow_the_id() {

@@ -20,7 +20,7 @@ impl Plan {
     /// forward (all variants stand at once), and what else is measured in each variant.
     #[must_use]
     pub fn estimate(&self) -> Duration {
-        let bridged = |v: &Variant| v.nodes.iter().any(|n| n.kind == NodeKind::Switch);
+        let bridged = |v: &Variant| v.stp && v.nodes.iter().any(|n| n.kind == NodeKind::Switch);
         let ready = if self.variants.iter().any(bridged) { SPANNING_TREE } else { Duration::ZERO };
         let variants =
             self.variants.iter().map(|variant| self.flow_time(variant) + self.phases(variant));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::PlanError;
 use super::name::Names;
-use crate::lab::{LeafSpine, LinkSpec, Loss, Topology};
+use crate::lab::{Loss, Switchable, Topology};
 
 /// Most nodes of a topology.
 const MAX_NODES: u64 = 1 << 15;
@@ -14,10 +14,12 @@ const MAX_LINKS: u64 = 1 << 16;
 /// The physical network without addresses.
 #[derive(Debug)]
 pub(super) struct Graph {
-    /// Switches (spines, leaves, then the listed ones), then hosts.
+    /// Switches, then hosts.
     pub nodes: Vec<Spot>,
-    /// Cables, generated ones first.
+    /// Cables.
     pub cables: Vec<Cable>,
+    /// Whether bridges run the spanning tree protocol.
+    pub stp: bool,
 }
 
 /// One machine.
@@ -61,34 +63,27 @@ impl Graph {
     /// # Errors
     /// Duplicate or unknown names, a host without a link, no host at all, or too many of anything.
     pub(super) fn new(topology: &Topology) -> Result<Graph, PlanError> {
-        if let Some(fabric) = &topology.leaf_spine {
-            check_size(fabric)?;
-        }
-        let mut graph = Graph { nodes: Vec::new(), cables: Vec::new() };
-        let (generated, generated_hosts, generated_links) =
-            topology.leaf_spine.as_ref().map(leaf_spine).unwrap_or_default();
+        let counts = topology.counts();
+        check_count("nodes", counts.nodes(), MAX_NODES)?;
+        check_count("links", counts.links, MAX_LINKS)?;
+        let wiring = topology.wiring();
+        let mut graph =
+            Graph { nodes: Vec::new(), cables: Vec::new(), stp: topology.stp == Switchable::On };
         let mut by_name = HashMap::new();
-        let switches = generated.iter().chain(&topology.switches).map(|name| (name, false));
-        let hosts = generated_hosts.iter().chain(&topology.hosts).map(|name| (name, true));
+        let switches = wiring.switches.iter().map(|name| (name, false));
+        let hosts = wiring.hosts.iter().map(|name| (name, true));
         for (name, host) in switches.chain(hosts) {
             if by_name.insert(name.as_str(), graph.nodes.len()).is_some() {
                 return Err(PlanError::DuplicateNode { name: name.clone() });
             }
             graph.nodes.push(Spot { name: name.clone(), host, adjacent: Vec::new() });
         }
-        check_count("nodes", graph.nodes.len() as u64, MAX_NODES)?;
-        let links = generated_links.iter().chain(&topology.links);
-        check_count("links", links.clone().count() as u64, MAX_LINKS)?;
-
         let default_rate = topology.rate;
         let mut names = Names::default();
         let mut interfaces: Vec<Names> =
             std::iter::repeat_with(Names::default).take(graph.nodes.len()).collect();
-        for link in links {
-            let (ends, mtu, rate, loss) = match link {
-                LinkSpec::Ends(ends) => (ends, None, None, None),
-                LinkSpec::Full(full) => (&full.ends, full.mtu, full.rate, full.loss),
-            };
+        for link in &wiring.links {
+            let ends = link.ends();
             let find = |node: &String| {
                 by_name.get(node.as_str()).copied().ok_or_else(|| PlanError::UnknownNode {
                     a: ends[0].clone(),
@@ -114,9 +109,9 @@ impl Graph {
                 name: names.unique(&format!("{}-{}", ends[0], ends[1]), "-"),
                 ends: [a, b],
                 interfaces,
-                mtu,
-                rate: rate.or(default_rate).map(|r| r.0),
-                loss,
+                mtu: link.mtu(),
+                rate: link.rate().or(default_rate).map(|r| r.0),
+                loss: link.loss(),
             });
         }
         if graph.hosts().next().is_none() {
@@ -145,32 +140,6 @@ impl Graph {
 
 fn check_count(what: &'static str, count: u64, max: u64) -> Result<(), PlanError> {
     if count > max { Err(PlanError::TooLarge { what, count, max }) } else { Ok(()) }
-}
-
-fn check_size(fabric: &LeafSpine) -> Result<(), PlanError> {
-    let [leaves, spines, hosts] = [fabric.leaves, fabric.spines, fabric.hosts].map(u64::from);
-    let hosts = leaves.saturating_mul(hosts);
-    check_count("nodes", leaves.saturating_add(spines).saturating_add(hosts), MAX_NODES)?;
-    check_count("links", leaves.saturating_mul(spines).saturating_add(hosts), MAX_LINKS)
-}
-
-/// Spines and leaves, hosts in leaf order, and the links: hosts' first, then every leaf to every spine.
-fn leaf_spine(fabric: &LeafSpine) -> (Vec<String>, Vec<String>, Vec<LinkSpec>) {
-    let spines: Vec<String> = (1..=fabric.spines).map(|n| format!("spine{n}")).collect();
-    let leaves: Vec<String> = (1..=fabric.leaves).map(|n| format!("leaf{n}")).collect();
-    let mut hosts = Vec::new();
-    let mut links = Vec::new();
-    for leaf in &leaves {
-        for _ in 0..fabric.hosts {
-            let host = format!("h{}", hosts.len() + 1);
-            links.push(LinkSpec::Ends([host.clone(), leaf.clone()]));
-            hosts.push(host);
-        }
-    }
-    for leaf in &leaves {
-        links.extend(spines.iter().map(|spine| LinkSpec::Ends([leaf.clone(), spine.clone()])));
-    }
-    (spines.into_iter().chain(leaves).collect(), hosts, links)
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ pub(super) fn ids(encap: Encap, tenants: &[Tenant]) -> Result<Vec<u64>, PlanErro
         .collect()
 }
 
+/// How many tenant networks an encapsulation tells apart; `None` where packets name none.
+pub(super) fn available(encap: Encap) -> Option<u128> {
+    range(encap).map(|(_, min, max)| u128::from(max) - u128::from(min) + 1)
+}
+
 /// The number that counting starts from, the smallest id and the largest.
 fn range(encap: Encap) -> Option<(u64, u64, u64)> {
     match encap {

@@ -21,17 +21,53 @@ mod mtu;
 mod multicast;
 mod name;
 mod place;
+mod predict;
 mod print;
 mod route;
+mod stp;
 mod variant;
 
 pub use error::PlanError;
 pub use model::*;
+pub use predict::{
+    Broadcast, CarrierPrediction, Ids, Many, Placement, Prediction, Scale, grouped, predict,
+    predict_scale,
+};
 pub use print::{json, print};
+pub use stp::{PortRole, SpanningTree};
 
-use crate::lab::{Expected, Lab, Topology};
+use crate::ids::Encap;
+use crate::lab::topology::Generator;
+use crate::lab::{Carrier, Compare, Expected, Fabric, Lab, Measure, Topology, TopologyRef};
 use address::Ranges;
 use graph::Graph;
+
+/// Plans the wiring of a topology alone: bridged, so that spanning tree shows, unless it is routed.
+///
+/// # Errors
+/// As [`plan()`].
+pub fn plan_wiring(topology: &Topology, title: &str) -> Result<Plan, PlanError> {
+    let routed = topology.generator().is_some_and(Generator::routed);
+    plan(&bare(topology, title, if routed { Fabric::L3 } else { Fabric::L2 }), topology)
+}
+
+/// A lab of nothing but a topology.
+fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
+    Lab {
+        title: title.to_owned(),
+        about: None,
+        topology: TopologyRef::Inline(topology.clone()),
+        carrier: Carrier { encap: Encap::None, fabric, ..Carrier::default() },
+        compare: Compare::default(),
+        tenants: Vec::new(),
+        traffic: Vec::new(),
+        probes: Vec::new(),
+        measure: Measure::default(),
+        expect: Vec::new(),
+        capture: None,
+        seed: 0,
+    }
+}
 
 /// Plans a lab on its topology.
 ///

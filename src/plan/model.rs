@@ -56,6 +56,9 @@ pub struct Variant {
     pub port: u16,
     /// Whether super-frames may cross the underlay whole.
     pub offloads: bool,
+    /// Whether the switches of an L2 fabric run the spanning tree protocol.
+    #[serde(default = "on")]
+    pub stp: bool,
     /// IP version of the underlay.
     #[serde(default)]
     pub underlay: IpVersion,
@@ -88,6 +91,10 @@ pub struct Variant {
     pub tenants: Vec<TenantPlan>,
     /// The edge of each host that has VMs or a VTEP.
     pub edges: Vec<Edge>,
+}
+
+const fn on() -> bool {
+    true
 }
 
 /// What a namespace stands for.

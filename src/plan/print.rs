@@ -113,7 +113,8 @@ fn network(text: &mut String, variant: &Variant, earlier: &[Variant]) {
         encap if variant.port != 0 => format!("{encap} to port {}", variant.port),
         encap => encap.to_string(),
     };
-    let title = format!("{}: {encap}, {} fabric", variant.name, fabric(variant.fabric));
+    let stp = if variant.stp { "" } else { " without spanning tree" };
+    let title = format!("{}: {encap}, {} fabric{stp}", variant.name, fabric(variant.fabric));
     section(text, &title);
     *text += &nodes(variant);
     match earlier.iter().find(|other| other.links == variant.links) {

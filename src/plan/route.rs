@@ -13,13 +13,13 @@ use super::graph::Graph;
 use super::{PlanError, Route};
 
 /// Hosts behind the same routers, and how far every router is from these.
-struct Group {
-    hosts: Vec<usize>,
-    distance: Vec<Option<u32>>,
+pub(super) struct Group {
+    pub hosts: Vec<usize>,
+    pub distance: Vec<Option<u32>>,
 }
 
 /// A next hop: `(cable, node at its other end)`.
-type Hop = (usize, usize);
+pub(super) type Hop = (usize, usize);
 
 /// Routes of every node to every host in an L3 fabric.
 ///
@@ -34,34 +34,41 @@ pub(super) fn routed(
     ranges: &Ranges,
     destinations: &[Vec<IpAddr>],
 ) -> Result<Vec<Vec<Route>>, PlanError> {
-    let groups = groups(graph);
     let via = |hops: &[Hop]| -> Vec<IpAddr> {
         let address = |&(cable, peer): &Hop| ranges.link(cable, graph.cables[cable].end_at(peer));
         hops.iter().map(address).collect()
     };
-    let to_host = |host: usize, hops: &[Hop]| {
-        let via = via(hops);
-        destinations[host].iter().map(move |&address| Route {
-            to: IpNet::from(address),
-            via: via.clone(),
-            device: None,
-        })
-    };
-
     let mut routes = vec![Vec::new(); graph.nodes.len()];
-    for (node, routes) in routes.iter_mut().enumerate() {
+    each(graph, |node, to, hops| {
+        let via = via(hops);
+        let Some(host) = to else {
+            let to = match via.first() {
+                Some(IpAddr::V6(_)) => IpNet::V6(Ipv6Net::default()),
+                _ => IpNet::V4(Ipv4Net::default()),
+            };
+            routes[node].push(Route { to, via, device: None });
+            return;
+        };
+        let route =
+            |&address: &IpAddr| Route { to: IpNet::from(address), via: via.clone(), device: None };
+        routes[node].extend(destinations[host].iter().map(route));
+    })?;
+    Ok(routes)
+}
+
+/// Calls `add` with every node, the host that its route leads to (`None` for a default route), and
+/// the next hops.
+///
+/// # Errors
+/// [`PlanError::Unreachable`] where a host does not reach another one.
+pub(super) fn each(
+    graph: &Graph,
+    mut add: impl FnMut(usize, Option<usize>, &[Hop]),
+) -> Result<(), PlanError> {
+    let groups = groups(graph);
+    for node in 0..graph.nodes.len() {
         if graph.nodes[node].host {
-            host_routes(graph, &groups, node, |hops, host| match host {
-                Some(host) => routes.extend(to_host(host, hops)),
-                None => {
-                    let via = via(hops);
-                    let to = match via.first() {
-                        Some(IpAddr::V6(_)) => IpNet::V6(Ipv6Net::default()),
-                        _ => IpNet::V4(Ipv4Net::default()),
-                    };
-                    routes.push(Route { to, via, device: None });
-                }
-            })?;
+            host_routes(graph, &groups, node, |hops, host| add(node, host, hops))?;
             continue;
         }
         for group in &groups {
@@ -70,17 +77,18 @@ pub(super) fn routed(
             let closer: Vec<Hop> = nearer(graph, group, node, distance);
             for &host in &group.hosts {
                 if distance == 0 {
-                    routes.extend(to_host(host, &links_to(graph, node, host)));
+                    add(node, Some(host), &links_to(graph, node, host));
                 } else {
-                    routes.extend(to_host(host, &closer));
+                    add(node, Some(host), &closer);
                 }
             }
         }
     }
-    Ok(routes)
+    Ok(())
 }
 
-fn groups(graph: &Graph) -> Vec<Group> {
+/// The hosts of an L3 fabric by the routers they are joined to.
+pub(super) fn groups(graph: &Graph) -> Vec<Group> {
     let mut by_routers: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
     for host in graph.hosts() {
         let mut routers: Vec<usize> = uplinks(graph, host).map(|(_, peer)| peer).collect();
@@ -128,7 +136,8 @@ fn bridged_only(graph: &Graph, node: usize, (cable, peer): Hop) -> bool {
     })
 }
 
-fn uplinks(graph: &Graph, host: usize) -> impl Iterator<Item = Hop> {
+/// Cables of a node that lead to switches.
+pub(super) fn uplinks(graph: &Graph, host: usize) -> impl Iterator<Item = Hop> {
     graph.nodes[host].adjacent.iter().copied().filter(|&(_, peer)| !graph.nodes[peer].host)
 }
 

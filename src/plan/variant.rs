@@ -70,6 +70,7 @@ pub(super) fn build(
         learning: choice.carrier.learning,
         port: choice.carrier.port.unwrap_or(registered_port(choice.encap)),
         offloads: choice.carrier.offloads == Switchable::On,
+        stp: graph.stp,
         underlay: choice.underlay,
         mtu_mode: if plain { MtuMode::Lower } else { choice.carrier.mtu_mode },
         engine: choice.carrier.engine.clone(),
@@ -203,7 +204,8 @@ fn switches_and_hosts(graph: &Graph) -> Vec<Node> {
         .map(|spot| Node {
             name: spot.name.clone(),
             kind: if spot.host { NodeKind::Host } else { NodeKind::Switch },
-            stp_priority: (!spot.host).then(|| priorities.next().unwrap_or(STP_DEFAULT)),
+            stp_priority: (graph.stp && !spot.host)
+                .then(|| priorities.next().unwrap_or(STP_DEFAULT)),
             routes: Vec::new(),
             loopback: Vec::new(),
             multicast: Vec::new(),

@@ -80,6 +80,7 @@ pub fn variant(name: &str, encap: Encap, fabric: Fabric) -> Variant {
         learning: Learning::Flood,
         port: 4789,
         offloads: true,
+        stp: true,
         underlay: IpVersion::default(),
         mtu_mode: MtuMode::default(),
         engine: EngineSettings::default(),

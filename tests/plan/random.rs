@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::support::{check, lab};
 use overlab::ids::Encap;
-use overlab::lab::{
-    Datapath, Fabric, Lab, Learning, LinkSpec, Tenant, Topology, TopologyRef, Vm, default_mtu,
-};
+use overlab::lab::{Datapath, Fabric, Lab, Learning, LinkSpec, Tenant, Topology, TopologyRef, Vm};
 use overlab::plan::plan;
 use proptest::prelude::*;
 
@@ -26,14 +24,10 @@ fn host(index: usize) -> String {
 
 fn wired(hosts: Vec<String>, switches: Vec<String>, links: Vec<[String; 2]>) -> Topology {
     Topology {
-        title: None,
-        leaf_spine: None,
         hosts,
         switches,
         links: links.into_iter().map(LinkSpec::Ends).collect(),
-        mtu: default_mtu(),
-        rate: None,
-        loss: None,
+        ..Topology::default()
     }
 }
 

@@ -280,6 +280,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         learning: Learning::Flood,
         port: 4789,
         offloads: true,
+        stp: true,
         underlay: IpVersion::default(),
         mtu_mode: MtuMode::default(),
         engine: EngineSettings::default(),

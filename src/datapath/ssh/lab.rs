@@ -149,6 +149,7 @@ mod tests {
             learning: Learning::Flood,
             port: 22,
             offloads: true,
+            stp: true,
             underlay: IpVersion::default(),
             mtu_mode: MtuMode::default(),
             engine: EngineSettings::default(),

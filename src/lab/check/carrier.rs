@@ -8,7 +8,7 @@ use crate::ids::Encap;
 use crate::lab::carriers::{KERNEL, fabric as fabric_of, has_ids, in_groups, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
 use crate::lab::model::{
-    Datapath, EngineSettings, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Switchable, Topology,
+    Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode, Switchable, Topology,
 };
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -29,7 +29,7 @@ pub(super) fn check(whole: &Whole<'_>) {
 }
 
 /// Where the encapsulation `n` of the lab is written.
-fn encap_path(whole: &Whole<'_>, n: usize) -> String {
+pub(super) fn encap_path(whole: &Whole<'_>, n: usize) -> String {
     if whole.lab.compare.encap.is_empty() {
         "carrier.encap".into()
     } else if !whole.all_encaps_read() {
@@ -289,11 +289,9 @@ fn ipv6_inside(whole: &Whole<'_>) {
 
 /// The smallest MTU of a topology's links, where those without one of their own have `usual`.
 fn smallest(topology: &Topology, usual: u32) -> u32 {
-    let own = |link: &LinkSpec| match link {
-        LinkSpec::Full(full) => full.mtu.unwrap_or(usual),
-        LinkSpec::Ends(_) => usual,
-    };
-    topology.links.iter().map(own).min().unwrap_or(usual)
+    let of_wan = topology.wan.as_ref().and_then(|wan| wan.mtu);
+    let own = topology.links.iter().map(|link| link.mtu().unwrap_or(usual)).min();
+    own.into_iter().chain(of_wan).min().unwrap_or(usual)
 }
 
 /// Every underlay MTU of the lab's variants, where known: any path may lead over the smallest link.

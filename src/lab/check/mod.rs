@@ -7,6 +7,7 @@ mod addresses;
 mod bum;
 mod carrier;
 mod expect;
+mod fabric;
 mod flows;
 mod probes;
 mod tenants;
@@ -50,6 +51,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     tenants::check(whole);
     addresses::check(whole);
     carrier::check(whole);
+    fabric::check(whole);
     flows::check(whole);
     probes::check(whole);
     expect::check(whole);

@@ -7,33 +7,70 @@ use super::super::model::{LinkSpec, Topology};
 use super::super::read::{Sink, below, distance, suggestion};
 
 pub(super) fn check(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
-    if topology.leaf_spine.is_some() || sink.has(&below(path, "leaf-spine")) {
-        generated(topology, path, sink)
-    } else {
-        listed(topology, path, sink)
+    let given: Vec<&str> =
+        Topology::GENERATORS.into_iter().filter(|key| sink.has(&below(path, key))).collect();
+    match given.as_slice() {
+        [] => listed(topology, path, sink),
+        [key, more @ ..] => {
+            for other in more {
+                let message = format!("`{key}` makes all nodes already; a topology has one shape");
+                sink.rule(&below(path, other), message);
+            }
+            let hosts = generated(topology, key, path, sink);
+            hosts.filter(|_| more.is_empty())
+        }
     }
 }
 
-fn generated(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
-    for key in ["hosts", "switches", "links"] {
-        let path = below(path, key);
+fn generated(topology: &Topology, key: &str, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
+    for list in ["hosts", "switches", "links"] {
+        let path = below(path, list);
         if sink.has(&path) {
-            let why = "`leaf-spine` makes the nodes and cables itself";
-            sink.rule(&path, format!("{why}; leave `{key}` out, or list everything instead"));
+            let why = format!("`{key}` makes the nodes and cables itself");
+            sink.rule(&path, format!("{why}; leave `{list}` out, or list everything instead"));
         }
     }
-    let shape = topology.leaf_spine.as_ref()?;
-    let (leaves, spines, hosts) = (shape.leaves, shape.spines, shape.hosts);
-    let nodes = u64::from(leaves) * (u64::from(hosts) + 1) + u64::from(spines);
-    let links = u64::from(leaves) * (u64::from(hosts) + u64::from(spines));
-    for (what, count, max) in [("nodes", nodes, NODES), ("cables", links, LINKS)] {
+    let at = below(path, key);
+    let generator = topology.generator()?;
+    let counts = generator.counts();
+    for (what, count, max) in [("nodes", counts.nodes(), NODES), ("cables", counts.links, LINKS)] {
         if count > max {
-            let message = format!("makes {count} {what}; {max} are the limit");
-            sink.rule(&below(path, "leaf-spine"), message);
+            sink.rule(&at, format!("makes {count} {what}; {max} are the limit"));
             return None;
         }
     }
+    let odd = topology.fat_tree.as_ref().filter(|fat| fat.k % 2 != 0);
+    if let Some(fat) = odd {
+        let (below_it, above_it) = (fat.k - 1, fat.k + 1);
+        let message = format!(
+            "half of a switch's ports lead down and half up, and {} is odd; take {below_it} or {above_it}",
+            fat.k
+        );
+        sink.rule(&below(&at, "k"), message);
+        return None;
+    }
+    oversubscription(topology, path, sink);
     Some(topology.host_names())
+}
+
+/// Uplinks take their rate from that of the hosts.
+fn oversubscription(topology: &Topology, path: &str, sink: &Sink<'_>) {
+    let Some(shape) = &topology.leaf_spine else { return };
+    let at = below(&below(path, "leaf-spine"), "oversubscription");
+    let Some(times) = shape.oversubscription else { return };
+    let Some(rate) = topology.rate else {
+        if !sink.has(&below(path, "rate")) {
+            let message = "hosts without a rate oversubscribe nothing; give the topology a `rate`, \
+                           e.g. `10G`, which is then that of the hosts' links";
+            sink.rule(&at, message);
+        }
+        return;
+    };
+    if shape.uplink(Some(rate)).is_some_and(|uplink| uplink.0 <= 1) {
+        let message =
+            format!("leaves the uplinks nothing of {rate}bit/s times {times}; make it smaller");
+        sink.rule(&at, message);
+    }
 }
 
 fn listed(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
@@ -44,7 +81,7 @@ fn listed(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String
         } else {
             (
                 path,
-                "a topology needs machines; give `leaf-spine`, or `hosts`, `switches` and `links`",
+                "a topology needs machines; give e.g. `leaf-spine`, or `hosts`, `switches` and `links`",
             )
         };
         sink.rule(at, message);
@@ -93,9 +130,10 @@ fn cables(
     let mut all_read = !sink.faulty_at(&links_path);
     let mut unknown = Vec::new();
     for (n, link) in topology.links.iter().enumerate() {
-        let (ends, ends_path) = match link {
-            LinkSpec::Ends(ends) => (ends, format!("{links_path}[{n}]")),
-            LinkSpec::Full(full) => (&full.ends, format!("{links_path}[{n}].ends")),
+        let ends = link.ends();
+        let ends_path = match link {
+            LinkSpec::Ends(_) => format!("{links_path}[{n}]"),
+            LinkSpec::Full(_) => format!("{links_path}[{n}].ends"),
         };
         let mut found = [None; 2];
         for (end, name) in ends.iter().enumerate() {
@@ -140,14 +178,14 @@ fn cables(
 }
 
 /// Which nodes are joined (union-find with path halving).
-struct Groups(Vec<usize>);
+pub(super) struct Groups(Vec<usize>);
 
 impl Groups {
-    fn new(nodes: usize) -> Self {
+    pub fn new(nodes: usize) -> Self {
         Groups((0..nodes).collect())
     }
 
-    fn group(&mut self, mut node: usize) -> usize {
+    pub fn group(&mut self, mut node: usize) -> usize {
         while self.0[node] != node {
             self.0[node] = self.0[self.0[node]];
             node = self.0[node];
@@ -155,8 +193,10 @@ impl Groups {
         node
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    /// Joins two nodes; whether they were apart before.
+    pub fn join(&mut self, a: usize, b: usize) -> bool {
         let (a, b) = (self.group(a), self.group(b));
         self.0[a] = b;
+        a != b
     }
 }

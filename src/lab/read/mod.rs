@@ -13,6 +13,7 @@ mod expect;
 mod lab;
 mod names;
 mod probes;
+mod shape;
 mod sink;
 mod tenant;
 mod topology;

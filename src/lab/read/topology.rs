@@ -1,41 +1,40 @@
 //! A topology, inline or in a file of its own.
 
-use super::At;
 use super::carrier::underlay_mtu;
 use super::names::NODES;
 use super::tree::Kind;
-use crate::lab::limits::FABRIC;
-use crate::lab::model::{LeafSpine, LinkFull, LinkSpec, Topology, default_mtu};
-use crate::lab::units::Loss;
+use super::{At, shape};
+use crate::lab::model::{LinkFull, LinkSpec, Switchable, Topology, default_mtu};
+use crate::lab::units::{Loss, Rate};
+
+/// Keys of a topology beside its generators.
+const KEYS: [&str; 8] = ["title", "hosts", "switches", "links", "mtu", "rate", "loss", "stp"];
 
 /// Reads a topology; what could not be read is left out.
 pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
-    let keys = ["title", "leaf-spine", "hosts", "switches", "links", "mtu", "rate", "loss"];
-    let fields =
-        at.fields("a topology, with `leaf-spine`, or `hosts`, `switches` and `links`", &keys)?;
+    let keys: Vec<&str> = Topology::GENERATORS.into_iter().chain(KEYS).collect();
+    let wanted = "a topology, with a generator such as `leaf-spine`, or `hosts`, `switches` and \
+                  `links`";
+    let fields = at.fields(wanted, &keys)?;
+    let on_or_off = [("on", Switchable::On), ("off", Switchable::Off)];
     Some(Topology {
         title: fields.get("title").and_then(|at| at.text("one line that says what it looks like")),
-        leaf_spine: fields.get("leaf-spine").and_then(|at| leaf_spine(&at)),
         hosts: fields.get("hosts").map(|at| nodes(&at, "hosts")).unwrap_or_default(),
         switches: fields.get("switches").map(|at| nodes(&at, "switches")).unwrap_or_default(),
         links: fields.get("links").map(|at| links(&at)).unwrap_or_default(),
         mtu: fields.get("mtu").and_then(|at| underlay_mtu(&at)).unwrap_or_else(default_mtu),
-        rate: fields.get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+        rate: fields.get("rate").and_then(|at| rate(&at)),
+        stp: fields
+            .get("stp")
+            .and_then(|at| at.choice("setting of spanning tree", &on_or_off))
+            .unwrap_or(Switchable::On),
         loss: fields.get("loss").and_then(|at| loss(&at)),
+        ..shape::shape(&fields)
     })
 }
 
-fn leaf_spine(at: &At<'_>) -> Option<LeafSpine> {
-    let keys = ["leaves", "spines", "hosts"];
-    let fields = at.fields("a map, e.g. `{ leaves: 2, spines: 2, hosts: 2 }`", &keys)?;
-    let number =
-        |key: &str, what: &str| fields.need(key, &format!("the {what}"))?.number(what, &FABRIC);
-    let (leaves, spines, hosts) = (
-        number("leaves", "number of leaves"),
-        number("spines", "number of spines"),
-        number("hosts", "number of hosts under each leaf"),
-    );
-    Some(LeafSpine { leaves: leaves?, spines: spines?, hosts: hosts? })
+pub(super) fn rate(at: &At<'_>) -> Option<Rate> {
+    at.parsed("bits per second, e.g. `10G`")
 }
 
 /// Names keep their place in the list, so that the rules find them at their paths; unread ones are empty.
@@ -65,7 +64,7 @@ fn link(at: &At<'_>) -> LinkSpec {
     LinkSpec::Full(LinkFull {
         ends: both.map(|at| ends(&at)).unwrap_or_default(),
         mtu: get("mtu").and_then(|at| underlay_mtu(&at)),
-        rate: get("rate").and_then(|at| at.parsed("bits per second, e.g. `10G`")),
+        rate: get("rate").and_then(|at| rate(&at)),
         loss: get("loss").and_then(|at| loss(&at)),
     })
 }

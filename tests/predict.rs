@@ -1,0 +1,145 @@
+//! Predictions beside what small labs measured, and pictures of labs.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use overlab::lab;
+use overlab::plan::{self, CarrierPrediction, Prediction, plan};
+use serde_json::Value;
+use support::{Home, json, repository, roles, text};
+
+/// Seven VMs of two tenants on two racks; addresses differ, so that MACs do and no table is shared.
+const LAB: &str = "\
+title: Counted and measured
+topology: { leaf-spine: { leaves: 2, spines: 2, hosts: 2 } }
+compare: { encap: [vlan, gretap, vxlan] }
+tenants:
+  - { name: red, subnet: 10.1.0.0/24, vms: { a: h1, b: h2, c: h3, d: h3 } }
+  - { name: blue, subnet: 10.2.0.0/24, vms: { a: h1, b: h3, c: h4 } }
+measure: { rounds: 1, baseline: false, mtu: false, overhead: false, isolation: false }
+expect:
+  - reachable: { within: red }
+  - reachable: { within: blue }
+";
+
+fn of<'a>(prediction: &'a Prediction, name: &str) -> &'a CarrierPrediction {
+    prediction.carriers.iter().find(|c| c.name == name).unwrap()
+}
+
+#[test]
+fn small_labs_measure_what_was_predicted() {
+    let loaded = lab::read_str("counted.yaml", LAB).unwrap();
+    let predicted = plan::predict(&loaded.lab, &loaded.topology).unwrap();
+    let plan = plan(&loaded.lab, &loaded.topology).unwrap();
+    for variant in &plan.variants {
+        let of = of(&predicted, &variant.name);
+        assert_eq!(of.tunnels, variant.tunnels, "{}", variant.name);
+        let lists = variant.edges.iter().flat_map(|e| &e.networks).map(|n| n.peers.len() as u64);
+        assert_eq!(of.peers.total, lists.sum::<u64>(), "{}", variant.name);
+        let routes =
+            |name: &str| variant.nodes.iter().find(|n| n.name == name).unwrap().routes.len();
+        assert_eq!(of.tor_routes.max, routes("leaf1") as u64, "{}", variant.name);
+        assert_eq!(of.spine_routes.max, routes("spine2") as u64, "{}", variant.name);
+    }
+
+    let Some(home) = roles().iter().map(|role| Home::new(*role)).find(Home::can_run) else {
+        return;
+    };
+    home.write("counted.yaml", LAB);
+    let output = home.output(&["run", "counted.yaml", "--json", "-"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let result = json(&output);
+    for variant in result["variants"].as_array().unwrap() {
+        let name = variant["name"].as_str().unwrap();
+        let predicted = of(&predicted, name);
+        let tables: BTreeMap<String, u64> =
+            serde_json::from_value(variant["tables"].clone()).unwrap();
+        let hosts: Vec<u64> =
+            ["h1", "h2", "h3", "h4"].map(|host| tables[&format!("{name}.{host}")]).to_vec();
+        // All VMs of both tenants at h1 and h3, of one at the others.
+        assert_eq!(hosts, [7, 4, 7, 3], "{name}");
+        assert_eq!(hosts.iter().sum::<u64>(), predicted.fdb.total, "{name}");
+        assert_eq!(hosts.iter().max(), Some(&predicted.fdb.max), "{name}");
+        for (switch, expected) in [
+            ("leaf1", predicted.tor_macs.max),
+            ("leaf2", predicted.tor_macs.max),
+            ("spine1", predicted.spine_macs.max),
+            ("spine2", predicted.spine_macs.max),
+        ] {
+            let learned = tables.get(switch).copied().unwrap_or_default();
+            assert_eq!(learned, expected, "{name}: {switch} of {tables:?}");
+        }
+        let blocked = variant["links"].as_array().unwrap().iter().filter(|l| l["blocked"] == true);
+        assert_eq!(blocked.count() as u64, predicted.blocked, "{name}");
+    }
+}
+
+#[test]
+fn a_data_centre_is_predicted_on_the_command_line() {
+    let home = Home::new(roles()[0]);
+    let asked = ["predict", "--hosts", "1000", "--vms", "50000", "--tenants", "5000", "--json"];
+    let output = home.output(&asked);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found = json(&output);
+    assert_eq!((&found["hosts"], &found["vms"]), (&1000.into(), &50_000.into()));
+    let carrier = |name: &str| -> Value {
+        let all = found["carriers"].as_array().unwrap();
+        all.iter().find(|c| c["name"] == name).unwrap().clone()
+    };
+    // Ten VMs of each tenant on ten hosts.
+    assert_eq!(carrier("gretap")["tunnels"], 5000 * 45);
+    assert_eq!(carrier("vlan")["ids"]["fits"], false);
+    assert_eq!(carrier("vxlan")["ids"]["fits"], true);
+
+    let output = home.output(&["predict", "--topology", "fat-tree: { k: 4 }"]);
+    let said = text(&output.stdout);
+    assert!(said.starts_with("16 hosts (16 with VMs), 8 top-of-rack switches, 12 above"), "{said}");
+    for line in said.lines().filter(|line| line.contains('|')) {
+        assert!(line.chars().count() <= 120, "{line}");
+    }
+    let output = home.output(&["predict", "--topology", "fat-tree: { k: 5 }"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("5 is odd"), "{}", text(&output.stderr));
+    let output = home.output(&["predict", "--topology", "two-rags"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("two-racks"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn every_lab_and_topology_is_drawn() {
+    let home = Home::new(roles()[0]);
+    for dir in ["labs", "topologies"] {
+        for entry in std::fs::read_dir(repository(dir)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let copy = home.write(name, &std::fs::read_to_string(&path).unwrap());
+            let output = home.output(&["graph", copy.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(0), "{name}: {}", text(&output.stderr));
+            let svg = text(&output.stdout);
+            assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{name}");
+            assert!(svg.len() < 400_000, "{name}: {} bytes", svg.len());
+            // Nothing that a browser would have to fetch or to calculate.
+            assert!(
+                !svg.contains("NaN") && !svg.contains("inf\"") && !svg.contains("href"),
+                "{name}"
+            );
+        }
+    }
+    let lab = home.write("counted.yaml", LAB);
+    let lab = lab.to_str().unwrap();
+    let all = text(&home.output(&["graph", lab]).stdout);
+    for part in ["VLAN 101", "VNI 5001", "key 5001", "red/a", ">root<", "spanning tree blocks"] {
+        assert!(all.contains(part), "{part}");
+    }
+    let one = text(&home.output(&["graph", lab, "--variant", "vxlan"]).stdout);
+    assert!(one.contains("VNI 5001") && !one.contains("VLAN 101") && !one.contains("blocks"));
+    assert_eq!(home.output(&["graph", lab, "--variant", "vxlam"]).status.code(), Some(2));
+    assert_eq!(home.output(&["graph", lab, "-o", "x.dot"]).status.code(), Some(0));
+    let dot = std::fs::read_to_string(home.path().join("x.dot")).unwrap();
+    assert!(
+        dot.starts_with("graph ") && dot.contains("\"vlan.leaf1\" -- \"vlan.spine1\""),
+        "{dot}"
+    );
+    assert_eq!(dot.matches('{').count(), dot.matches('}').count());
+}
