@@ -19,7 +19,7 @@ use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
 use super::sysctl::{Harmony, Role};
 use super::world::World;
-use super::{address, ecmp, mroute, probe, ready, vlans};
+use super::{address, ecmp, mroute, probe, ready, silence, vlans};
 use crate::ids::Encap;
 use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
@@ -62,6 +62,8 @@ struct Site {
     requests: Vec<Request>,
     offloads_off: Vec<(String, Offloads)>,
     drops: Vec<(u32, String)>,
+    /// Interfaces that no errors about an IP protocol are to leave.
+    silences: Vec<(u32, String, u8)>,
 }
 
 impl Site {
@@ -152,6 +154,12 @@ fn furnish(namespaces: &Namespaces, name: &str, site: Site) -> Result<Option<Dro
         }
         let mut netlink = Netlink::open(name)?;
         netlink.all(site.requests)?;
+        for (index, interface, protocol) in &site.silences {
+            match netlink.all(silence::silence(*index, interface, *protocol)) {
+                Err(error) if error.is_unsupported() => tracing::debug!(%error, "hosts may answer"),
+                done => done?,
+            }
+        }
         let mut method = None;
         for (index, interface) in &site.drops {
             method = Some(qdisc::drop_ingress(&mut netlink, *index, interface)?);
@@ -317,6 +325,14 @@ impl Draft {
         let mixed = variant.edges.iter().any(|edge| user(edge.datapath));
         for edge in &variant.edges {
             let site = self.site(variant, &edge.host)?;
+            if let (true, Some(protocol)) = (user(edge.datapath), silence::protocol(variant.encap))
+            {
+                let cables = variant.links.iter().filter(|cable| cable.loss.is_none());
+                for end in cables.flat_map(|c| &c.ends).filter(|end| end.node == edge.host) {
+                    let index = site.index(&end.interface)?;
+                    site.silences.push((index, end.interface.clone(), protocol));
+                }
+            }
             if user(edge.datapath) {
                 for port in edge.networks.iter().flat_map(|network| &network.ports) {
                     site.drops.push((site.index(port)?, port.clone()));

@@ -20,6 +20,7 @@ mod privilege;
 pub mod probe;
 mod qdisc;
 mod ready;
+mod silence;
 mod socket;
 pub mod sysctl;
 mod vlans;

@@ -113,12 +113,12 @@ pub fn unshape(index: u32, name: &str) -> Request {
     }
 }
 
-/// The hook that filters are attached to.
+/// The hook that filters are attached to; it may be there already.
 #[must_use]
 pub fn clsact(index: u32, name: &str) -> Request {
     let what = format!("add clsact to {name}");
     let mut request = qdisc(what, index, TcHandle::CLSACT, u16::MAX, "clsact");
-    request.flags = NLM_F_CREATE | NLM_F_EXCL;
+    request.flags = NLM_F_CREATE;
     request.needs = Some(CLS_BPF);
     request
 }
@@ -133,9 +133,22 @@ pub fn drop_filter(index: u32, name: &str) -> Request {
 /// A classic BPF program on ingress whose return value is what becomes of the packet. An instruction
 /// is its code, jump if true, jump if false, value (`struct sock_filter`).
 #[must_use]
-pub(super) fn bpf_filter(what: String, index: u32, program: &[(u16, u8, u8, u32)]) -> Request {
+pub(super) fn bpf_filter(what: String, index: u32, program: &[Instruction]) -> Request {
+    filter_at(TcHandle::MIN_INGRESS, what, index, program)
+}
+
+/// The same on egress.
+#[must_use]
+pub(super) fn bpf_filter_out(what: String, index: u32, program: &[Instruction]) -> Request {
+    filter_at(TcHandle::MIN_EGRESS, what, index, program)
+}
+
+/// Code, jump if true, jump if false, value.
+pub(super) type Instruction = (u16, u8, u8, u32);
+
+fn filter_at(hook: u16, what: String, index: u32, program: &[Instruction]) -> Request {
     let mut message = TcMessage::with_index(index.cast_signed());
-    message.header.parent = TcHandle { major: u16::MAX, minor: TcHandle::MIN_INGRESS };
+    message.header.parent = TcHandle { major: u16::MAX, minor: hook };
     // Priority in the upper half, protocol in network order in the lower.
     message.header.info = 1 << 16 | u32::from(ETH_P_ALL.to_be());
     message.attributes.push(TcAttribute::Kind("bpf".to_owned()));
