@@ -73,12 +73,6 @@ fn values(defs: &mut Value) {
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
-        ("/LeafSpine/properties/oversubscription", json!({ "exclusiveMinimum": 0 })),
-        ("/Tree/properties/depth", range(&limits::DEPTH)),
-        ("/FatTree/properties/k", range(&limits::FAT_TREE)),
-        ("/FatTree/properties/k", json!({ "multipleOf": 2 })),
-        ("/Ring/properties/switches", range(&limits::RING)),
-        ("/Wan/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
@@ -95,6 +89,41 @@ fn values(defs: &mut Value) {
         ("/RrFlow/properties/to", end),
         ("/Measure/properties/rounds", range(&limits::ROUNDS)),
         ("/Expectation/properties/claim", json!({ "enum": claims })),
+    ] {
+        merge(defs.pointer_mut(path), patch);
+    }
+    generators(defs);
+    vms_by_name(defs, &tenant);
+    for kind in
+        defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        let inner = kind.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, value) in inner.into_iter().flatten() {
+            let patch = match name.as_str() {
+                "overhead" => range(&limits::OVERHEAD),
+                "mtu" | "told" => range(&limits::VM_MTU),
+                "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                "handshakes" => range(&limits::HANDSHAKES),
+                "transfer" | "payload" | "checksum" | "probe" => json!({}),
+                "drops" => json!({ "minProperties": 1 }),
+                "copies" | "tunnels" => json!({}),
+                _ => json!({ "additionalProperties": false }),
+            };
+            merge(Some(&mut *value), patch);
+            merge(value.pointer_mut("/properties/at-least"), json!({ "exclusiveMinimum": 0 }));
+        }
+    }
+}
+
+/// Parameters of generated topologies.
+fn generators(defs: &mut Value) {
+    for (path, patch) in [
+        ("/LeafSpine/properties/oversubscription", json!({ "exclusiveMinimum": 0 })),
+        ("/Tree/properties/depth", range(&limits::DEPTH)),
+        ("/FatTree/properties/k", range(&limits::FAT_TREE)),
+        ("/FatTree/properties/k", json!({ "multipleOf": 2 })),
+        ("/Ring/properties/switches", range(&limits::RING)),
+        ("/Wan/properties/mtu", range(&limits::UNDERLAY_MTU)),
     ] {
         merge(defs.pointer_mut(path), patch);
     }
@@ -117,26 +146,6 @@ fn values(defs: &mut Value) {
         "/Wan/properties/cores",
     ] {
         merge(defs.pointer_mut(path), range(&limits::FABRIC));
-    }
-    vms_by_name(defs, &tenant);
-    for kind in
-        defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
-    {
-        let inner = kind.get_mut("properties").and_then(Value::as_object_mut);
-        for (name, value) in inner.into_iter().flatten() {
-            let patch = match name.as_str() {
-                "overhead" => range(&limits::OVERHEAD),
-                "mtu" | "told" => range(&limits::VM_MTU),
-                "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
-                "handshakes" => range(&limits::HANDSHAKES),
-                "transfer" | "payload" | "checksum" | "probe" => json!({}),
-                "drops" => json!({ "minProperties": 1 }),
-                "copies" | "tunnels" => json!({}),
-                _ => json!({ "additionalProperties": false }),
-            };
-            merge(Some(&mut *value), patch);
-            merge(value.pointer_mut("/properties/at-least"), json!({ "exclusiveMinimum": 0 }));
-        }
     }
 }
 
