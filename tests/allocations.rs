@@ -171,8 +171,14 @@ fn the_datapath_allocates_nothing_per_batch() {
     let frame = super_frame(10 * usize::from(SEGMENT));
     let [sender, receiver] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
     let outlet = Outlet::new(vec![receiver.local_addr().unwrap().into()], true);
-    let target =
-        Target { socket: sender.as_raw_fd(), address: Some(0), tos: 2, ttl: 0, segments: 64 };
+    let target = Target {
+        socket: sender.as_raw_fd(),
+        address: Some(0),
+        tos: 2,
+        ttl: 0,
+        flow_label: 0,
+        segments: 64,
+    };
     let [mut from_vm, mut from_peer] = [(); 2].map(|()| RxBatch::new(RxKind::Inet, 16));
     let (mut tx, mut coalescer) = (TxBatch::new(), Coalescer::new(true));
     let counters = Counters::default();

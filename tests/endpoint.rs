@@ -58,6 +58,8 @@ const TESTS: &[Test] = &[
     ("six_in_six", || carries_over_ipv6(&["--encap", "6in4"])),
     ("marks_cross_as_each_end_says", marks_cross_as_each_end_says),
     ("tagged_frames_pass_where_allowed", tagged_frames_pass_where_allowed),
+    ("a_strict_one_drops_reserved_bits", a_strict_one_drops_reserved_bits),
+    ("it_captures_what_crosses", it_captures_what_crosses),
     ("it_ends_with_its_device", it_ends_with_its_device),
     ("without_capabilities_it_says_so", without_capabilities_it_says_so),
     ("ssh_to_a_server", || ssh::carries(&["--tap", "ovl0"])),
@@ -416,6 +418,55 @@ fn tagged_frames_pass_where_allowed() {
         }
         two.stop();
     }
+}
+
+/// Bits that RFC 7348 ignores, and Linux does not.
+fn a_strict_one_drops_reserved_bits() {
+    for (strict, drops) in [("--strict", Some(1)), ("--strict=false", None)] {
+        let spaces = pair();
+        let device = ["--tap", "ovl0", strict];
+        let mut one = Running::start(&spaces, "a", &[&VXLAN[..], &ENDS, &device].concat());
+        let behind = tap(&spaces, "a", "ovl0");
+        let peer = spaces.within("b", || UdpSocket::bind("192.0.2.2:0").unwrap()).unwrap();
+        let mut packet = vec![0x88, 0, 0, 1, 0, 0, 42, 7];
+        packet.extend([0xFF; 6]);
+        packet.extend([2, 0, 0, 0, 0, 1, 0x08, 0, 0x45]);
+        packet.resize(60, 0);
+        packet.extend(MARK);
+        peer.send_to(&packet, "192.0.2.1:4789").unwrap();
+        if drops.is_none() {
+            seen(&behind);
+        }
+        let begun = Instant::now();
+        loop {
+            one.signal(Signal::SIGUSR1);
+            let found = one.counters()["decap"]["drops"]["bad_flags"].as_u64();
+            if found == drops {
+                break;
+            }
+            assert!(begun.elapsed() < LIMIT, "{strict}: {found:?}");
+        }
+        one.stop();
+    }
+}
+
+fn it_captures_what_crosses() {
+    let spaces = pair();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("below.pcapng");
+    let device = ["--tap", "ovl0", "--mtu", "1400", "--pcap", file.to_str().unwrap()];
+    let one = Running::start(&spaces, "a", &[&VXLAN[..], &ENDS, &device].concat());
+    let (device, below) = (spaces.within("a", || raw("ovl0")).unwrap(), tap(&spaces, "b", "eth0"));
+    let mut frame = vec![0xFF; 6];
+    frame.extend([2, 0, 0, 0, 0, 1, 0x08, 0, 0x45]);
+    frame.resize(60, 0);
+    frame.extend(MARK);
+    nix::unistd::write(&device, &frame).unwrap();
+    seen(&below);
+    one.stop();
+    let captured = std::fs::read(&file).unwrap();
+    assert!(captured.windows(MARK.len()).any(|window| window == MARK), "{} bytes", captured.len());
+    assert_eq!(captured[..4], [0x0A, 0x0D, 0x0D, 0x0A], "pcapng");
 }
 
 /// A device that is deleted under an endpoint ends it, with a word of why.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::encap::Ttl;
 use crate::encap::ecn::{Dscp, Ingress};
-use crate::endpoint::{Endpoint, Error, Option8926, Request};
+use crate::endpoint::{Endpoint, Error, GeneveOption, Request};
 use crate::ids::Encap;
 
 /// `overlab endpoint`.
@@ -73,13 +73,13 @@ pub struct Options {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub strict: Option<bool>,
-    /// Carry frames with VLAN tags (vxlan; other tunnels of frames carry them anyway, but nvgre).
+    /// Carry frames with VLAN tags (vxlan; geneve and gretap carry them anyway, nvgre and stt never).
     #[arg(long)]
     pub inner_tags: bool,
     /// An option on every packet, known on receipt too (geneve): class, type (128 and above are
     /// critical), and data in hexadecimal digits. Several times for several.
     #[arg(long, value_name = "CLASS:TYPE[:HEX]", value_parser = geneve_option)]
-    pub option: Vec<Option8926>,
+    pub option: Vec<GeneveOption>,
     /// Outer TTL or hop limit: 1 to 255, or `inherit` for the inner packet's [default: 64].
     #[arg(long)]
     pub ttl: Option<Ttl>,
@@ -133,7 +133,7 @@ fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Class, type and data of a Geneve option.
-fn geneve_option(text: &str) -> Result<Option8926, String> {
+fn geneve_option(text: &str) -> Result<GeneveOption, String> {
     let wrong = || String::from("write CLASS:TYPE[:HEX], e.g. 0x0102:0x80:00000001");
     let mut parts = text.split(':');
     let mut id = || parts.next().and_then(|part| number(part).ok());
@@ -225,13 +225,12 @@ fn wait(signals: &SignalFd, endpoint: &mut Endpoint) -> std::io::Result<Option<E
             let device = endpoint.device();
             Some(Event::Lost(format!("the device {device} was deleted, so the endpoint ends")))
         }
-        None => None,
         Some(libc::SIGUSR1) => Some(Event::Counters),
         Some(libc::SIGCHLD) if endpoint.ended() => {
             let why = "ssh has ended, and the tunnel with it; what it said stands above";
             Some(Event::Lost(why.into()))
         }
-        Some(libc::SIGCHLD) => None,
+        None | Some(libc::SIGCHLD) => None,
         Some(_) => Some(Event::End),
     })
 }

@@ -1,10 +1,8 @@
 //! How the outer IP and UDP headers are filled in where the standards leave a choice. The same
 //! words mean the same in a lab's `carrier.engine` and on the command line of `overlab endpoint`.
 
-use std::fmt;
 use std::str::FromStr;
 
-use super::InnerKind;
 use super::ecn::{self, Dscp, Ingress};
 use crate::ids::Encap;
 use crate::wire::ethernet::ethertype;
@@ -70,15 +68,6 @@ impl FromStr for Ingress {
             "normal" => Ok(Ingress::Normal),
             "compatibility" => Ok(Ingress::Compatibility),
             _ => unknown(text, "ECN mode: write `normal` or `compatibility`"),
-        }
-    }
-}
-
-impl fmt::Display for Ttl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ttl::Fixed(hops) => write!(f, "{hops}"),
-            Ttl::Inherit => f.write_str("inherit"),
         }
     }
 }
@@ -149,23 +138,11 @@ impl Delivery {
             Ttl::Inherit => HOPS,
         }
     }
-
-    /// Carries the outer marks over to a packet taken out of its tunnel, see [`ecn::decap`].
-    ///
-    /// # Errors
-    /// As [`ecn::decap`].
-    pub fn decap(
-        &self,
-        kind: InnerKind,
-        packet: &mut [u8],
-        outer: u8,
-    ) -> Result<(), super::DropReason> {
-        ecn::decap(kind, packet, outer, self.dscp)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::InnerKind;
     use super::super::testing::FRAME;
     use super::*;
 
@@ -216,8 +193,7 @@ mod tests {
     fn copied_out_is_not_copied_back() {
         for (dscp, class) in [(Dscp::Copy, 0), (Dscp::Pipe(9), 0), (Dscp::Uniform, 0xB8)] {
             let mut frame = FRAME;
-            let delivery = Delivery { dscp, ..Delivery::default() };
-            delivery.decap(InnerKind::Ethernet, &mut frame, 0xB8).unwrap();
+            ecn::decap(InnerKind::Ethernet, &mut frame, 0xB8, dscp).unwrap();
             assert_eq!(frame[15], class, "{dscp:?}");
         }
     }

@@ -56,3 +56,10 @@ pub use vxlan_gpe::VxlanGpe;
 pub const fn source_port(flow: u32) -> u16 {
     0xC000 | (flow >> 18) as u16
 }
+
+/// The outer IPv6 flow label for a flow, from its hash (RFC 6438 section 3), in the half of the
+/// labels that nobody has to lease (Linux `flowlabel_state_ranges`).
+#[must_use]
+pub const fn flow_label(flow: u32) -> u32 {
+    0x8_0000 | flow >> 13
+}

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub use error::Error;
-pub use request::{Option8926, Request};
+pub use request::{GeneveOption, Request};
 
 use crate::datapath::ssh::{Client, Connect, Error as SshError};
 use crate::datapath::user::{self, Edge, EdgeConfig, Oversize, Tap, UserDatapath};

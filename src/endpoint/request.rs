@@ -10,7 +10,7 @@ use crate::encap::{Extras, Ttl, overhead};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
 /// A Geneve option: class, type and data.
-pub type Option8926 = (u16, u8, Vec<u8>);
+pub type GeneveOption = (u16, u8, Vec<u8>);
 
 /// An endpoint as it is asked for.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub struct Request {
     /// Carry tagged frames over VXLAN.
     pub inner_tags: bool,
     /// Geneve options on every packet, known on receipt.
-    pub options: Vec<Option8926>,
+    pub options: Vec<GeneveOption>,
     /// Outer TTL.
     pub ttl: Option<Ttl>,
     /// Outer service class.

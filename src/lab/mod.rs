@@ -6,10 +6,12 @@
 mod bum;
 mod carriers;
 mod check;
+mod expected;
 mod fault;
 mod limits;
 mod load;
 mod model;
+mod outcome;
 mod outer;
 mod probes;
 mod read;

@@ -54,6 +54,8 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/engine", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/mtu_mode", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/loss", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/ThroughputExpected/properties/at-least", json!({ "exclusiveMinimum": 0 })),
+        ("/ThroughputExpected/properties/at-most", json!({ "exclusiveMinimum": 0 })),
         ("/Probe/properties/count", range(&limits::PROBES)),
         ("/InnerPacket/properties/from", end.clone()),
         ("/InnerPacket/properties/to", end.clone()),
@@ -104,13 +106,17 @@ fn values(defs: &mut Value) {
                 "mtu" | "told" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
-                "transfer" | "payload" | "checksum" | "probe" => json!({}),
+                "transfer" | "payload" | "checksum" | "probe" | "throughput" => json!({}),
                 "drops" => json!({ "minProperties": 1 }),
                 "copies" | "tunnels" => json!({}),
                 _ => json!({ "additionalProperties": false }),
             };
             merge(Some(&mut *value), patch);
-            merge(value.pointer_mut("/properties/at-least"), json!({ "exclusiveMinimum": 0 }));
+            if name == "delivered" {
+                for bound in ["/properties/at-least", "/properties/at-most"] {
+                    merge(value.pointer_mut(bound), json!({ "exclusiveMinimum": 0 }));
+                }
+            }
         }
     }
 }

@@ -17,9 +17,9 @@ use super::loss::{self, Lost};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
-use super::sysctl::{Harmony, Role, choose_paths_by};
+use super::sysctl::{Harmony, Role};
 use super::world::World;
-use super::{address, mroute, probe, ready, vlans};
+use super::{address, ecmp, mroute, probe, ready, vlans};
 use crate::ids::Encap;
 use crate::lab::{Datapath, Ecmp, Fabric, Loss};
 use crate::measure::Place;
@@ -105,16 +105,16 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     // Before the first interface is born, which takes its settings over.
     let mut known: BTreeMap<bool, Harmony> = BTreeMap::new();
     for (name, site) in &draft.sites {
-        namespaces.inside(name, || {
-            match known.entry(site.router) {
-                Entry::Occupied(harmony) => harmony.get().apply(),
-                Entry::Vacant(room) => {
-                    let role = if site.router { Role::Router } else { Role::End };
-                    room.insert(Harmony::learn(role)?).apply()
-                }
-            }?;
-            choose_paths_by(site.ecmp, name)
+        namespaces.inside(name, || match known.entry(site.router) {
+            Entry::Occupied(harmony) => harmony.get().apply(),
+            Entry::Vacant(room) => {
+                let role = if site.router { Role::Router } else { Role::End };
+                room.insert(Harmony::learn(role)?).apply()
+            }
         })?;
+        if site.ecmp != Ecmp::default() {
+            namespaces.inside(name, || ecmp::choose_paths_by(site.ecmp, name))?;
+        }
     }
     lay(&namespaces, &draft.cables)?;
     let mut drop_method = None;

@@ -6,6 +6,7 @@
 
 mod address;
 mod build;
+mod ecmp;
 mod error;
 mod event;
 mod feature;

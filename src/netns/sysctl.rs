@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 
 use super::error::{Error, Result};
-use crate::lab::Ecmp;
 
 /// Sets one, e.g. `net/ipv4/ip_forward`.
 ///
@@ -29,41 +28,6 @@ pub enum Role {
     End,
     /// Routes.
     Router,
-}
-
-/// Which parts of a packet choose among equal-cost paths (`fib_multipath_hash_fields`,
-/// networking/ip-sysctl): outer and inner addresses, protocols and ports.
-const INNER_FIELDS: &str = "3575";
-
-/// What the calling thread's namespace chooses among equal-cost paths by.
-///
-/// # Errors
-/// [`Error::Unsupported`] where the kernel cannot look into tunnels (before Linux 5.12).
-pub fn choose_paths_by(ecmp: Ecmp, namespace: &str) -> Result<()> {
-    let policy = match ecmp {
-        Ecmp::Addresses => "0",
-        Ecmp::Ports => return Ok(()),
-        Ecmp::Inner => "3",
-    };
-    for version in ["ipv4", "ipv6"] {
-        let key = |name: &str| format!("net/{version}/fib_multipath_hash_{name}");
-        if ecmp == Ecmp::Inner && version == "ipv4" {
-            set(&key("fields"), INNER_FIELDS).map_err(|_| Error::Unsupported {
-                operation: "choose paths by what is inside tunnels".to_owned(),
-                namespace: namespace.to_owned(),
-                feature: "hashing of inner headers (fib_multipath_hash_fields, Linux 5.12)",
-                remedy: "Take `ecmp: ports`.",
-            })?;
-        } else if ecmp == Ecmp::Inner {
-            set_if_there(&key("fields"), INNER_FIELDS)?;
-        }
-        set_if_there(&key("policy"), policy)?;
-    }
-    Ok(())
-}
-
-fn set_if_there(key: &str, value: &str) -> Result<()> {
-    if fs::exists(format!("/proc/sys/{key}")).unwrap_or(false) { set(key, value) } else { Ok(()) }
 }
 
 /// What makes namespaces behave the same on every machine, as far as new ones do not do so by

@@ -198,6 +198,16 @@ pub enum PlanError {
         /// Most there can be.
         max: usize,
     },
+    /// Members of a group that no tree joins.
+    #[error(
+        "no way leads through routers from the first link of host `{from}` to that of `{to}`, which groups are sent by; list their links to switches first, or use `learning: flood`"
+    )]
+    NoTree {
+        /// Where the tree starts.
+        from: String,
+        /// What it does not reach.
+        to: String,
+    },
     /// An expectation of a variant that is not there.
     #[error("an expectation is about the variant `{name}`; the lab has {known}")]
     NoVariant {

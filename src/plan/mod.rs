@@ -102,9 +102,12 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
 fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
     let listed = |names: Vec<&str>| names.join(", ");
     for expectation in &lab.expect {
-        if let Some(name) = &expectation.variant
-            && !variants.iter().any(|v| v.name == *name)
-        {
+        let compared = match &expectation.what {
+            Expected::Throughput(expected) => expected.of.as_ref(),
+            _ => None,
+        };
+        let mut named = expectation.variant.iter().chain(compared);
+        if let Some(name) = named.find(|name| !variants.iter().any(|v| v.name == **name)) {
             let known = listed(variants.iter().map(|v| v.name.as_str()).collect());
             return Err(PlanError::NoVariant { name: name.clone(), known });
         }

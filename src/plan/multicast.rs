@@ -17,7 +17,8 @@ const MAX_PORTS: usize = 32;
 /// The part of each node in all trees, in the order of the graph's nodes.
 ///
 /// # Errors
-/// [`PlanError::MulticastPorts`] where a router has more links in trees than Linux can use.
+/// [`PlanError::MulticastPorts`] where a router has more links in trees than Linux can use;
+/// [`PlanError::NoTree`] where no routers join the first links of two members.
 pub(super) fn routes(graph: &Graph, edges: &[Edge]) -> Result<Vec<Vec<MulticastRoute>>, PlanError> {
     let mut members: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
     let mut sources: BTreeMap<usize, IpAddr> = BTreeMap::new();
@@ -34,7 +35,7 @@ pub(super) fn routes(graph: &Graph, edges: &[Edge]) -> Result<Vec<Vec<MulticastR
     for (turn, (group, hosts)) in members.iter().enumerate() {
         for (n, host) in hosts.iter().enumerate() {
             let Some(&source) = sources.get(host) else { continue };
-            for (node, (from, to)) in tree(graph, *host, hosts, turn + n) {
+            for (node, (from, to)) in tree(graph, *host, hosts, turn + n)? {
                 let name = |cable: usize| {
                     let cable = &graph.cables[cable];
                     cable.interfaces[cable.end_at(node)].clone()
@@ -58,13 +59,29 @@ pub(super) fn routes(graph: &Graph, edges: &[Edge]) -> Result<Vec<Vec<MulticastR
 /// For each router of one tree the cable that leads towards the source, and those that lead away.
 type Tree = BTreeMap<usize, (usize, BTreeSet<usize>)>;
 
-fn tree(graph: &Graph, source: usize, members: &BTreeSet<usize>, turn: usize) -> Tree {
+fn tree(
+    graph: &Graph,
+    source: usize,
+    members: &BTreeSet<usize>,
+    turn: usize,
+) -> Result<Tree, PlanError> {
     let mut tree = Tree::new();
-    let Some((uplink, first)) = uplink(graph, source) else { return tree };
-    let distance = distances(graph, first);
+    let root = uplink(graph, source);
+    let distance = root.map(|(_, first)| distances(graph, first)).unwrap_or_default();
     for &member in members.iter().filter(|member| **member != source) {
-        let Some((mut cable, mut at)) = self::uplink(graph, member) else { continue };
-        // Up the tree, until a part that is there already.
+        // Hosts on one cable need no router.
+        if graph.nodes[member].adjacent.first().map(|(cable, _)| cable)
+            == graph.nodes[source].adjacent.first().map(|(cable, _)| cable)
+        {
+            continue;
+        }
+        let leaf =
+            uplink(graph, member).filter(|&(_, at)| distance.get(at).is_some_and(Option::is_some));
+        let (Some((root, _)), Some((mut cable, mut at))) = (root, leaf) else {
+            let name = |node: usize| graph.nodes[node].name.clone();
+            return Err(PlanError::NoTree { from: name(source), to: name(member) });
+        };
+        // Up the tree to its root.
         while let Some(steps) = distance[at] {
             let nearer: Vec<(usize, usize)> = routers(graph, at)
                 .filter(|(_, peer)| steps > 0 && distance[*peer] == Some(steps - 1))
@@ -73,14 +90,14 @@ fn tree(graph: &Graph, source: usize, members: &BTreeSet<usize>, turn: usize) ->
                 Some((from, _)) => nearer.iter().copied().find(|(cable, _)| cable == from),
                 None => nearer.get(turn % nearer.len().max(1)).copied(),
             };
-            let from = towards.map_or(uplink, |(cable, _)| cable);
+            let from = towards.map_or(root, |(cable, _)| cable);
             let part = tree.entry(at).or_insert_with(|| (from, BTreeSet::new()));
             part.1.insert(cable);
             let Some((next, peer)) = towards else { break };
             (cable, at) = (next, peer);
         }
     }
-    tree
+    Ok(tree)
 }
 
 /// The first link of a host and the router at its other end.
@@ -136,7 +153,7 @@ mod tests {
         let graph = graph();
         let hosts: Vec<usize> = graph.hosts().collect();
         let all: BTreeSet<usize> = hosts.iter().copied().collect();
-        let of = |turn| named(&graph, tree(&graph, hosts[0], &all, turn));
+        let of = |turn| named(&graph, tree(&graph, hosts[0], &all, turn).unwrap());
         let through = |spine: &str| {
             vec![
                 format!("{spine} to-leaf1 > to-leaf2"),
@@ -149,10 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn hosts_behind_hosts_are_refused() {
+        let text = "{ hosts: [a, b, c], switches: [s], links: [[a, b], [a, s], [b, s], [c, s]] }";
+        let graph = Graph::new(&serde_yaml::from_str(text).unwrap()).unwrap();
+        let hosts: Vec<usize> = graph.hosts().collect();
+        let of = |members: &[usize]| tree(&graph, hosts[0], &members.iter().copied().collect(), 0);
+        assert_eq!(of(&hosts[..2]), Ok(Tree::new()), "one cable");
+        let said = of(&hosts).unwrap_err().to_string();
+        assert!(said.contains("`a`") && said.contains("`c`"), "{said}");
+    }
+
+    #[test]
     fn a_group_within_one_rack_stays_there() {
         let graph = graph();
         let hosts: Vec<usize> = graph.hosts().collect();
         let rack: BTreeSet<usize> = hosts[..2].iter().copied().collect();
-        assert_eq!(named(&graph, tree(&graph, hosts[1], &rack, 0)), ["leaf1 to-h2 > to-h1"]);
+        assert_eq!(
+            named(&graph, tree(&graph, hosts[1], &rack, 0).unwrap()),
+            ["leaf1 to-h2 > to-h1"]
+        );
     }
 }

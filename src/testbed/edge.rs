@@ -178,7 +178,7 @@ pub(super) fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError>
         }
         Encap::Ipip => Arc::new(IpInIp::V4),
         Encap::SixInFour => Arc::new(IpInIp::V6),
-        encap => return Err(TestbedError::NoEngine { encap }),
+        encap @ Encap::Ssh => return Err(TestbedError::NoEngine { encap }),
     })
 }
 

@@ -46,6 +46,8 @@ pub const TESTS: &[(&str, fn())] = &[
         let settings = "{ ttl: inherit, dscp: uniform }";
         check_over(Encap::Stt, true, settings, &Seen { tos: TOS, ttl: TTL, summed: None });
     }),
+    ("outer::flow_labels_of_gre", || flow_labels(Encap::Gre)),
+    ("outer::flow_labels_of_stt", || flow_labels(Encap::Stt)),
     ("outer::zero_checksums_over_ipv6", || {
         let settings = "{ udp_csum: off, udp6_zero: true, ttl: 3 }";
         let seen = Seen { tos: 0x02, ttl: 3, summed: Some(false) };
@@ -121,6 +123,26 @@ fn refused() {
     assert_eq!(outer[60..62], [0, 0], "{outer:02x?}");
     receiver.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
     assert!(receiver.recv(&mut [0; 64]).is_err(), "a zero checksum was taken");
+}
+
+/// Every flow has a label of its own, the same in all its packets.
+fn flow_labels(encap: Encap) {
+    let plan = over_ipv6(plan(encap, [User, User]));
+    let testbed = build(&plan);
+    let [one, two] = ["vm1", "vm2"].map(|vm| Vm::of(&testbed, &plan, "red", vm));
+    one.echo(&two, 64);
+    let below = testbed.within(&plan.namespace("h1"), || tap(&plan.edges[0].nic)).unwrap();
+    // Without a receiver an ICMP error would quote the mark on its way back.
+    let _receiver = two.udp(7);
+    let flows = [one.udp(5001), one.udp(5002)];
+    let label = |socket: &UdpSocket| {
+        socket.send_to(MARK, SocketAddr::new(two.address, 7)).unwrap();
+        let outer = find(&below);
+        u32::from_be_bytes(outer[14..18].try_into().unwrap()) & 0xF_FFFF
+    };
+    let labels = [label(&flows[0]), label(&flows[1]), label(&flows[0])];
+    assert_eq!(labels[0], labels[2], "{labels:x?}");
+    assert_ne!(labels[0], labels[1], "{labels:x?}");
 }
 
 /// Sends the datagram with its marks.

@@ -114,7 +114,7 @@ fn rows() -> Vec<Row> {
         six(four("uml::4in6", || Arc::new(IpInIp::V4), 0, PLAIN,
             Far::Linux("name tun0 type ip6tnl mode ipip6 local {peer} remote {us} hoplimit 64 encaplimit none"), "ipv6.nxt == 4", &[("ipv6.nxt", "4")])),
         six(inner6(four("uml::6in6", || Arc::new(IpInIp::V6), 0, PLAIN,
-            Far::Linux("name tun0 type ip6tnl mode ip6ip6 local {peer} remote {us} hoplimit 64 encaplimit none"), "ipv6.nxt == 41", &[("ipv6.nxt", "41*")]))),
+            Far::Linux("name tun0 type ip6tnl mode ip6ip6 local {peer} remote {us} hoplimit 64 encaplimit none"), "ipv6.nxt == 41 && !(icmpv6.type < 128)", &[("ipv6.nxt", "41*")]))),
         six(four("uml::ip6gre_key_csum_seq", || gre(false, &ALL), 456, ALL,
             Far::Linux("name tun0 type ip6gre local {peer} remote {us} hoplimit 64 encaplimit none key 456 csum seq"), "gre", all)),
         six(four("uml::ip6gretap_key", || gre(true, &KEY), 456, KEY,

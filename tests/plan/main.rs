@@ -151,6 +151,82 @@ fn axes_are_crossed_and_named() {
 }
 
 #[test]
+fn what_makes_no_difference_is_not_crossed() {
+    let plan = two_tenants(
+        "compare: { encap: [vlan, nvgre, vxlan], learning: [flood, multicast], nve_addresses: [1, 2],
+                    source_ports: [1, 16] }
+measure: { baseline: false }",
+    );
+    assert_eq!(
+        names(&plan),
+        [
+            "vlan",
+            "nvgre-flood-nve1",
+            "nvgre-flood-nve2",
+            "nvgre-multicast-nve1",
+            "nvgre-multicast-nve2",
+            "vxlan-flood-sport1",
+            "vxlan-flood-sport16",
+            "vxlan-multicast-sport1",
+            "vxlan-multicast-sport16"
+        ]
+    );
+}
+
+#[test]
+fn endpoints_have_the_addresses_that_the_lab_says() {
+    let plan = two_tenants(
+        "carrier: { encap: nvgre, vtep: { h3: 192.0.2.3 }, engine: { nve_addresses: 3 } }",
+    );
+    let nvgre = variant(&plan, "nvgre");
+    let all: Vec<String> = nvgre.edges[2]
+        .vtep
+        .iter()
+        .chain(&nvgre.edges[2].more_addresses)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(all, ["192.0.2.3", "10.254.0.7", "10.254.0.11"]);
+    let leaf = nvgre.nodes.iter().find(|n| n.name == "leaf1").unwrap();
+    let to_h3: Vec<_> =
+        leaf.routes.iter().filter(|r| all.contains(&r.to.addr().to_string())).collect();
+    assert_eq!(to_h3.len(), 3, "each address has a route of its own");
+    assert!(to_h3.iter().all(|route| route.via.len() == 2));
+    let peers: Vec<_> = nvgre.edges[0].networks[0].peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, ["10.254.0.2", "192.0.2.3"], "peers are known by their first address");
+    assert!(variant(&plan, "plain-l3").edges.iter().all(|e| e.more_addresses.is_empty()));
+}
+
+#[test]
+fn groups_are_the_tenants_own_or_follow_the_id() {
+    let more = "carrier: { encap: geneve, learning: multicast }";
+    let mut lab = lab(&format!("{TWO_TENANTS}{more}"));
+    lab.tenants[1].group = Some("239.1.2.3".parse().unwrap());
+    let plan = plan(&lab, &named_topology("two-racks")).unwrap();
+    check(&plan);
+    let groups: Vec<_> = variant(&plan, "geneve").edges[0]
+        .networks
+        .iter()
+        .map(|n| n.group.unwrap().to_string())
+        .collect();
+    assert_eq!(groups, ["239.0.3.96", "239.1.2.3"]);
+    let leaf = variant(&plan, "geneve").nodes.iter().find(|n| n.name == "leaf1").unwrap();
+    assert_eq!(leaf.multicast.len(), 5, "a tree for each of 3 and 2 sources");
+    assert!(variant(&plan, "plain-l3").nodes.iter().all(|n| n.multicast.is_empty()));
+}
+
+#[test]
+fn expectations_of_what_is_not_there_are_refused() {
+    let fault = |expect: &str| {
+        let text = format!("{TWO_TENANTS}expect: [{expect}]");
+        plan(&lab(&text), &named_topology("two-racks")).unwrap_err().to_string()
+    };
+    let said = fault("{ overhead: 50, variant: vxlna }");
+    assert!(said.contains("`vxlna`") && said.contains("plain-l3, vxlan"), "{said}");
+    let said = fault("{ spread: { links: [leaf1-spine1, leaf1-spine9], at-least: 0.1 } }");
+    assert!(said.contains("`leaf1-spine9`"), "{said}");
+}
+
+#[test]
 fn static_learning_fills_the_tables() {
     let plan = two_tenants("carrier: { encap: vxlan, learning: static }");
     let h2 = &variant(&plan, "vxlan").edges[1];

@@ -117,7 +117,8 @@ fn any_lab(topology: Topology) -> impl Strategy<Value = (Lab, Topology)> {
     let encaps = prop::sample::subsequence(vec![Encap::Vlan, Encap::Vxlan], 1..=2);
     let datapaths = prop::sample::subsequence(vec![Datapath::User, Datapath::Kernel], 0..=2);
     let fabric = prop::sample::select(vec![Fabric::Auto, Fabric::L2]);
-    let learning = prop::sample::select(vec![Learning::Flood, Learning::Static]);
+    let learning =
+        prop::sample::select(vec![Learning::Flood, Learning::Static, Learning::Multicast]);
     (tenants(hosts), encaps, datapaths, fabric, learning, Just(topology)).prop_map(
         |(tenants, encaps, datapaths, fabric, learning, topology)| {
             let mut lab = lab("{ title: random, topology: t, tenants: [] }");

@@ -256,8 +256,8 @@ fn underlay(
             let vtep = vtep?;
             let receiver = sockets::udp_receiver(SocketAddr::new(vtep, port))?;
             let senders = sockets::udp_senders(vtep, extras.source_ports, config.seed, fragment)?;
-            sockets::take_zero_checksums(&receiver, vtep, &config.delivery)?;
-            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
+            sockets::take_zero_checksums(&receiver, vtep, config.delivery)?;
+            senders.iter().try_for_each(|fd| sockets::deliver(fd, vtep, config.delivery))?;
             Ok((Underlay::Udp { receiver, senders }, port))
         }
         Transport::Ip { protocol } => {
@@ -265,7 +265,7 @@ fn underlay(
             let all = || std::iter::once(vtep).chain(extras.own_addresses.iter().copied());
             let sockets = all().map(|address| sockets::raw(address, protocol, fragment));
             let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
-            sockets.iter().try_for_each(|fd| sockets::deliver(fd, vtep, &config.delivery))?;
+            sockets.iter().try_for_each(|fd| sockets::deliver(fd, vtep, config.delivery))?;
             let direct = all().filter_map(|address| match address {
                 IpAddr::V4(local) if config.direct && !fragment => {
                     let far: Vec<_> = far.iter().copied().map(Some).collect();

@@ -11,7 +11,7 @@ use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
 use super::tx::{Target, TxBatch};
 use super::vnet::{self, VnetHeader};
-use crate::encap::{DropReason, Inner, InnerKind, Offload};
+use crate::encap::{DropReason, Inner, InnerKind, Offload, flow_label};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::flow::{self, FrameMeta};
@@ -330,6 +330,8 @@ impl Way<'_> {
         let ttl = delivery.inherited_ttl(frame.meta.ethertype, frame.meta.l3, bytes).unwrap_or(0);
         let flow = frame.meta.flow as usize;
         let (near, far) = self.pair(flow, peer);
+        // What has ports gets its label from the kernel, by them.
+        let mut label = 0;
         let (socket, segments) = match &self.edge.underlay {
             Underlay::Frame { nic } => return self.to_fabric(frame, nic.as_raw_fd()),
             Underlay::Udp { senders, .. } => (&senders[flow % senders.len()], self.joins(frame)),
@@ -339,6 +341,7 @@ impl Way<'_> {
                 {
                     return self.to_vtep(frame, exit);
                 }
+                label = flow_label(frame.meta.flow);
                 (sockets.get(near).ok_or(DropReason::UnknownDestination)?, 1)
             }
             Underlay::Stt(link) => return self.to_stt(frame, link, peer, (tos, ttl)),
@@ -350,8 +353,9 @@ impl Way<'_> {
             Peer::Group(_) => 1,
         };
         let socket = socket.as_raw_fd();
-        let address = Some(far);
-        self.to_vtep(frame, Exit::Socket(Target { socket, address, tos, ttl, segments }))
+        let (address, flow_label) = (Some(far), label);
+        let target = Target { socket, address, tos, ttl, flow_label, segments };
+        self.to_vtep(frame, Exit::Socket(target))
     }
 
     /// Which of our addresses a flow leaves from, and the place of the peer's address that it goes

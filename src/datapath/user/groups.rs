@@ -46,7 +46,7 @@ pub(super) fn join(
         let socket = match config.engine.transport() {
             Transport::Udp { .. } => {
                 let socket = sockets::udp_receiver(SocketAddr::new(*group, port))?;
-                sockets::take_zero_checksums(&socket, *group, &config.delivery)?;
+                sockets::take_zero_checksums(&socket, *group, config.delivery)?;
                 socket
             }
             Transport::Ip { protocol } => sockets::raw(*group, protocol, false)?,

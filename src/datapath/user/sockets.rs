@@ -342,7 +342,7 @@ pub fn udp_senders(
 ///
 /// # Errors
 /// What the system says.
-pub fn deliver(fd: &OwnedFd, local: IpAddr, delivery: &Delivery) -> io::Result<()> {
+pub fn deliver(fd: &OwnedFd, local: IpAddr, delivery: Delivery) -> io::Result<()> {
     let step = |what: &str| {
         let what = format!("{what} of the socket on {local}");
         move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
@@ -366,7 +366,7 @@ pub fn deliver(fd: &OwnedFd, local: IpAddr, delivery: &Delivery) -> io::Result<(
 ///
 /// # Errors
 /// What the system says.
-pub fn take_zero_checksums(fd: &OwnedFd, local: IpAddr, delivery: &Delivery) -> io::Result<()> {
+pub fn take_zero_checksums(fd: &OwnedFd, local: IpAddr, delivery: Delivery) -> io::Result<()> {
     if local.is_ipv4() || !delivery.udp6_zero {
         return Ok(());
     }

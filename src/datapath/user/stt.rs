@@ -20,7 +20,9 @@ use super::nexthop::NextHops;
 use super::sockets;
 use super::vnet::{self, VnetHeader};
 use crate::encap::stt::{Receiver, pseudo};
-use crate::encap::{Delivery, DropReason, Engine, Envelope, Inner, Limits, Offload, source_port};
+use crate::encap::{
+    Delivery, DropReason, Engine, Envelope, Inner, Limits, Offload, flow_label, source_port,
+};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::ipv4::{self, protocol};
 use crate::wire::ipv6;
@@ -159,7 +161,7 @@ impl SttLink {
         let (ip, rest) = rest.split_at_mut_checked(ip_len).ok_or(DropReason::Truncated)?;
         let ttl = if frame.ttl == 0 { self.delivery.fixed_ttl() } else { frame.ttl };
         let envelope = Envelope { tos: frame.tos, ttl, ..Envelope::new(self.local, peer) };
-        let flow_label = frame.inner.flow & 0xF_FFFF;
+        let flow_label = flow_label(frame.inner.flow);
         Envelope { flow_label, ..envelope }.write_ip(protocol::TCP, upper, ip)?;
         let (segment, header) = rest.split_at_mut_checked(tcp::LEN).ok_or(DropReason::Truncated)?;
         let pseudo = pseudo(self.local, peer, protocol::TCP, upper)?;

@@ -27,7 +27,7 @@ const MESSAGES: usize = 2048;
 const MAX_SEGMENTS: u16 = 64;
 /// Bytes of one joined message: it must fit an IPv4 packet.
 const MAX_JOINED: usize = 65_000;
-/// Segment size, TOS and TTL, 24 bytes each.
+/// Segment size, TOS, TTL and flow label, 24 bytes each.
 const CONTROL: usize = 96;
 
 /// Where a message goes.
@@ -41,6 +41,8 @@ pub struct Target {
     pub tos: u8,
     /// Outer TTL or hop limit; 0 leaves it to the socket.
     pub ttl: u8,
+    /// IPv6 flow label; 0 leaves it to the kernel.
+    pub flow_label: u32,
     /// Most packets in one message: see [`Outlet::segments`].
     pub segments: u16,
 }
@@ -242,7 +244,7 @@ impl TxBatch {
         self.pieces.push(header);
         self.pieces.extend(rest.into_iter().map(Piece::Payload));
         let pieces = self.pieces.len() - first;
-        let target = Target { socket, address: None, tos: 0, ttl: 0, segments: 1 };
+        let target = Target { socket, address: None, tos: 0, ttl: 0, flow_label: 0, segments: 1 };
         let message =
             Message { target, first, pieces, bytes: 0, size: 0, segments: 1, closed: true };
         self.messages.push(message);
@@ -391,6 +393,10 @@ impl TxBatch {
             let ttl = libc::c_int::from(message.target.ttl).to_ne_bytes();
             used += put_control(control, used, level, kind, &ttl);
         }
+        if v6 && message.target.flow_label != 0 {
+            let label = message.target.flow_label.to_be_bytes();
+            used += put_control(control, used, libc::IPPROTO_IPV6, libc::IPV6_FLOWINFO, &label);
+        }
         if used > 0 {
             hdr.msg_control = control.as_mut_ptr().cast();
             hdr.msg_controllen = used as _;
@@ -407,7 +413,7 @@ fn put_control(
     kind: i32,
     data: &[u8],
 ) -> usize {
-    // SAFETY: the three control messages written take 24 bytes each and CONTROL is 96; the buffer is
+    // SAFETY: the four control messages written take 24 bytes each and CONTROL is 96; the buffer is
     // aligned for the header.
     unsafe {
         let base = control.as_mut_ptr().cast::<u8>().add(at);
@@ -470,6 +476,7 @@ mod tests {
             address: Some(0),
             tos: 2,
             ttl: 0,
+            flow_label: 0,
             segments: outlet.segments(),
         };
         for (number, size) in sizes.iter().enumerate() {
@@ -545,8 +552,14 @@ mod tests {
         let mut rx = RxBatch::new(RxKind::Inet, 1);
         let mut tx = TxBatch::new();
         let payload = rx.stash(&[7; 8]).unwrap();
-        let target =
-            Target { socket: sender.as_raw_fd(), address: Some(0), tos: 1, ttl: 9, segments: 1 };
+        let target = Target {
+            socket: sender.as_raw_fd(),
+            address: Some(0),
+            tos: 1,
+            ttl: 9,
+            flow_label: 0,
+            segments: 1,
+        };
         assert!(tx.has_room(MESSAGES, 8) && !tx.has_room(MESSAGES + 1, 8));
         for _ in 0..MESSAGES + 10 {
             tx.header_space(8).unwrap().fill(1);
@@ -565,8 +578,14 @@ mod tests {
         let mut rx = RxBatch::new(RxKind::Inet, 1);
         let mut tx = TxBatch::new();
         let payload = rx.stash(&[7; 65_530]).unwrap();
-        let target =
-            Target { socket: sender.as_raw_fd(), address: Some(0), tos: 0, ttl: 0, segments: 64 };
+        let target = Target {
+            socket: sender.as_raw_fd(),
+            address: Some(0),
+            tos: 0,
+            ttl: 0,
+            flow_label: 0,
+            segments: 64,
+        };
         tx.header_space(8).unwrap().fill(1);
         tx.push_datagram(target, 8, payload);
         let counters = Counters::default();

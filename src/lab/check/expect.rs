@@ -7,7 +7,9 @@ use super::flows::find_tenant;
 use super::{Whole, bum, probes};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
-use crate::lab::model::{Datapath, Expectation, Expected, Flow, MtuMode, Transfer};
+use crate::lab::model::{
+    Datapath, Expectation, Expected, Flow, MtuMode, ThroughputExpected, Transfer,
+};
 
 pub(super) fn check(whole: &Whole<'_>) {
     for (n, expectation) in whole.lab.expect.iter().enumerate() {
@@ -40,7 +42,8 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation, &path),
             Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
-            Expected::Throughput { .. } => throughput(whole, expectation.only, &path),
+            Expected::Throughput(of) => throughput(whole, of, expectation.only, &path),
+            Expected::Retransmits { .. } => has_tcp(whole, &format!("{path}.retransmits")),
             Expected::Probe(probe) => {
                 probes::expected(whole, probe, expectation.only, &format!("{path}.probe"));
             }
@@ -221,19 +224,26 @@ fn delivered(whole: &Whole<'_>, path: &str) {
     }
 }
 
-fn throughput(whole: &Whole<'_>, only: Option<Encap>, path: &str) {
+fn has_tcp(whole: &Whole<'_>, path: &str) {
+    let tcp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Tcp(_)));
+    if !tcp && whole.sink.clean("traffic") {
+        let message = "is about the first TCP flow, and the lab has none; \
+                       add `- tcp: { from: .., to: .., for: 1s }` to `traffic`";
+        whole.sink.rule(path, message);
+    }
+}
+
+fn throughput(whole: &Whole<'_>, wanted: &ThroughputExpected, only: Option<Encap>, path: &str) {
     let path = format!("{path}.throughput");
+    has_tcp(whole, &path);
+    if wanted.of.is_some() {
+        return;
+    }
     if !whole.lab.measure.baseline {
         whole.sink.rule(
             &path,
             "is a ratio to the plain path, which `measure: { baseline: false }` leaves out",
         );
-    }
-    let tcp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Tcp(_)));
-    if !tcp && whole.sink.clean("traffic") {
-        let message = "is about the first TCP flow, and the lab has none; \
-                       add `- tcp: { from: .., to: .., for: 1s }` to `traffic`";
-        whole.sink.rule(&path, message);
     }
     if only == Some(Encap::None) {
         whole.sink.rule(

@@ -6,10 +6,12 @@ use super::names::suggestion;
 use super::{bum, carrier};
 use crate::encap::DropReason;
 use crate::lab::limits::{CLAIMS, HANDSHAKES, OVERHEAD, VM_MTU};
-use crate::lab::model::{Expectation, Expected, Secrecy, SentChecksum, Transfer};
+use crate::lab::model::{
+    Expectation, Expected, Secrecy, SentChecksum, ThroughputExpected, Transfer,
+};
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
     "reachable",
     "unreachable",
     "isolated",
@@ -31,6 +33,7 @@ const KINDS: [&str; 21] = [
     "handshakes",
     "checksum",
     "delivered",
+    "retransmits",
 ];
 /// What every kind may have beside it.
 const COMMON: [&str; 3] = ["in", "variant", "claim"];
@@ -104,17 +107,23 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             let at = fields.need("at-least", "the size of the send in bytes, e.g. `60000`")?;
             Some(Expected::LargeSend { at_least: at.number("size in bytes", &OVERHEAD)? })
         }
+        "retransmits" => {
+            let keys = ["at-least", "at-most"];
+            let fields = at.fields("a map, e.g. `{ at-most: 10 }`", &keys)?;
+            let count = |key| {
+                let at = fields.get(key)?;
+                at.number("number of segments", &(0..=u32::MAX))
+            };
+            let (at_least, at_most) = (count("at-least"), count("at-most"));
+            bounded(&at, at_least.is_some() || at_most.is_some())?;
+            Some(Expected::Retransmits { at_least, at_most })
+        }
         "delivered" => {
             let keys = ["at-least", "at-most"];
             let fields = at.fields("a map, e.g. `{ at-most: 0.999 }`", &keys)?;
             let share = |key| fields.get(key).and_then(|at| at.positive("share"));
             let (at_least, at_most) = (share("at-least"), share("at-most"));
-            if at_least.is_none() && at_most.is_none() {
-                if at.sink.clean(&at.path) {
-                    at.wrong("says nothing; give `at-least`, `at-most` or both, between 0 and 1");
-                }
-                return None;
-            }
+            bounded(&at, at_least.is_some() || at_most.is_some())?;
             Some(Expected::Delivered { at_least, at_most })
         }
         "drops" => {
@@ -148,10 +157,16 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", &OVERHEAD)?)),
         "mtu" => Some(Expected::Mtu(at.number("MTU", &VM_MTU)?)),
         _ => {
-            let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &["at-least"])?;
-            let at =
-                fields.need("at-least", "the smallest ratio to the plain path, e.g. `0.35`")?;
-            Some(Expected::Throughput { at_least: at.positive("ratio to the plain path")? })
+            let keys = ["at-least", "at-most", "of"];
+            let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &keys)?;
+            let ratio = |key| fields.get(key).and_then(|at| at.positive("ratio"));
+            let expected = ThroughputExpected {
+                at_least: ratio("at-least"),
+                at_most: ratio("at-most"),
+                of: fields.get("of").and_then(|at| at.text("the name of a variant")),
+            };
+            bounded(&at, expected.at_least.is_some() || expected.at_most.is_some())?;
+            Some(Expected::Throughput(expected))
         }
     }
 }
@@ -161,6 +176,14 @@ fn within(at: &At<'_>) -> Option<String> {
     let wanted = "a tenant's name";
     let fields = at.fields("a map, e.g. `{ within: red }`", &["within"])?;
     fields.need("within", wanted)?.text(wanted)
+}
+
+/// Notes that neither bound is given.
+fn bounded(at: &At<'_>, is: bool) -> Option<()> {
+    if !is && at.sink.clean(&at.path) {
+        at.wrong("says nothing; give `at-least`, `at-most` or both");
+    }
+    is.then_some(())
 }
 
 /// A reason to drop; a fault at `at` where there is none of that name.

@@ -32,7 +32,7 @@ pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
         for (variant, found) in &subjects {
             let named = expectation.variant.as_ref().is_none_or(|name| *name == variant.name);
             if named && expectation.only.is_none_or(|encap| encap == variant.encap) {
-                verdicts.push(verdict(expectation, found));
+                verdicts.push(verdict(expectation, found, &result.variants));
             }
         }
         if verdicts.len() == before {
@@ -66,9 +66,8 @@ fn words(expected: &Expected) -> String {
         Expected::Isolated(tenants) => format!("nothing leaks between {}", tenants.join(", ")),
         Expected::Overhead(bytes) => format!("each packet grows by {bytes} bytes"),
         Expected::Mtu(mtu) => format!("the largest inner packet is {mtu} bytes"),
-        Expected::Throughput { at_least } => {
-            format!("TCP reaches at least {at_least} of the plain path")
-        }
+        Expected::Throughput(expected) => speed::throughput_words(expected),
+        Expected::Retransmits { at_least, at_most } => speed::retransmit_words(*at_least, *at_most),
         Expected::Spread { links, at_least, at_most } => {
             let least = at_least.map(|part| format!("at least {part}"));
             let most = at_most.map(|part| format!("at most {part}"));
@@ -117,7 +116,7 @@ fn words(expected: &Expected) -> String {
     }
 }
 
-fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
+fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResult]) -> Verdict {
     let Finding { held, theory, measured, detail } = match &expectation.what {
         Expected::Reachable { within } => reach::reachable(within, found),
         Expected::Unreachable { within } => reach::unreachable(within, found),
@@ -125,7 +124,10 @@ fn verdict(expectation: &Expectation, found: &VariantResult) -> Verdict {
         Expected::Isolated(tenants) => reach::isolated(tenants, found),
         Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
         Expected::Mtu(mtu) => sizes::largest(*mtu, found),
-        Expected::Throughput { at_least } => speed::throughput(*at_least, found),
+        Expected::Throughput(expected) => speed::throughput(expected, found, all),
+        Expected::Retransmits { at_least, at_most } => {
+            speed::retransmits(*at_least, *at_most, found)
+        }
         Expected::Spread { links, at_least, at_most } => {
             bum::spread(links, *at_least, *at_most, found)
         }

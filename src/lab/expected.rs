@@ -1,0 +1,126 @@
+//! What must hold: the kinds of expectation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bum::{CopyCount, TunnelCount};
+use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
+use super::probes::ProbeExpected;
+use crate::ids::Encap;
+
+/// One thing that must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// What must hold.
+    #[serde(flatten)]
+    pub what: Expected,
+    /// Only in variants of this encapsulation; absent means in all.
+    #[serde(default, rename = "in")]
+    pub only: Option<Encap>,
+    /// Only in the variant of this name, e.g. `gretap-csum`; absent means in all.
+    #[serde(default)]
+    pub variant: Option<String>,
+    /// The row of the lesson it proves, e.g. `C1`.
+    #[serde(default)]
+    pub claim: Option<String>,
+}
+
+/// The kinds of expectation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Expected {
+    /// Every VM of the tenant reaches every other one.
+    Reachable {
+        /// Tenant name.
+        within: String,
+    },
+    /// No VM of the tenant reaches another one.
+    Unreachable {
+        /// Tenant name.
+        within: String,
+    },
+    /// Engines dropped at least so many frames, by reason.
+    Drops(BTreeMap<String, u64>),
+    /// No probe of one of these tenants reaches another.
+    Isolated(Vec<String>),
+    /// Bytes each packet grows by: computed and counted must both equal it.
+    Overhead(u32),
+    /// Largest inner IP packet that passes, in bytes.
+    Mtu(u32),
+    /// What part of another variant's throughput the first TCP flow has, by the median over the rounds.
+    Throughput(ThroughputExpected),
+    /// Segments that the sender of the first TCP flow sent again, over all rounds.
+    Retransmits {
+        /// Fewest.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<u32>,
+        /// Most.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<u32>,
+    },
+    /// The smallest part that one of these links has of all bytes that cross them, in the
+    /// direction that carried more, lies within these bounds.
+    Spread {
+        /// Names of two or more links.
+        links: Vec<String>,
+        /// Smallest part, up to 1 over the number of links.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest part.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+    /// Point-to-point tunnels that have to be configured.
+    Tunnels(TunnelCount),
+    /// Packets that leave the sender's host for one broadcast.
+    Copies(CopyCount),
+    /// Every broadcast and multicast of a VM of the tenant reaches all its other VMs.
+    Broadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// No broadcast and no multicast of a VM of the tenant reaches a VM on another host, and unicast does.
+    #[serde(rename = "no-broadcast")]
+    NoBroadcast {
+        /// Tenant name.
+        within: String,
+    },
+    /// The first packet between two VMs goes the way of flood and learn (RFC 7348 section 4.1), step by step.
+    Walk {
+        /// `tenant/vm` that sends.
+        from: String,
+        /// `tenant/vm` that is asked for and answers.
+        to: String,
+    },
+    /// What became of a probe.
+    Probe(ProbeExpected),
+    /// A packet too large for the underlay is answered with this MTU, in every IP version of the tenant.
+    Told(u32),
+    /// What a bulk TCP transfer between VMs of full-sized segments comes to.
+    Transfer(Transfer),
+    /// Whether what VMs send can be read on the underlay.
+    Payload(Secrecy),
+    /// One send of at least so many bytes leaves the sending host during a bulk transfer.
+    #[serde(rename = "large_send")]
+    LargeSend {
+        /// Bytes of the largest frame handed to the host's interface.
+        #[serde(rename = "at-least")]
+        at_least: u32,
+    },
+    /// TCP connections that are opened on the underlay to the tunnel's port during a bulk transfer.
+    Handshakes(u32),
+    /// What the outer UDP checksum of the packets that are sent is.
+    Checksum(SentChecksum),
+    /// Share of the first UDP flow's datagrams that arrive.
+    Delivered {
+        /// Smallest share.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest share.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+}
