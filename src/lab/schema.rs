@@ -106,9 +106,11 @@ fn values(defs: &mut Value) {
                 "mtu" | "told" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
-                "transfer" | "payload" | "checksum" | "probe" | "throughput" => json!({}),
+                "transfer" | "payload" | "checksum" | "probe" | "throughput" | "copies"
+                | "tunnels" => {
+                    json!({})
+                }
                 "drops" => json!({ "minProperties": 1 }),
-                "copies" | "tunnels" => json!({}),
                 _ => json!({ "additionalProperties": false }),
             };
             merge(Some(&mut *value), patch);

@@ -262,7 +262,7 @@ fn settings(lab: &Lab, encap: Encap, carrier: &Carrier) -> String {
     let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name().to_owned());
     let settings = (lab.compare.engine.len() > 1).then(|| carrier.engine.label(encap));
     let parts = mode.into_iter().chain(settings).filter(|part| !part.is_empty());
-    parts.map(|part| format!("-{part}")).collect()
+    parts.flat_map(|part| ["-".to_owned(), part]).collect()
 }
 
 /// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
