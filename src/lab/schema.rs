@@ -75,12 +75,6 @@ fn values(defs: &mut Value) {
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
-        ("/LeafSpine/properties/oversubscription", json!({ "exclusiveMinimum": 0 })),
-        ("/Tree/properties/depth", range(&limits::DEPTH)),
-        ("/FatTree/properties/k", range(&limits::FAT_TREE)),
-        ("/FatTree/properties/k", json!({ "multipleOf": 2 })),
-        ("/Ring/properties/switches", range(&limits::RING)),
-        ("/Wan/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
@@ -100,26 +94,7 @@ fn values(defs: &mut Value) {
     ] {
         merge(defs.pointer_mut(path), patch);
     }
-    for path in [
-        "/SingleSwitch/properties/hosts",
-        "/Linear/properties/switches",
-        "/Linear/properties/hosts",
-        "/Tree/properties/fanout",
-        "/LeafSpine/properties/leaves",
-        "/LeafSpine/properties/spines",
-        "/LeafSpine/properties/hosts",
-        "/Ring/properties/hosts",
-        "/Mesh/properties/switches",
-        "/Mesh/properties/hosts",
-        "/DualHomed/properties/pairs",
-        "/DualHomed/properties/spines",
-        "/DualHomed/properties/hosts",
-        "/Wan/properties/sites",
-        "/Wan/properties/hosts",
-        "/Wan/properties/cores",
-    ] {
-        merge(defs.pointer_mut(path), range(&limits::FABRIC));
-    }
+    generators(defs);
     vms_by_name(defs, &tenant);
     for kind in
         defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
@@ -145,6 +120,40 @@ fn values(defs: &mut Value) {
                 }
             }
         }
+    }
+}
+
+/// Parameters of generated topologies.
+fn generators(defs: &mut Value) {
+    for (path, patch) in [
+        ("/LeafSpine/properties/oversubscription", json!({ "exclusiveMinimum": 0 })),
+        ("/Tree/properties/depth", range(&limits::DEPTH)),
+        ("/FatTree/properties/k", range(&limits::FAT_TREE)),
+        ("/FatTree/properties/k", json!({ "multipleOf": 2 })),
+        ("/Ring/properties/switches", range(&limits::RING)),
+        ("/Wan/properties/mtu", range(&limits::UNDERLAY_MTU)),
+    ] {
+        merge(defs.pointer_mut(path), patch);
+    }
+    for path in [
+        "/SingleSwitch/properties/hosts",
+        "/Linear/properties/switches",
+        "/Linear/properties/hosts",
+        "/Tree/properties/fanout",
+        "/LeafSpine/properties/leaves",
+        "/LeafSpine/properties/spines",
+        "/LeafSpine/properties/hosts",
+        "/Ring/properties/hosts",
+        "/Mesh/properties/switches",
+        "/Mesh/properties/hosts",
+        "/DualHomed/properties/pairs",
+        "/DualHomed/properties/spines",
+        "/DualHomed/properties/hosts",
+        "/Wan/properties/sites",
+        "/Wan/properties/hosts",
+        "/Wan/properties/cores",
+    ] {
+        merge(defs.pointer_mut(path), range(&limits::FABRIC));
     }
 }
 
