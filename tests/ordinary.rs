@@ -64,7 +64,7 @@ fn labs_hold_on_an_ordinary_kernel() {
     let Some(linux) = find("linux.uml") else {
         return skip("no linux.uml here; `apt-get install user-mode-linux` installs it");
     };
-    let labs = ["tests/ordinary/vlan.yaml", "labs/hello.yaml"].map(repository);
+    let labs = ["tests/ordinary/vlan.yaml", "labs/hello.yaml", "labs/tunnels.yaml"].map(repository);
     let said = run_labs(&linux, &labs);
     for lab in labs {
         assert!(said.contains(&format!("status of {lab}: 0")), "{said}");
