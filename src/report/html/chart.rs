@@ -3,7 +3,6 @@
 //! Colours are not chosen here: everything is drawn in marker colours which the page's style sheet
 //! maps to those of the light or the dark scheme (an attribute selector wins over an attribute).
 
-use plotters::coord::ranged1d::SegmentValue;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -79,7 +78,6 @@ fn draw_bars<'a>(
     let labels = bars.iter().map(|b| b.label.chars().count()).max().unwrap_or(0);
     // Room for the figures behind the bars: about 9 pixels per letter.
     let plot = f64::from(WIDTH - names - 24);
-    #[allow(clippy::cast_precision_loss)]
     let room = (labels.min(24) as f64 * 9.0 + 12.0).min(plot * 0.6);
     let end = largest * plot / (plot - room);
     let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
@@ -88,7 +86,7 @@ fn draw_bars<'a>(
         .margin_right(16)
         .x_label_area_size(48)
         .y_label_area_size(names)
-        .build_cartesian_2d(0.0..end, (0..bars.len() - 1).into_segmented())?;
+        .build_cartesian_2d(0.0..end, 0.0..bars.len() as f64)?;
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -102,11 +100,11 @@ fn draw_bars<'a>(
         .x_desc(axis)
         .draw()?;
     for (i, bar) in bars.iter().rev().enumerate() {
-        let (low, high) = (SegmentValue::Exact(i), SegmentValue::Exact(i + 1));
-        let middle = SegmentValue::CenterOf(i);
+        let low = i as f64;
+        let (middle, high) = (low + 0.5, low + 1.0);
         let block = |from: f64, to: f64, color: RGBColor| {
             let mut block =
-                Rectangle::new([(from, low.clone()), (to, high.clone())], color.filled());
+                Rectangle::new([(from, low), (to, high)], color.filled());
             block.set_margin(6, 6, 0, 0);
             block
         };
@@ -118,31 +116,31 @@ fn draw_bars<'a>(
         let mut rest = all;
         if bar.value.max > bar.value.min {
             chart.draw_series([PathElement::new(
-                [(bar.value.min, middle.clone()), (bar.value.max, middle.clone())],
+                [(bar.value.min, middle), (bar.value.max, middle)],
                 INK.stroke_width(2),
             )])?;
             for end in [bar.value.min, bar.value.max] {
-                let cap = EmptyElement::at((end, middle.clone()))
+                let cap = EmptyElement::at((end, middle))
                     + PathElement::new([(0, -5), (0, 5)], INK.stroke_width(2));
                 chart.draw_series([cap])?;
             }
             rest = rest.max(bar.value.max);
         }
         if let Some(limit) = bar.limit {
-            let mark = EmptyElement::at((limit, middle.clone()))
+            let mark = EmptyElement::at((limit, middle))
                 + PathElement::new([(0, -15), (0, 15)], LIMIT.stroke_width(3));
             chart.draw_series([mark])?;
             rest = rest.max(limit);
         }
         let side = |side| text().pos(Pos::new(side, VPos::Center));
-        let name = EmptyElement::at((0.0, middle.clone()))
+        let name = EmptyElement::at((0.0, middle))
             + Text::new(short(&bar.name), (-8, 0), side(HPos::Right));
         chart.draw_series([name])?;
         let label = EmptyElement::at((rest, middle))
             + Text::new(bar.label.clone(), (8, 0), side(HPos::Left));
         chart.draw_series([label])?;
     }
-    let (bottom, top) = (SegmentValue::Exact(0), SegmentValue::Exact(bars.len()));
+    let (bottom, top) = (0.0, bars.len() as f64);
     chart.draw_series([PathElement::new([(0.0, bottom), (0.0, top)], INK)])?;
     area.present()
 }
