@@ -103,8 +103,7 @@ fn draw_bars<'a>(
         let low = i as f64;
         let (middle, high) = (low + 0.5, low + 1.0);
         let block = |from: f64, to: f64, color: RGBColor| {
-            let mut block =
-                Rectangle::new([(from, low), (to, high)], color.filled());
+            let mut block = Rectangle::new([(from, low), (to, high)], color.filled());
             block.set_margin(6, 6, 0, 0);
             block
         };
