@@ -359,6 +359,18 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "encap: vxlan }\ntenants",
+        "encap: vxlan }\ncompare: { rate: [1G, 0] }\ntenants",
+        "compare.rate[1]",
+        "a rate of 0 carries nothing",
+    ),
+    (
+        "encap: vxlan }\ntenants",
+        "encap: vxlan }\ncompare: { datapath_on: [h1] }\ntenants",
+        "compare.datapath_on",
+        "datapath",
+    ),
+    (
+        "encap: vxlan }\ntenants",
         "encap: vxlan }\ncompare: { nve_addresses: [1, 2] }\ntenants",
         "compare.nve_addresses",
         "a setting of nvgre",

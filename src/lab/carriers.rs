@@ -1,6 +1,6 @@
 //! What each encapsulation asks of a lab.
 
-use super::model::{Carrier, Datapath, EngineSettings, Fabric, IpVersion, Lab, Learning, MtuMode};
+use super::model::{Carrier, Datapath, Fabric, IpVersion, Lab, Learning};
 use crate::encap;
 use crate::ids::Encap;
 
@@ -77,54 +77,60 @@ impl Lab {
     /// The encapsulations of all its variants, baselines not counted.
     #[must_use]
     pub fn encaps(&self) -> Vec<Encap> {
-        if self.compare.encap.is_empty() {
-            vec![self.carrier.encap]
-        } else {
-            self.compare.encap.clone()
-        }
-    }
-
-    /// The ways to learn of all its variants.
-    #[must_use]
-    pub fn learnings(&self) -> Vec<Learning> {
-        if self.compare.learning.is_empty() {
-            vec![self.carrier.learning]
-        } else {
-            self.compare.learning.clone()
-        }
-    }
-
-    /// The carrier with every combination of the compared engine settings and MTU modes.
-    #[must_use]
-    pub fn carriers(&self) -> Vec<Carrier> {
-        let one = |engine: Option<&EngineSettings>, mode: Option<MtuMode>| Carrier {
-            engine: engine.unwrap_or(&self.carrier.engine).clone(),
-            mtu_mode: mode.unwrap_or(self.carrier.mtu_mode),
-            ..self.carrier.clone()
-        };
-        let engines: Vec<Option<&EngineSettings>> = if self.compare.engine.is_empty() {
-            vec![None]
-        } else {
-            self.compare.engine.iter().map(Some).collect()
-        };
-        let modes: Vec<Option<MtuMode>> = if self.compare.mtu_mode.is_empty() {
-            vec![None]
-        } else {
-            self.compare.mtu_mode.iter().copied().map(Some).collect()
-        };
-        let cross = |engine| modes.iter().map(move |mode| one(engine, *mode));
-        engines.into_iter().flat_map(cross).collect()
+        compared(&self.compare.encap, &self.carrier.encap)
     }
 
     /// The datapaths of all its variants, as asked for.
     #[must_use]
     pub fn datapaths(&self) -> Vec<Datapath> {
-        if self.compare.datapath.is_empty() {
-            vec![self.carrier.datapath]
-        } else {
-            self.compare.datapath.clone()
-        }
+        compared(&self.compare.datapath, &self.carrier.datapath)
     }
+
+    /// The ways to learn of all its variants.
+    #[must_use]
+    pub fn learnings(&self) -> Vec<Learning> {
+        compared(&self.compare.learning, &self.carrier.learning)
+    }
+
+    /// The fabrics of all its variants, as asked for, each with where it is written.
+    #[must_use]
+    pub fn fabrics(&self) -> Vec<(String, Fabric)> {
+        written("fabric", &self.compare.fabric, &self.carrier.fabric)
+    }
+
+    /// The underlays of all its variants, each with where it is written.
+    #[must_use]
+    pub fn underlays(&self) -> Vec<(String, IpVersion)> {
+        written("underlay", &self.compare.underlay, &self.carrier.underlay)
+    }
+
+    /// The carrier with every combination of the compared engine settings, MTU modes and underlays.
+    #[must_use]
+    pub fn carriers(&self) -> Vec<Carrier> {
+        let mut carriers = Vec::new();
+        for engine in compared(&self.compare.engine, &self.carrier.engine) {
+            for &mtu_mode in &compared(&self.compare.mtu_mode, &self.carrier.mtu_mode) {
+                for (_, underlay) in self.underlays() {
+                    let engine = engine.clone();
+                    carriers.push(Carrier { underlay, mtu_mode, engine, ..self.carrier.clone() });
+                }
+            }
+        }
+        carriers
+    }
+}
+
+/// The compared values, or else the single one.
+fn compared<T: Clone>(list: &[T], single: &T) -> Vec<T> {
+    if list.is_empty() { vec![single.clone()] } else { list.to_vec() }
+}
+
+/// As [`compared`], with the path of each value.
+fn written<T: Copy>(key: &str, list: &[T], single: &T) -> Vec<(String, T)> {
+    if list.is_empty() {
+        return vec![(format!("carrier.{key}"), *single)];
+    }
+    list.iter().enumerate().map(|(n, v)| (format!("compare.{key}[{n}]"), *v)).collect()
 }
 
 #[cfg(test)]

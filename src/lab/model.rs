@@ -37,7 +37,7 @@ pub struct Lab {
     /// How tenants' frames travel between hosts.
     #[serde(default)]
     pub carrier: Carrier,
-    /// Keys of `carrier` (or `mtu`, the underlay MTU) with a list of values each; all combinations are run, interleaved.
+    /// Keys of `carrier` (or `mtu`, `loss` and `rate` of the topology) with a list of values each; all combinations are run, interleaved.
     #[serde(default)]
     pub compare: Compare,
     /// The tenants and their VMs.
@@ -181,6 +181,17 @@ pub enum Switchable {
     Off,
 }
 
+impl Switchable {
+    /// As a part of a name: `offloads`, `no-offloads`.
+    #[must_use]
+    pub fn name(self, what: &str) -> String {
+        match self {
+            Switchable::On => what.to_owned(),
+            Switchable::Off => format!("no-{what}"),
+        }
+    }
+}
+
 /// Values to compare; absent lists leave the key of `carrier` as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -205,6 +216,16 @@ pub struct Compare {
     pub mtu_mode: Vec<MtuMode>,
     /// Loss of the links that name none of their own.
     pub loss: Vec<Loss>,
+    /// Rates of the topology.
+    pub rate: Vec<Rate>,
+    /// What the switches are.
+    pub fabric: Vec<Fabric>,
+    /// Whether super-frames may cross the underlay links whole.
+    pub offloads: Vec<Switchable>,
+    /// IP versions of the underlay.
+    pub underlay: Vec<IpVersion>,
+    /// Destination ports of UDP tunnels.
+    pub port: Vec<u16>,
 }
 
 /// One tenant: its networks' ids, its subnet and its VMs.

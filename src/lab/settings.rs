@@ -45,6 +45,17 @@ impl Ecmp {
     }
 }
 
+impl IpVersion {
+    /// The name used in lab files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            IpVersion::Ipv4 => "ipv4",
+            IpVersion::Ipv6 => "ipv6",
+        }
+    }
+}
+
 /// What becomes of tenants' packets that do not fit the underlay with their headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -1,12 +1,10 @@
 //! The compared values crossed into variants, each with its baseline.
 
+use super::axis::{Draft, crossed, of_carrier, of_links};
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{
-    Carrier, Datapath, EngineSettings, Fabric, Flow, IpVersion, Lab, Loss, Topology, has_ids,
-    in_groups, in_udp,
-};
+use crate::lab::{Carrier, Datapath, Fabric, Flow, IpVersion, Lab, Loss, Rate, Topology, has_ids};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -23,6 +21,8 @@ pub(super) struct Choice {
     pub mtu: u32,
     /// Loss of links that have none of their own.
     pub loss: Option<Loss>,
+    /// Rate that the topology gives its links.
+    pub rate: Option<Rate>,
     /// The lab's carrier with what this variant has of what is compared.
     pub carrier: Carrier,
     /// IP version of the underlay; the plain path of IPv4 tenants is IPv4.
@@ -48,24 +48,21 @@ pub(super) fn cross(
     topology: &Topology,
     placed: &[Vec<Placed>],
 ) -> Result<Vec<Choice>, PlanError> {
-    let encaps = axis(&lab.compare.encap, lab.carrier.encap);
-    let datapaths = axis(&lab.compare.datapath, lab.carrier.datapath);
-    let mtus = axis(&lab.compare.mtu, topology.mtu);
-    let losses: Vec<Option<Loss>> = if lab.compare.loss.is_empty() {
-        vec![topology.loss]
-    } else {
-        lab.compare.loss.iter().copied().map(Some).collect()
+    let encaps = lab.encaps();
+    let datapaths = lab.datapaths();
+    let (of_links, of_carrier) = (of_links(&lab.compare), of_carrier(&lab.compare));
+    let single = Draft {
+        carrier: lab.carrier.clone(),
+        mtu: topology.mtu,
+        loss: topology.loss,
+        rate: topology.rate,
     };
-    let name_mtu = mtus.iter().any(|&mtu| mtu != mtus[0]);
-    let name_loss = losses.len() > 1;
-
     let mut choices: Vec<Choice> = Vec::new();
-    for (&mtu, &loss) in mtus.iter().flat_map(|mtu| losses.iter().map(move |loss| (mtu, loss))) {
-        let link = Link { mtu, name_mtu, loss, name_loss };
+    for (draft, link) in crossed(&single, &of_links, Encap::None) {
         for &encap in &encaps {
             for &datapath in &datapaths {
-                for way in ways(lab, encap) {
-                    let choice = choice(lab, &link, encap, datapath, way)?;
+                for (draft, way) in crossed(&draft, &of_carrier, encap) {
+                    let choice = choice(lab, draft, encap, datapath, [&way, &link])?;
                     if choices.iter().any(|c| c.name == choice.name) {
                         continue;
                     }
@@ -80,95 +77,32 @@ pub(super) fn cross(
     Ok(with_baselines(lab, choices))
 }
 
-/// What the links of a variant are that have no properties of their own, and what of that is
-/// compared.
-struct Link {
-    mtu: u32,
-    name_mtu: bool,
-    loss: Option<Loss>,
-    name_loss: bool,
-}
-
-/// What is compared within one encapsulation and datapath, and how its variants are called.
-struct Way {
-    carrier: Carrier,
-    name: String,
-}
-
-/// All combinations that make a difference to an encapsulation.
-fn ways(lab: &Lab, encap: Encap) -> Vec<Way> {
-    let compare = &lab.compare;
-    let tunnel = encap != Encap::None && !encap.is_tag();
-    let carriers = lab.carriers().into_iter();
-    let mut ways: Vec<Way> =
-        carriers.map(|carrier| Way { name: settings(lab, encap, &carrier), carrier }).collect();
-    let learnings = if in_groups(encap) { &compare.learning[..] } else { &[] };
-    ways = crossed(ways, learnings, |carrier, &learning| {
-        (Carrier { learning, ..carrier }, learning.name().to_owned())
-    });
-    let addresses = if encap == Encap::Nvgre { &compare.nve_addresses[..] } else { &[] };
-    ways = crossed(ways, addresses, |carrier, &count| {
-        let engine = EngineSettings { nve_addresses: Some(count), ..carrier.engine };
-        (Carrier { engine, ..carrier }, format!("nve{count}"))
-    });
-    let ports = if in_udp(encap) { &compare.source_ports[..] } else { &[] };
-    ways = crossed(ways, ports, |carrier, &count| {
-        let engine = EngineSettings { source_ports: Some(count), ..carrier.engine };
-        (Carrier { engine, ..carrier }, format!("sport{count}"))
-    });
-    let ecmps = if tunnel { &compare.ecmp[..] } else { &[] };
-    crossed(ways, ecmps, |carrier, &ecmp| (Carrier { ecmp, ..carrier }, ecmp.name().to_owned()))
-}
-
-/// Each way with each value, which `with` sets and names; the ways as they are where nothing is
-/// compared.
-fn crossed<T>(
-    ways: Vec<Way>,
-    values: &[T],
-    with: impl Fn(Carrier, &T) -> (Carrier, String),
-) -> Vec<Way> {
-    if values.is_empty() {
-        return ways;
-    }
-    let mut all = Vec::with_capacity(ways.len() * values.len());
-    for way in ways {
-        for value in values {
-            let (carrier, part) = with(way.carrier.clone(), value);
-            all.push(Way { carrier, name: format!("{}-{part}", way.name) });
-        }
-    }
-    all
-}
-
-/// One variant.
+/// One variant, called after its carrier (`way`) and then its links.
 fn choice(
     lab: &Lab,
-    link: &Link,
+    Draft { carrier, mtu, loss, rate }: Draft,
     encap: Encap,
     datapath: Datapath,
-    Way { carrier, name: way }: Way,
+    [way, link]: [&str; 2],
 ) -> Result<Choice, PlanError> {
     let fabric = fabric(carrier.fabric, encap)?;
     let datapath = resolve(datapath, encap);
     let plain = encap == Encap::None;
-    let stem = if plain {
-        plain_name(fabric).to_owned()
-    } else {
-        format!("{}{way}", stem(lab, encap, datapath))
-    };
+    let stem = if plain { plain_name(fabric).to_owned() } else { stem(lab, encap, datapath) + way };
     if !plain && !has_ids(encap) && lab.tenants.len() > 1 {
         return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
     }
     let tunnel = !plain && !encap.is_tag();
     Ok(Choice {
-        name: with_link(&stem, link),
+        name: stem + link,
         encap,
         datapath,
         fabric,
-        mtu: link.mtu,
-        loss: link.loss,
+        mtu,
+        loss,
+        rate,
         underlay: if tunnel { carrier.underlay } else { IpVersion::Ipv4 },
-        baseline: (!plain).then(|| with_link(plain_name(fabric), link)),
+        baseline: (!plain).then(|| plain_name(fabric).to_owned() + link),
         overhead: mtu::overhead(encap, &carrier),
         carrier,
         tenants: (0..lab.tenants.len()).collect(),
@@ -194,6 +128,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     fabric: choice.fabric,
                     mtu: choice.mtu,
                     loss: choice.loss,
+                    rate: choice.rate,
                     carrier: choice.carrier.clone(),
                     underlay: IpVersion::Ipv4,
                     baseline: None,
@@ -220,11 +155,8 @@ fn baseline_tenant(lab: &Lab) -> Vec<usize> {
     of_flow.or((!lab.tenants.is_empty()).then_some(0)).into_iter().collect()
 }
 
-fn axis<T: Copy>(compared: &[T], single: T) -> Vec<T> {
-    if compared.is_empty() { vec![single] } else { compared.to_vec() }
-}
-
-fn fabric(wanted: Fabric, encap: Encap) -> Result<Fabric, PlanError> {
+/// What `auto` stands for.
+pub(super) fn fabric(wanted: Fabric, encap: Encap) -> Result<Fabric, PlanError> {
     match wanted {
         Fabric::Auto if encap.is_tag() => Ok(Fabric::L2),
         Fabric::Auto => Ok(Fabric::L3),
@@ -255,27 +187,6 @@ fn stem(lab: &Lab, encap: Encap, datapath: Datapath) -> String {
     let mut others = lab.carrier.datapath_on.values();
     let mixed = if others.any(|&other| resolve(other, encap) != datapath) { "-mixed" } else { "" };
     format!("{encap}{kernel}{mixed}")
-}
-
-/// What tells engine settings and MTU modes apart, where they are compared: `-icmp`, `-csum-seq`.
-fn settings(lab: &Lab, encap: Encap, carrier: &Carrier) -> String {
-    let mode = (lab.compare.mtu_mode.len() > 1).then(|| carrier.mtu_mode.name().to_owned());
-    let settings = (lab.compare.engine.len() > 1).then(|| carrier.engine.label(encap));
-    let parts = mode.into_iter().chain(settings).filter(|part| !part.is_empty());
-    parts.flat_map(|part| ["-".to_owned(), part]).collect()
-}
-
-/// A name with what the links are, where that is compared: `vxlan-mtu9000-loss0p5`.
-fn with_link(stem: &str, link: &Link) -> String {
-    let mut name = stem.to_owned();
-    if link.name_mtu {
-        name += &format!("-mtu{}", link.mtu);
-    }
-    if let Some(loss) = link.loss.filter(|_| link.name_loss) {
-        // A point parts a variant's name from a node's.
-        name += &format!("-loss{}", loss.to_string().trim_end_matches('%').replace('.', "p"));
-    }
-    name
 }
 
 fn check_overlap(lab: &Lab, placed: &[Vec<Placed>]) -> Result<(), PlanError> {

@@ -3,13 +3,14 @@
 //! [`plan`] turns a checked lab and its topology into a [`Plan`]. It needs no privilege, opens
 //! nothing, and gives the same plan for the same files; [`print()`] and [`json`] show it.
 //!
-//! The files are the steps: `graph` expands the topology, `axes` crosses the compared values into
+//! The files are the steps: `graph` expands the topology, `axis` lists what can be compared and `axes` crosses the compared values into
 //! variants, `place` gives VMs their addresses, `address` keeps the underlay's addresses apart from
 //! them, `route` finds the shortest paths, `edge` says what each host knows of the tenants, and
 //! `variant` puts one network together.
 
 mod address;
 mod axes;
+mod axis;
 mod edge;
 mod error;
 mod estimate;
@@ -82,7 +83,13 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
     let ranges = Ranges::new(lab, &graph)?;
     let variants = axes::cross(lab, topology, &placed)?
         .iter()
-        .map(|choice| variant::build(lab, choice, &graph, &ranges, &placed))
+        .map(|choice| {
+            let other = (choice.rate != topology.rate)
+                .then(|| Graph::new(&Topology { rate: choice.rate, ..topology.clone() }))
+                .transpose()?;
+            let graph = other.as_ref().unwrap_or(&graph);
+            variant::build(lab, choice, graph, &ranges, &placed)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     check_expectations(lab, &variants)?;
     Ok(Plan {

@@ -174,6 +174,66 @@ measure: { baseline: false }",
 }
 
 #[test]
+fn every_key_of_the_carrier_and_the_rate_can_be_compared() {
+    let plan =
+        two_tenants("compare: { encap: [vlan, vxlan], rate: [100M, 2.5G], offloads: [on, off] }");
+    let of = |link: &str| ["plain-l2", "vlan", "plain-l3", "vxlan"].map(|s| format!("{s}-{link}"));
+    let links =
+        ["rate100M-offloads", "rate100M-no-offloads", "rate2p5G-offloads", "rate2p5G-no-offloads"];
+    assert_eq!(names(&plan), links.into_iter().flat_map(of).collect::<Vec<_>>());
+    let slow = variant(&plan, "vxlan-rate100M-no-offloads");
+    assert_eq!(slow.baseline.as_deref(), Some("plain-l3-rate100M-no-offloads"));
+    for (name, rate, offloads) in [
+        ("vxlan-rate100M-no-offloads", 100_000_000, false),
+        ("plain-l3-rate2p5G-offloads", 2_500_000_000, true),
+        ("plain-l2-rate100M-no-offloads", 100_000_000, false),
+    ] {
+        let found = variant(&plan, name);
+        assert!(found.links.iter().all(|l| l.rate == Some(rate)), "{name}");
+        assert_eq!(found.offloads, offloads, "{name}");
+    }
+
+    let plan = two_tenants(
+        "compare: { encap: [vlan, vxlan], underlay: [ipv4, ipv6], port: [4789, 8472] }",
+    );
+    let vxlan = [
+        "plain-l3",
+        "vxlan-ipv4-port4789",
+        "vxlan-ipv4-port8472",
+        "vxlan-ipv6-port4789",
+        "vxlan-ipv6-port8472",
+    ];
+    assert_eq!(names(&plan)[..2], ["plain-l2", "vlan"]);
+    assert_eq!(names(&plan)[2..], vxlan);
+    let other = variant(&plan, "vxlan-ipv6-port8472");
+    assert_eq!((other.port, other.inner_mtu, other.overhead), (8472, 1430, 70));
+
+    let plan = two_tenants("compare: { encap: [vxlan, geneve], fabric: [auto, l2, l3] }");
+    assert_eq!(
+        names(&plan),
+        ["plain-l3", "vxlan-l3", "plain-l2", "vxlan-l2", "geneve-l3", "geneve-l2"],
+        "auto is l3 for tunnels"
+    );
+    assert_eq!(variant(&plan, "geneve-l2").baseline.as_deref(), Some("plain-l2"));
+}
+
+#[test]
+fn compared_rates_keep_what_oversubscribes() {
+    let text =
+        format!("{TWO_TENANTS}compare: {{ rate: [1G, 10G] }}\nmeasure: {{ baseline: false }}");
+    let wiring =
+        "{ leaf-spine: { leaves: 2, spines: 2, hosts: 2, oversubscription: 2 }, rate: 4G }";
+    let plan = plan(&lab(&text), &serde_yaml::from_str(wiring).unwrap()).unwrap();
+    let rates = |name: &str| {
+        let links = &variant(&plan, name).links;
+        let rate = |link: &str| links.iter().find(|l| l.name == link).unwrap().rate.unwrap();
+        (rate("h1-leaf1"), rate("leaf1-spine1"))
+    };
+    assert_eq!(rates("vxlan-rate1G"), (1_000_000_000, 500_000_000));
+    assert_eq!(rates("vxlan-rate10G"), (10_000_000_000, 5_000_000_000));
+}
+
+#[test]
 fn endpoints_have_the_addresses_that_the_lab_says() {
     let plan = two_tenants(
         "carrier: { encap: nvgre, vtep: { h3: 192.0.2.3 }, engine: { nve_addresses: 3 } }",

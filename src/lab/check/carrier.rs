@@ -42,13 +42,13 @@ pub(super) fn encap_path(whole: &Whole<'_>, n: usize) -> String {
 }
 
 fn fabric(whole: &Whole<'_>) {
-    let tag = whole.encaps().into_iter().find(|e| e.is_tag());
-    if let (Fabric::L3, Some(tag)) = (whole.lab.carrier.fabric, tag) {
+    let Some(tag) = whole.encaps().into_iter().find(|e| e.is_tag()) else { return };
+    for (path, _) in whole.lab.fabrics().iter().filter(|(_, fabric)| *fabric == Fabric::L3) {
         let message = format!(
             "{tag} tags do not cross routers; write `l2`, or `auto`, which gives tags an L2 fabric \
              and tunnels a routed one"
         );
-        whole.sink.rule("carrier.fabric", message);
+        whole.sink.rule(path, message);
     }
 }
 
@@ -93,11 +93,15 @@ fn loss(whole: &Whole<'_>) {
 }
 
 fn port(whole: &Whole<'_>) {
-    let asked = whole.lab.carrier.port.is_some() && whole.all_encaps_read();
-    if asked && !whole.encaps().into_iter().any(in_udp) {
-        let message =
-            "no encapsulation of this lab travels in UDP, so there is no port; leave it out";
+    if !whole.all_encaps_read() || whole.encaps().into_iter().any(in_udp) {
+        return;
+    }
+    let message = "no encapsulation of this lab travels in UDP, so there is no port; leave it out";
+    if whole.lab.carrier.port.is_some() {
         whole.sink.rule("carrier.port", message);
+    }
+    if !whole.lab.compare.port.is_empty() {
+        whole.sink.rule("compare.port", message);
     }
 }
 
@@ -125,20 +129,28 @@ fn learning(whole: &Whole<'_>) {
 /// Groups are used, and are addresses of the underlay's IP version.
 fn groups(whole: &Whole<'_>) {
     let used = whole.lab.learnings().contains(&Learning::Multicast);
-    let ipv6 = whole.lab.carrier.underlay == IpVersion::Ipv6;
+    let underlays = whole.lab.underlays();
     for (n, tenant) in whole.lab.tenants.iter().enumerate() {
         let Some(group) = tenant.group else { continue };
         let path = format!("tenants[{n}].group");
         if !used && whole.sink.clean("carrier") && whole.sink.clean("compare") {
             let message = "nothing is sent to a group; write `carrier: { learning: multicast }`";
             whole.sink.rule(&path, message);
-        } else if group.is_ipv6() != ipv6 {
-            let other = if ipv6 { "ff18::360" } else { "239.0.3.96" };
+        } else if let Some((_, underlay)) = other_version(&underlays, group) {
+            let other = if *underlay == IpVersion::Ipv6 { "ff18::360" } else { "239.0.3.96" };
             let message =
                 format!("{group} is of another IP version than the underlay; take e.g. {other}");
             whole.sink.rule(&path, message);
         }
     }
+}
+
+/// An underlay that an address is not of.
+fn other_version(
+    underlays: &[(String, IpVersion)],
+    address: IpAddr,
+) -> Option<&(String, IpVersion)> {
+    underlays.iter().find(|(_, underlay)| (*underlay == IpVersion::Ipv6) != address.is_ipv6())
 }
 
 /// VTEPs' own addresses: of hosts that exist, each with its own, on routers, apart from tenants.
@@ -147,7 +159,6 @@ fn vteps(whole: &Whole<'_>) {
     let mut owner = HashMap::new();
     for (host, address) in &lab.carrier.vtep {
         let path = format!("carrier.vtep.{host}");
-        let ipv6 = lab.carrier.underlay == IpVersion::Ipv6;
         let inside = lab.tenants.iter().find(|t| match address {
             IpAddr::V4(v4) => t.subnet.prefix_len() > 0 && t.subnet.contains(v4),
             IpAddr::V6(v6) => t.subnet6.is_some_and(|net| net.contains(v6)),
@@ -155,7 +166,7 @@ fn vteps(whole: &Whole<'_>) {
         if let Some(other) = owner.insert(address, host) {
             let message = format!("{address} is the address of `{other}` already");
             whole.sink.rule(&path, message);
-        } else if address.is_ipv6() != ipv6 {
+        } else if other_version(&lab.underlays(), *address).is_some() {
             let message = format!("{address} is of another IP version than the underlay");
             whole.sink.rule(&path, message);
         } else if let Some(tenant) = inside {
@@ -169,8 +180,9 @@ fn vteps(whole: &Whole<'_>) {
     if lab.carrier.vtep.is_empty() || !whole.all_encaps_read() {
         return;
     }
-    let bridged = |e: &Encap| fabric_of(lab.carrier.fabric, *e) == Fabric::L2 && !e.is_tag();
-    if whole.encaps().iter().any(bridged) {
+    let fabrics = lab.fabrics();
+    let bridged = |e: &Encap| fabrics.iter().any(|(_, f)| fabric_of(*f, *e) == Fabric::L2);
+    if whole.encaps().iter().any(|e| !e.is_tag() && bridged(e)) {
         let message = "in an L2 fabric all hosts are in one subnet, with addresses of the plan; \
                        write `fabric: l3`, or leave `vtep` out";
         whole.sink.rule("carrier.vtep", message);
@@ -204,12 +216,13 @@ fn compared(whole: &Whole<'_>) {
 }
 
 fn underlay(whole: &Whole<'_>) {
-    let carrier = &whole.lab.carrier;
-    let asked = carrier.underlay == IpVersion::Ipv6 && whole.all_encaps_read();
-    if asked && whole.encaps().into_iter().all(|e| e.is_tag() || e == Encap::None) {
+    let underlays = whole.lab.underlays();
+    let asked = underlays.into_iter().find(|(_, underlay)| *underlay == IpVersion::Ipv6);
+    let Some((path, _)) = asked.filter(|_| whole.all_encaps_read()) else { return };
+    if whole.encaps().into_iter().all(|e| e.is_tag() || e == Encap::None) {
         let message = "no encapsulation of this lab runs over IP, so there is no underlay \
                        address; leave it out";
-        whole.sink.rule("carrier.underlay", message);
+        whole.sink.rule(&path, message);
     }
 }
 
@@ -267,14 +280,15 @@ fn settings_fit(whole: &Whole<'_>, settings: &EngineSettings, path: &str) {
 
 /// Over IPv6 a receiver drops zero checksums unless it was told to take them (RFC 6935 section 5).
 fn zero_checksums(whole: &Whole<'_>) {
-    let (carrier, settings) = (&whole.lab.carrier, &whole.lab.carrier.engine);
+    let (underlays, settings) = (whole.lab.underlays(), &whole.lab.carrier.engine);
+    let over = |version| underlays.iter().any(|(_, underlay)| *underlay == version);
     let zero = settings.udp_csum == Some(Switchable::Off);
-    if zero && carrier.underlay == IpVersion::Ipv6 && !settings.udp6_zero {
+    if zero && over(IpVersion::Ipv6) && !settings.udp6_zero {
         let message = "over `underlay: ipv6` receivers drop packets without a checksum; leave it \
                        `on`, or let them take those with `udp6_zero: true` (RFC 6935)";
         whole.sink.rule("carrier.engine.udp_csum", message);
     }
-    if settings.udp6_zero && carrier.underlay == IpVersion::Ipv4 {
+    if settings.udp6_zero && !over(IpVersion::Ipv6) {
         let message = "is for `underlay: ipv6`; over IPv4 zero checksums are always taken";
         whole.sink.rule("carrier.engine.udp6_zero", message);
     }

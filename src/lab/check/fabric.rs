@@ -15,8 +15,11 @@ pub(super) fn check(whole: &Whole<'_>) {
     // With faults in the topology there is no certain wiring.
     let (Some(topology), Some(_)) = (whole.topology, &whole.hosts) else { return };
     let encaps = whole.encaps();
-    let bridged = encaps.iter().any(|e| fabric(whole.lab.carrier.fabric, *e) == Fabric::L2);
-    let routed = encaps.iter().any(|e| fabric(whole.lab.carrier.fabric, *e) == Fabric::L3);
+    let fabrics = whole.lab.fabrics();
+    let some = |wanted| {
+        encaps.iter().any(|e| fabrics.iter().any(|(_, asked)| fabric(*asked, *e) == wanted))
+    };
+    let (bridged, routed) = (some(Fabric::L2), some(Fabric::L3));
     routers_stay_routers(whole, topology);
     let Some(net) = Net::new(topology.wiring()) else { return };
     if bridged && topology.stp == Switchable::Off {
@@ -36,10 +39,11 @@ pub(super) fn check(whole: &Whole<'_>) {
 fn routers_stay_routers(whole: &Whole<'_>, topology: &Topology) {
     let Some(shape) = topology.generator().filter(|shape| shape.routed()) else { return };
     let key = shape.key();
-    if whole.lab.carrier.fabric == Fabric::L2 {
+    let fabrics = whole.lab.fabrics();
+    if let Some((path, _)) = fabrics.iter().find(|(_, fabric)| *fabric == Fabric::L2) {
         let message =
             format!("the sites of a `{key}` are joined by routers; leave it out, or `l3`");
-        return whole.sink.rule("carrier.fabric", message);
+        return whole.sink.rule(path, message);
     }
     for (n, encap) in whole.encaps().into_iter().enumerate().filter(|(_, e)| e.is_tag()) {
         let message = format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::names::suggestion;
-use super::topology::loss;
+use super::topology::{loss, rate};
 use super::{At, engine};
 use crate::ids::Encap;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
@@ -51,23 +51,11 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
     Carrier {
         encap: fields.get("encap").and_then(|at| encap(&at)).unwrap_or(usual.encap),
         datapath: fields.get("datapath").and_then(|at| datapath(&at)).unwrap_or(usual.datapath),
-        fabric: fields
-            .get("fabric")
-            .and_then(|at| at.choice("fabric", &FABRICS))
-            .unwrap_or(usual.fabric),
+        fabric: fields.get("fabric").and_then(|at| fabric(&at)).unwrap_or(usual.fabric),
         learning: fields.get("learning").and_then(|at| learning(&at)).unwrap_or(usual.learning),
-        port: fields
-            .get("port")
-            .and_then(|at| at.number("UDP port", &PORT))
-            .and_then(|port| u16::try_from(port).ok()),
-        offloads: fields
-            .get("offloads")
-            .and_then(|at| at.choice("setting of offloads", &SWITCHES))
-            .unwrap_or(usual.offloads),
-        underlay: fields
-            .get("underlay")
-            .and_then(|at| at.choice("underlay", &UNDERLAYS))
-            .unwrap_or(usual.underlay),
+        port: fields.get("port").and_then(|at| port(&at)),
+        offloads: fields.get("offloads").and_then(|at| offloads(&at)).unwrap_or(usual.offloads),
+        underlay: fields.get("underlay").and_then(|at| underlay(&at)).unwrap_or(usual.underlay),
         mtu_mode: fields
             .get("mtu_mode")
             .and_then(|at| at.choice("way with large packets", &MTU_MODES))
@@ -89,6 +77,22 @@ pub(super) fn carrier(at: &At<'_>) -> Carrier {
             .collect::<BTreeMap<_, _>>(),
         ecmp: fields.get("ecmp").and_then(|at| ecmp(&at)).unwrap_or(usual.ecmp),
     }
+}
+
+fn fabric(at: &At<'_>) -> Option<Fabric> {
+    at.choice("fabric", &FABRICS)
+}
+
+fn port(at: &At<'_>) -> Option<u16> {
+    at.number("UDP port", &PORT).and_then(|port| u16::try_from(port).ok())
+}
+
+fn offloads(at: &At<'_>) -> Option<Switchable> {
+    at.choice("setting of offloads", &SWITCHES)
+}
+
+fn underlay(at: &At<'_>) -> Option<IpVersion> {
+    at.choice("underlay", &UNDERLAYS)
 }
 
 fn ecmp(at: &At<'_>) -> Option<Ecmp> {
@@ -128,6 +132,11 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
         "engine",
         "mtu_mode",
         "loss",
+        "rate",
+        "fabric",
+        "offloads",
+        "underlay",
+        "port",
         "learning",
         "nve_addresses",
         "source_ports",
@@ -161,6 +170,11 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
             at.choice("way with large packets", &MTU_MODES)
         }),
         loss: values(fields.get("loss"), "shares of packets lost", loss),
+        rate: values(fields.get("rate"), "rates", rate),
+        fabric: values(fields.get("fabric"), "fabrics", fabric),
+        offloads: values(fields.get("offloads"), "settings of offloads", offloads),
+        underlay: values(fields.get("underlay"), "IP versions", underlay),
+        port: values(fields.get("port"), "UDP ports", port),
     }
 }
 
