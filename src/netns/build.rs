@@ -2,11 +2,13 @@
 //!
 //! What is to happen in each namespace is gathered first; then all namespaces are made and set,
 //! all veth pairs are born in them through one socket, and each is entered once more for the rest.
+//! Whatever is done in a namespace is done by a few threads at once, in one batch of requests each.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -53,8 +55,10 @@ pub struct Underlay {
 /// What has to be done in one namespace, besides being the home of veth ends.
 #[derive(Debug, Default)]
 struct Site {
+    /// Whether the kernel has IPv6, and would make up addresses.
+    ipv6: bool,
     indexes: BTreeMap<String, u32>,
-    router: bool,
+    role: Role,
     /// What it chooses paths by, where it routes.
     ecmp: Ecmp,
     /// Groups it forwards.
@@ -72,6 +76,18 @@ impl Site {
         match self.indexes.insert(interface.to_owned(), index) {
             None => Ok(index),
             Some(_) => Err(Error::Plan(format!("two interfaces are called `{interface}`"))),
+        }
+    }
+
+    /// Brings an interface up, without addresses of the kernel's making.
+    fn up(&mut self, index: u32, interface: &str) {
+        self.plain(index, interface);
+        self.requests.push(link::up(index, interface));
+    }
+
+    fn plain(&mut self, index: u32, interface: &str) {
+        if self.ipv6 {
+            self.requests.push(link::plain(index, interface));
         }
     }
 
@@ -99,36 +115,37 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     if !filters {
         variants.iter().try_for_each(|variant| vlans::check_shared(variant))?;
     }
-    let mut draft = Draft { filters, ..Draft::default() };
+    let ipv6 = Path::new("/proc/sys/net/ipv6").exists();
+    let mut draft = Draft { filters, ipv6, ..Draft::default() };
     for variant in variants {
         draft.variant(variant)?;
     }
-    let namespaces = Namespaces::create(world, draft.sites.keys().map(String::as_str))?;
-    // Before the first interface is born, which takes its settings over.
-    let mut known: BTreeMap<bool, Harmony> = BTreeMap::new();
-    for (name, site) in &draft.sites {
-        namespaces.inside(name, || match known.entry(site.router) {
-            Entry::Occupied(harmony) => harmony.get().apply(),
-            Entry::Vacant(room) => {
-                let role = if site.router { Role::Router } else { Role::End };
-                room.insert(Harmony::learn(role)?).apply()
+    let known = [const { OnceLock::new() }; Role::COUNT];
+    // Settings come before the first interface is born, which takes them over.
+    let namespaces =
+        Namespaces::create_with(world, draft.sites.keys().map(String::as_str), |name| {
+            let Some(site) = draft.sites.get(name) else { return Ok(()) };
+            let harmony = match known[site.role as usize].get() {
+                Some(harmony) => harmony,
+                None => {
+                    let learned = Harmony::learn(site.role)?;
+                    known[site.role as usize].get_or_init(|| learned)
+                }
+            };
+            harmony.apply()?;
+            if site.ecmp == Ecmp::default() {
+                return Ok(());
             }
+            ecmp::choose_paths_by(site.ecmp, name)
         })?;
-        if site.ecmp != Ecmp::default() {
-            namespaces.inside(name, || ecmp::choose_paths_by(site.ecmp, name))?;
-        }
-    }
+    let made_in = begun.elapsed();
     lay(&namespaces, &draft.cables)?;
-    let mut drop_method = None;
-    let mut multicast = Vec::new();
-    for (name, site) in draft.sites {
-        let groups = site.multicast.clone();
-        let used = furnish(&namespaces, &name, site)?;
-        multicast.extend(namespaces.inside(&name, || mroute::forward(&name, &groups))?);
-        drop_method = used.or(drop_method);
-    }
+    let laid_in = begun.elapsed();
+    let furnished = namespaces.each(draft.sites.into_iter().collect(), furnish)?;
+    let drop_method = furnished.iter().rev().find_map(|(used, _)| *used);
+    let multicast = furnished.into_iter().flat_map(|(_, sockets)| sockets).collect();
     let built_in = begun.elapsed();
-    tracing::debug!(namespaces = namespaces.len(), ?built_in, "built");
+    tracing::debug!(namespaces = namespaces.len(), ?made_in, ?laid_in, ?built_in, "built");
     Ok(Underlay { multicast, namespaces, drop_method, built_in })
 }
 
@@ -147,31 +164,33 @@ fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
     Netlink::open("home")?.all(requests)
 }
 
-fn furnish(namespaces: &Namespaces, name: &str, site: Site) -> Result<Option<DropMethod>> {
-    namespaces.inside(name, || {
-        for (interface, offloads) in &site.offloads_off {
-            switch_off(interface, *offloads)?;
+/// Does the rest inside a namespace: what keeps the host's stack from seeing tenants' frames, where
+/// something has to, and the sockets that it forwards multicast by.
+fn furnish(name: &str, site: Site) -> Result<(Option<DropMethod>, Vec<OwnedFd>)> {
+    for (interface, offloads) in &site.offloads_off {
+        switch_off(interface, *offloads)?;
+    }
+    let mut netlink = Netlink::open(name)?;
+    netlink.all(site.requests)?;
+    for (index, interface, protocol) in &site.silences {
+        match netlink.all(silence::silence(*index, interface, *protocol)) {
+            Err(error) if error.is_unsupported() => tracing::debug!(%error, "hosts may answer"),
+            done => done?,
         }
-        let mut netlink = Netlink::open(name)?;
-        netlink.all(site.requests)?;
-        for (index, interface, protocol) in &site.silences {
-            match netlink.all(silence::silence(*index, interface, *protocol)) {
-                Err(error) if error.is_unsupported() => tracing::debug!(%error, "hosts may answer"),
-                done => done?,
-            }
-        }
-        let mut method = None;
-        for (index, interface) in &site.drops {
-            method = Some(qdisc::drop_ingress(&mut netlink, *index, interface)?);
-        }
-        Ok(method)
-    })
+    }
+    let mut method = None;
+    for (index, interface) in &site.drops {
+        method = Some(qdisc::drop_ingress(&mut netlink, *index, interface)?);
+    }
+    Ok((method, mroute::forward(name, &site.multicast)?))
 }
 
 #[derive(Default)]
 struct Draft {
     /// Whether bridges are to tell VLANs apart.
     filters: bool,
+    /// Whether the kernel has IPv6.
+    ipv6: bool,
     sites: BTreeMap<String, Site>,
     cables: Vec<Cable>,
 }
@@ -203,7 +222,8 @@ impl Draft {
         if self.sites.contains_key(&name) {
             return Err(Error::Plan(format!("two nodes are called `{name}`")));
         }
-        let site = self.sites.entry(name).or_default();
+        let site =
+            self.sites.entry(name).or_insert_with(|| Site { ipv6: self.ipv6, ..Site::default() });
         site.requests.push(link::up(link::LOOPBACK, "lo"));
         Ok(site)
     }
@@ -219,11 +239,17 @@ impl Draft {
         for net in &node.loopback {
             site.requests.push(address::address(link::LOOPBACK, "lo", *net));
         }
-        site.router = match node.kind {
-            NodeKind::Router => true,
+        let edge = variant.edges.iter().find(|edge| edge.host == node.name);
+        let engine = edge.is_none_or(|edge| edge.datapath == Datapath::User);
+        let routed = variant.fabric == Fabric::L3;
+        site.role = match node.kind {
+            NodeKind::Router => Role::Router,
+            NodeKind::Switch => Role::Switch,
             // Without encapsulation on a routed fabric hosts route for their VMs.
-            NodeKind::Host => variant.encap == Encap::None && variant.fabric == Fabric::L3,
-            NodeKind::Switch => false,
+            NodeKind::Host if variant.encap == Encap::None && routed => Role::Router,
+            NodeKind::Host if variant.encap == Encap::Ssh || !engine => Role::Host,
+            NodeKind::Host if routed => Role::Vtep,
+            NodeKind::Host => Role::End,
         };
         if node.kind == NodeKind::Router {
             site.ecmp = variant.ecmp;
@@ -240,7 +266,7 @@ impl Draft {
             } else {
                 link::bridge(BRIDGE, index, tree, AGEING)
             });
-            site.requests.push(link::up(index, BRIDGE));
+            site.up(index, BRIDGE);
         }
         Ok(())
     }
@@ -257,13 +283,14 @@ impl Draft {
                 let site = self.site(variant, &end.node)?;
                 let index = site.reserve(&end.interface)?;
                 match site.indexes.get(BRIDGE) {
-                    Some(bridge) => {
-                        site.requests.push(link::enslave(index, &end.interface, *bridge));
+                    Some(&bridge) => {
+                        site.plain(index, &end.interface);
+                        site.requests.push(link::enslave(index, &end.interface, bridge));
                         for vids in vids.chunks(TRUNK) {
                             site.requests.push(link::trunk(index, &end.interface, vids));
                         }
                     }
-                    None => site.requests.push(link::up(index, &end.interface)),
+                    None => site.up(index, &end.interface),
                 }
                 for net in &end.addresses {
                     site.requests.push(address::address(index, &end.interface, *net));
@@ -290,10 +317,10 @@ impl Draft {
         for vm in variant.vms() {
             let host = self.site(variant, &vm.host)?;
             let port = host.reserve(&vm.port)?;
-            host.requests.push(link::up(port, &vm.port));
+            host.up(port, &vm.port);
             let site = self.site(variant, &vm.node)?;
             let eth0 = site.reserve(VM_INTERFACE)?;
-            site.requests.push(link::up(eth0, VM_INTERFACE));
+            site.up(eth0, VM_INTERFACE);
             // The engine's packet socket would lose them.
             if !system::describes_udp_super_frames() {
                 site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));

@@ -5,9 +5,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::link::{
-    AfSpecBridge, BridgePortState, BridgeStpState, BridgeVlanInfo, BridgeVlanInfoFlags,
-    InfoBridgePort, InfoData, InfoPortData, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage, VxlanDf,
+    AfSpecBridge, AfSpecInet6, AfSpecUnspec, BridgePortState, BridgeStpState, BridgeVlanInfo,
+    BridgeVlanInfoFlags, In6AddrGenMode, InfoBridgePort, InfoData, InfoPortData, InfoVeth,
+    InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VxlanDf,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{
@@ -84,8 +84,14 @@ pub fn veth(a: &End<'_>, b: &End<'_>) -> Request {
 }
 
 fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<T> {
-    let builder =
-        builder.name(end.name).index(end.index).mtu(end.mtu).setns_by_fd(end.namespace.as_raw_fd());
+    // Otherwise it has a queue for each processor that the machine could have, all but one unused.
+    let builder = builder
+        .name(end.name)
+        .index(end.index)
+        .mtu(end.mtu)
+        .setns_by_fd(end.namespace.as_raw_fd())
+        .append_extra_attribute(LinkAttribute::NumTxQueues(1))
+        .append_extra_attribute(LinkAttribute::NumRxQueues(1));
     match end.mac {
         Some(mac) => builder.address(mac.to_vec()),
         None => builder,
@@ -216,6 +222,17 @@ pub fn vlan(name: &str, below: u32, vid: u16) -> Request {
         remedy: "Load them with `sudo modprobe 8021q`, or take `datapath: user`.",
     };
     new_link(format!("make VLAN interface {name} with id {vid}"), device.build(), Some(needs))
+}
+
+/// Keeps the kernel from making up an IPv6 address for an interface when that comes up, and from the
+/// multicast that announces it. For one interface what `addr_gen_mode` under `/proc/sys` says for a
+/// namespace, where each look-up takes longer than the whole request.
+#[must_use]
+pub fn plain(index: u32, name: &str) -> Request {
+    let mut message = LinkUnspec::new_with_index(index).build();
+    let none = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+    message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![none])]));
+    set_link(format!("keep the kernel from making up addresses on {name}"), message)
 }
 
 /// Brings an interface up.

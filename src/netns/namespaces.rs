@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use netns_rs::{Env, NetNs};
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::error::{Error, Result};
@@ -21,24 +22,31 @@ use crate::measure::Place;
 /// How long the kernel may take to destroy namespaces before we say so.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
-/// Our own `/run/netns`, made and mounted by [`super::enter`].
-#[derive(Debug, Clone, Copy)]
-struct OwnRunNetns;
+/// One namespace: open as long as this is, and named in our own `/run/netns`.
+///
+/// The name is a link to our descriptor, for `ip netns exec`. A bind mount, as `ip netns add` makes
+/// it, would cost a grace period of the kernel's for each one that is removed.
+#[derive(Debug)]
+struct Named {
+    file: File,
+    link: Link,
+}
 
-impl Env for OwnRunNetns {
-    fn persist_dir(&self) -> PathBuf {
-        RUN_NETNS.into()
-    }
-    // The default would make the directory a shared mount, on the machine.
-    fn init(&self) -> netns_rs::Result<()> {
-        Ok(())
+#[derive(Debug)]
+struct Link(PathBuf);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(%error, link = %self.0.display(), "a name is left");
+        }
     }
 }
 
 /// A set of named network namespaces, gone when dropped.
 #[derive(Debug, Default)]
 pub struct Namespaces {
-    by_name: BTreeMap<String, NetNs<OwnRunNetns>>,
+    by_name: BTreeMap<String, Named>,
 }
 
 impl Namespaces {
@@ -46,27 +54,48 @@ impl Namespaces {
     ///
     /// # Errors
     /// A name is taken, or a limit of the system is reached. What was made is removed.
-    pub fn create<'a>(_: &World, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let mut made = Namespaces::default();
+    pub fn create<'a>(world: &World, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        Self::create_with(world, names, |_| Ok(()))
+    }
+
+    /// As [`Namespaces::create`]; `prepare` is called with each name inside the new namespace, where
+    /// there is nothing yet but a loopback interface, by several threads at once.
+    ///
+    /// # Errors
+    /// As there, or the first that `prepare` returned.
+    pub fn create_with<'a>(
+        _: &World,
+        names: impl IntoIterator<Item = &'a str>,
+        prepare: impl Fn(&str) -> Result<()> + Sync,
+    ) -> Result<Self> {
         let names: Vec<&str> = names.into_iter().collect();
-        // netns-rs would start a thread for each; one that moves on is enough.
-        let (count, failed) = std::thread::scope(|scope| {
-            scope.spawn(|| make_all(&names)).join().unwrap_or((0, None))
-        });
-        for name in names.iter().take(count) {
-            let namespace = NetNs::get_from_env(name, OwnRunNetns).map_err(|e| {
-                Error::system(format!("open namespace {name}"), io::Error::other(e))
-            })?;
-            made.by_name.insert((*name).to_owned(), namespace);
-        }
-        match names.get(count) {
-            None => Ok(made),
-            Some(name) => Err(Error::System {
+        let made = many(names, |name| {
+            let named = make(name).map_err(|source| Error::System {
                 operation: format!("make namespace {name}"),
-                source: failed.unwrap_or_else(|| io::Error::other("the thread panicked")),
+                source,
                 hint: "; see user.max_net_namespaces and fs.file-max if many were made before",
-            }),
-        }
+            })?;
+            prepare(name)?;
+            Ok((name.to_owned(), named))
+        })?;
+        Ok(Namespaces { by_name: made.into_iter().collect() })
+    }
+
+    /// Calls `work` inside each of the namespaces named, from several threads that stay in none of
+    /// them; returns what it returned, in order.
+    ///
+    /// # Errors
+    /// An unknown name, or the first error of `work`.
+    pub fn each<T: Send, R: Send>(
+        &self,
+        items: Vec<(String, T)>,
+        work: impl Fn(&str, T) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        many(items, |(name, item)| {
+            setns(self.descriptor(&name)?, CloneFlags::CLONE_NEWNET)
+                .map_err(|e| Error::system(format!("enter namespace {name}"), e))?;
+            work(&name, item)
+        })
     }
 
     /// The names, sorted.
@@ -93,7 +122,7 @@ impl Namespaces {
     pub fn descriptor(&self, name: &str) -> Result<BorrowedFd<'_>> {
         let found = self.by_name.get(name);
         found
-            .map(|namespace| namespace.file().as_fd())
+            .map(|namespace| namespace.file.as_fd())
             .ok_or_else(|| Error::UnknownNamespace(name.to_owned()))
     }
 
@@ -121,7 +150,7 @@ impl Namespaces {
     /// took. A namespace in which somebody still holds a socket lives until that is closed.
     ///
     /// # Errors
-    /// A name could not be removed (all are tried), or the kernel did not finish in time.
+    /// The kernel did not finish in time.
     pub fn close(mut self) -> Result<Duration> {
         self.remove()
     }
@@ -134,15 +163,14 @@ impl Namespaces {
             return Ok(begun.elapsed());
         }
         let last = Canary::new();
-        let mut first_error = None;
-        for (name, namespace) in std::mem::take(&mut self.by_name) {
-            if let Err(e) = namespace.remove() {
-                let error = Error::system(format!("remove namespace {name}"), io::Error::other(e));
-                first_error.get_or_insert(error);
-            }
-        }
+        let all = std::mem::take(&mut self.by_name).into_values();
+        let (links, files): (Vec<Link>, Vec<File>) = all.map(|one| (one.link, one.file)).unzip();
+        drop(links);
+        // One after the other without delay: what is given up while the kernel is still at work on
+        // the first is one batch.
+        drop(files);
         last?.gone(begun + REMOVAL_LIMIT)?;
-        first_error.map_or_else(|| Ok(begun.elapsed()), Err)
+        Ok(begun.elapsed())
     }
 }
 
@@ -233,31 +261,57 @@ impl Canary {
     }
 }
 
-/// Makes namespaces until one fails; returns how many there are.
-fn make_all(names: &[&str]) -> (usize, Option<io::Error>) {
-    for (count, name) in names.iter().enumerate() {
-        if let Err(error) = make(name) {
-            return (count, Some(error));
+/// Most threads that build: beyond a few they wait for the kernel's one lock for interfaces.
+const THREADS: usize = 8;
+
+/// Works on many items from several threads, which may change their namespace, and returns what
+/// came of each, in order. Panics are passed on.
+///
+/// # Errors
+/// The first error in the order of the items, as far as they were worked on.
+fn many<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let count = items.len();
+    let items: Vec<Mutex<Option<T>>> =
+        items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || {
+        let mut done = Vec::new();
+        while !failed.load(Relaxed) {
+            let at = next.fetch_add(1, Relaxed);
+            let Some(item) = items.get(at) else { break };
+            let item = item.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(item) = item else { continue };
+            let result = work(item);
+            failed.fetch_or(result.is_err(), Relaxed);
+            done.push((at, result));
         }
-    }
-    (names.len(), None)
+        done
+    };
+    let mut done = Vec::with_capacity(count);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(worker)).collect();
+        for thread in workers {
+            match thread.join() {
+                Ok(some) => done.extend(some),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Moves the calling thread into a new namespace and gives that a name.
-fn make(name: &str) -> io::Result<()> {
+fn make(name: &str) -> io::Result<Named> {
     if name.is_empty() || name.contains('/') {
         return Err(io::Error::other("this is no file name"));
     }
-    let path = OwnRunNetns.persist_dir().join(name);
-    File::create_new(&path)?;
-    let named = unshare(CloneFlags::CLONE_NEWNET).and_then(|()| {
-        let here = Some("/proc/thread-self/ns/net");
-        mount(here, &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
-    });
-    named.inspect_err(|_| {
-        let _ = std::fs::remove_file(&path);
-    })?;
-    Ok(())
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    let file = File::open("/proc/thread-self/ns/net")?;
+    let link = Path::new(RUN_NETNS).join(name);
+    symlink(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()), &link)?;
+    Ok(Named { file, link: Link(link) })
 }
 
 /// A new namespace without a name.

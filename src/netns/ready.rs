@@ -1,6 +1,6 @@
 //! When a network forwards: read from the kernel, waited for by its notifications.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -33,13 +33,60 @@ pub(super) fn wait(
 ) -> Result<Duration> {
     let begun = Instant::now();
     let deadline = begun + limit;
+    let interfaces = interfaces(variant);
+    // Without spanning tree links are nearly always ready by now, and nothing has to be watched.
+    if variant.stp || !first_look(namespaces, variant, &interfaces)? {
+        links(namespaces, variant, interfaces, (limit, deadline), stop)?;
+    }
+    if stop.load(Relaxed) {
+        return Ok(begun.elapsed());
+    }
+    let unreachable = vteps_unreachable(namespaces, variant, deadline)?;
+    if !unreachable.is_empty() {
+        return Err(not_ready(variant, limit, unreachable));
+    }
+    Ok(begun.elapsed())
+}
+
+type Interfaces<'a> = HashMap<&'a str, Vec<&'a str>>;
+
+/// The interfaces of each node's links.
+fn interfaces(variant: &Variant) -> Interfaces<'_> {
+    let mut interfaces = Interfaces::new();
+    for end in variant.links.iter().flat_map(|cable| &cable.ends) {
+        interfaces.entry(&end.node).or_default().push(&end.interface);
+    }
+    interfaces
+}
+
+/// Whether every link is ready, looked at from several threads.
+fn first_look(
+    namespaces: &Namespaces,
+    variant: &Variant,
+    interfaces: &Interfaces<'_>,
+) -> Result<bool> {
+    let nodes = variant.nodes.iter().map(|node| (variant.namespace(&node.name), node)).collect();
+    let looked = namespaces.each(nodes, |name, node| {
+        let interfaces = interfaces.get(node.name.as_str()).cloned().unwrap_or_default();
+        let links = link::list(&mut Netlink::open(name)?)?;
+        Ok(missing_at(node, &interfaces, &links).is_empty())
+    })?;
+    Ok(looked.into_iter().all(|fit| fit))
+}
+
+/// Waits until all links are ready, or `stop` is true.
+fn links(
+    namespaces: &Namespaces,
+    variant: &Variant,
+    mut interfaces: Interfaces<'_>,
+    (limit, deadline): (Duration, Instant),
+    stop: &AtomicBool,
+) -> Result<()> {
     let mut watched = Vec::with_capacity(variant.nodes.len());
     let mut events = Vec::with_capacity(variant.nodes.len());
     for node in &variant.nodes {
         let name = variant.namespace(&node.name);
-        let ends = variant.links.iter().flat_map(|cable| &cable.ends);
-        let interfaces =
-            ends.filter(|end| end.node == node.name).map(|end| end.interface.as_str()).collect();
+        let interfaces = interfaces.remove(node.name.as_str()).unwrap_or_default();
         // Subscribed before the first look, so that nothing happens in between.
         let (event, netlink) =
             namespaces.inside(&name, || Ok((LinkEvents::open(&name)?, Netlink::open(&name)?)))?;
@@ -51,22 +98,14 @@ pub(super) fn wait(
             event.drain()?;
         }
         let missing = links_missing(&mut watched, variant.stp)?;
-        if missing.is_empty() {
-            break;
-        }
-        if stop.load(Relaxed) {
-            return Ok(begun.elapsed());
+        if missing.is_empty() || stop.load(Relaxed) {
+            return Ok(());
         }
         if Instant::now() >= deadline {
             return Err(not_ready(variant, limit, missing));
         }
         wait_any(&events, deadline.min(Instant::now() + READ_AGAIN))?;
     }
-    let unreachable = vteps_unreachable(namespaces, variant, deadline)?;
-    if !unreachable.is_empty() {
-        return Err(not_ready(variant, limit, unreachable));
-    }
-    Ok(begun.elapsed())
 }
 
 fn not_ready(variant: &Variant, waited: Duration, missing: Vec<String>) -> Error {
@@ -78,24 +117,30 @@ fn links_missing(watched: &mut [Watched<'_>], stp: bool) -> Result<Vec<String>> 
     let mut roots = BTreeSet::new();
     for Watched { node, interfaces, netlink } in watched {
         let links = link::list(netlink)?;
-        for interface in interfaces.iter() {
-            let Some(state) = links.iter().find(|link| link.name == *interface) else {
-                missing.push(format!("{}: no interface {interface}", node.name));
-                continue;
-            };
-            if let Some(why) = unfit(node, state) {
-                missing.push(format!("{} {interface}: {why}", node.name));
-            }
-            // A host's own edge bridge takes no part in spanning tree and is its own root.
-            if stp && node.kind == NodeKind::Switch {
-                roots.extend(state.root);
-            }
+        missing.extend(missing_at(node, interfaces, &links));
+        // A host's own edge bridge takes no part in spanning tree and is its own root.
+        if stp && node.kind == NodeKind::Switch {
+            let ports = links.iter().filter(|link| interfaces.contains(&link.name.as_str()));
+            roots.extend(ports.filter_map(|link| link.root));
         }
     }
     if missing.is_empty() && roots.len() > 1 {
         missing.push(format!("the switches see {} spanning-tree roots", roots.len()));
     }
     Ok(missing)
+}
+
+/// What is missing at a node's interfaces.
+fn missing_at(node: &Node, interfaces: &[&str], links: &[LinkState]) -> Vec<String> {
+    let by_name: HashMap<&str, &LinkState> =
+        links.iter().map(|link| (link.name.as_str(), link)).collect();
+    let missing = interfaces.iter().filter_map(|interface| {
+        let Some(state) = by_name.get(interface) else {
+            return Some(format!("{}: no interface {interface}", node.name));
+        };
+        unfit(node, state).map(|why| format!("{} {interface}: {why}", node.name))
+    });
+    missing.collect()
 }
 
 fn unfit(node: &Node, state: &LinkState) -> Option<String> {

@@ -21,13 +21,26 @@ pub fn set(key: &str, value: &str) -> Result<()> {
     })
 }
 
-/// What a namespace does with packets that are not for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a namespace does with packets, and what its settings have to say therefore. Looking settings up
+/// takes most of the time when many namespaces are made, so each role has those that it needs only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Role {
     /// Keeps only its own.
+    #[default]
     End,
+    /// Bridges, and has no addresses.
+    Switch,
+    /// Keeps only its own, and has addresses that are on none of its links, or several links.
+    Vtep,
+    /// The same, with bridges and other devices that are added later.
+    Host,
     /// Routes.
     Router,
+}
+
+impl Role {
+    /// How many there are.
+    pub const COUNT: usize = 5;
 }
 
 /// What makes namespaces behave the same on every machine, as far as new ones do not do so by
@@ -74,15 +87,22 @@ fn wanted(role: Role) -> Vec<(String, &'static str, bool)> {
         // First, because it resets others.
         ("net/ipv4/ip_forward".into(), forward, true),
         ("net/ipv6/conf/all/forwarding".into(), forward, false),
-        // No addresses made up by the kernel, so no multicast to announce them. Mode 1 is `none`.
-        ("net/ipv6/conf/default/addr_gen_mode".into(), "1", false),
-        // ARP asks with the address of the link asked on, though the packet may come from a VTEP on
-        // the loopback.
-        ("net/ipv4/conf/all/arp_announce".into(), "2", true),
-        // L4 hash, so that flows between two VTEPs spread over the paths.
-        ("net/ipv4/fib_multipath_hash_policy".into(), "1", false),
-        ("net/ipv6/fib_multipath_hash_policy".into(), "1", false),
     ];
+    if matches!(role, Role::Host | Role::Router) {
+        // No addresses made up by the kernel, so no multicast to announce them, on devices that are
+        // added later; for the others see `link::plain`. Mode 1 is `none`.
+        all.push(("net/ipv6/conf/default/addr_gen_mode".into(), "1", false));
+    }
+    if matches!(role, Role::Vtep | Role::Host | Role::Router) {
+        all.extend([
+            // ARP asks with the address of the link asked on, though the packet may come from a
+            // VTEP on the loopback.
+            ("net/ipv4/conf/all/arp_announce".into(), "2", true),
+            // L4 hash, so that flows between two VTEPs spread over the paths.
+            ("net/ipv4/fib_multipath_hash_policy".into(), "1", false),
+            ("net/ipv6/fib_multipath_hash_policy".into(), "1", false),
+        ]);
+    }
     for scope in ["all", "default"] {
         // The stricter of both scopes counts; asymmetric paths are ordinary with ECMP.
         all.push((format!("net/ipv4/conf/{scope}/rp_filter"), "0", true));
@@ -91,8 +111,10 @@ fn wanted(role: Role) -> Vec<(String, &'static str, bool)> {
             all.push((format!("net/ipv4/conf/{scope}/send_redirects"), "0", true));
         }
     }
-    for table in ["iptables", "ip6tables", "arptables"] {
-        all.push((format!("net/bridge/bridge-nf-call-{table}"), "0", false));
+    if matches!(role, Role::Switch | Role::Host) {
+        for table in ["iptables", "ip6tables", "arptables"] {
+            all.push((format!("net/bridge/bridge-nf-call-{table}"), "0", false));
+        }
     }
     all
 }

@@ -82,12 +82,17 @@ impl World {
     }
 }
 
-/// Each namespace and each engine's socket is a descriptor; the usual soft limit of 1,024 is for
-/// programs that use `select`.
+/// Each namespace, each VM's port and each engine's socket is a descriptor; the usual soft limit of
+/// 1,024 is for programs that use `select`. Who may raises the hard limit to the system's as well.
 fn allow_many_descriptors() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    let system = fs::read_to_string("/proc/sys/fs/nr_open").ok();
+    let system = system.and_then(|text| text.trim().parse().ok());
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
+        let most = system.map_or(hard, |system: u64| system.max(hard));
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)
+            .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
+    });
     if let Err(error) = raised {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
