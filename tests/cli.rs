@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "predict",
     "check",
     "list",
+    "claims",
     "doctor",
     "clean",
     "dissect",

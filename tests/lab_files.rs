@@ -79,6 +79,35 @@ fn every_topology_here_is_right() {
     }
 }
 
+#[test]
+fn every_row_of_the_lesson_that_labs_name_exists_and_has_a_lab() {
+    let mut named = std::collections::BTreeSet::new();
+    for path in yaml_files("labs") {
+        let loaded = lab::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        named.extend(loaded.lab.expect.into_iter().filter_map(|e| e.claim));
+    }
+    for id in &named {
+        assert!(lab::lesson::claim(id).is_some(), "{id} is no row of the lesson");
+    }
+    // Rows whose labs are still to be written.
+    const WITHOUT: &[&str] = &["A2", "A3", "C3", "C4", "C6", "C7", "C12", "C18", "C20"];
+    for claim in lab::lesson::CLAIMS.iter().filter(|claim| !WITHOUT.contains(&claim.id)) {
+        assert!(named.contains(claim.id), "no lab is about {}: {}", claim.id, claim.says);
+    }
+}
+
+#[test]
+fn what_contradicts_the_lesson_names_its_row() {
+    let with = |expectation: &str| {
+        let text = BASE.replace("  - overhead: 50\n", &format!("  - {expectation}\n"));
+        lab::read_str("x.yaml", &text)
+    };
+    let loaded = with("{ overhead: 50, claim: C19, contradicts: It is more. }").unwrap();
+    assert_eq!(loaded.lab.expect[2].contradicts.as_deref(), Some("It is more."));
+    let faults = with("{ overhead: 50, contradicts: It is more. }").unwrap_err().to_string();
+    assert!(faults.contains("expect[2].contradicts") && faults.contains("`claim:`"), "{faults}");
+}
+
 /// Examples are fenced as ```` ```yaml lab ````, ```` ```yaml topology ```` or ```` ```yaml part ````
 /// (keys of a lab, which are put in place of the base lab's).
 #[test]

@@ -67,6 +67,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the lesson's claims: for each its labs, theory's figure, what was measured, the verdict.
+    Claims(super::claims::Claims),
     /// Say what this machine can do: kernel features, privileges, tools, and for each
     /// encapsulation and datapath what is missing.
     Doctor {
@@ -101,12 +103,15 @@ pub enum Command {
 /// `overlab run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {
-    /// The lab file.
+    /// The lab file, or a directory: every lab in it, one after the other.
     pub lab: PathBuf,
+    /// Run all labs of the directory, which is what a directory means anyway.
+    #[arg(long)]
+    pub all: bool,
     /// Also write the result document to this file; `-` prints it instead of the table.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Directory for the report [default: reports/<lab>-<time>].
+    /// Directory for the report [default: reports/<lab>-<time>]; of a directory of labs, for all reports.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write what crosses the underlay to capture.pcapng beside the report, as on a cable: cut into

@@ -85,7 +85,7 @@ fn topology_table(topologies: &[&Listed], out: &mut dyn Write) -> io::Result<()>
 }
 
 /// The YAML files of a directory in the order of their names.
-fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();

@@ -2,6 +2,7 @@
 
 mod args;
 pub mod check;
+mod claims;
 pub mod clean;
 pub mod dissect;
 pub mod doctor;
@@ -14,6 +15,7 @@ pub mod predict;
 mod progress;
 mod run;
 pub mod schema;
+mod several;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -53,7 +55,11 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run(options) => {
             drop(out);
-            run::run(&options)
+            if options.all || options.lab.is_dir() {
+                several::run(&options)
+            } else {
+                run::run(&options)
+            }
         }
         Command::Plan { lab, json } => {
             let Some((_, plan)) = run::load(&lab) else { return Ok(WRONG) };
@@ -75,6 +81,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             }
             Err(e) => Err(e.into()),
         },
+        Command::Claims(options) => claims::run(&options, &mut out),
         Command::Doctor { json } => {
             let found = doctor::examine();
             writeln!(out, "{}", if json { found.json()? } else { found.text() })?;
@@ -119,6 +126,16 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// Columns of the terminal, or a width to read in a file.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0))
+}
+
+/// Whether standard output takes colours.
+fn color() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

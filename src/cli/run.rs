@@ -1,7 +1,7 @@
 //! `overlab run`.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -155,8 +155,7 @@ fn show(options: &args::Run, result: &RunResult, files: &Files) -> anyhow::Resul
         writeln!(out, "{}", report::json(result)?)?;
         return Ok(());
     }
-    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
+    let (width, color) = (super::width(), super::color());
     writeln!(out, "{}", report::terminal(result, width, color))?;
     writeln!(out, "{}", report::closing(files, color))?;
     Ok(())

@@ -26,6 +26,9 @@ pub struct Expectation {
     /// The row of the lesson it proves, e.g. `C1`.
     #[serde(default)]
     pub claim: Option<String>,
+    /// What the lesson has wrong, in a sentence, if this holds; goes with `claim`.
+    #[serde(default)]
+    pub contradicts: Option<String>,
 }
 
 /// The kinds of expectation.

@@ -55,5 +55,3 @@ pub(super) const NODES: u64 = 10_000;
 pub(super) const LINKS: u64 = 1 << 16;
 /// Bytes of a file: a lab of 5000 tenants has half of it.
 pub(super) const FILE: u64 = 1 << 20;
-/// The lesson's rows: group, and how many it has.
-pub(super) const CLAIMS: [(&str, u32); 3] = [("A", 3), ("B", 9), ("C", 20)];

@@ -8,6 +8,7 @@ mod carriers;
 mod check;
 mod expected;
 mod fault;
+pub mod lesson;
 mod limits;
 mod load;
 mod model;

@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::limits;
 use super::model::{Lab, Topology};
+use super::{lesson, limits};
 
 /// The schema of a file that is a lab or a topology (JSON Schema 2020-12).
 ///
@@ -41,10 +41,7 @@ fn values(defs: &mut Value) {
         |max: usize| json!({ "type": ["string", "number"], "pattern": pattern, "maxLength": max });
     let (node, tenant) = (name(limits::NODE_NAME), name(limits::TENANT_NAME));
     let end = json!({ "pattern": "^[^/]+/[^/]+$" });
-    let claims: Vec<String> = limits::CLAIMS
-        .iter()
-        .flat_map(|(group, rows)| (1..=*rows).map(move |row| format!("{group}{row}")))
-        .collect();
+    let claims = lesson::CLAIMS.map(|claim| claim.id);
     for (path, patch) in [
         ("/Lab/properties/title", json!({ "minLength": 1 })),
         ("/Lab/properties/tenants", json!({ "minItems": 1 })),

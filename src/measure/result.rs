@@ -1,6 +1,7 @@
 //! The result document: everything a run found out, and the only thing reports are drawn from.
 
 mod behaviour;
+mod lesson;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use super::walk::WalkResult;
 pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
+pub use lesson::ClaimResult;
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
@@ -45,6 +47,9 @@ pub struct RunResult {
     pub variants: Vec<VariantResult>,
     /// What had to hold, and whether it did.
     pub expectations: Vec<Verdict>,
+    /// The rows of the lesson that expectations are about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimResult>,
     /// What a reader must know to read the figures: what could not be measured and why.
     pub notes: Vec<String>,
 }
@@ -300,6 +305,9 @@ pub struct Verdict {
     pub what: String,
     /// The row of the lesson it proves.
     pub claim: Option<String>,
+    /// What the lesson has wrong, where this held and goes against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contradicts: Option<String>,
     /// The variant it was checked in.
     pub variant: String,
     /// Whether it held.

@@ -6,7 +6,7 @@ use super::figures::carried;
 use super::number::{bytes, count, plural};
 use super::overlay::sheets;
 use super::table::{Tone, side_by_side};
-use super::{behaviour, words};
+use super::{parts, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The whole report.
@@ -36,8 +36,9 @@ pub fn markdown(run: &RunResult) -> String {
         run.seed
     );
     comparison(&mut out, run);
-    section(&mut out, "In words", &words::sentences(run));
-    section(&mut out, "Single packets and transfers", &behaviour::sentences(run));
+    for (title, lines) in parts::LINES {
+        section(&mut out, title, &lines(run));
+    }
     expectations(&mut out, run);
     isolation(&mut out, run);
     links(&mut out, run);
@@ -223,7 +224,7 @@ fn counters(
 }
 
 /// Text that stays text: no markup, no table cell's end, no line's end.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

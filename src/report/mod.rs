@@ -5,6 +5,7 @@
 //! | [`terminal`] | verdict, side-by-side table, sentences; fits the width it is told |
 //! | [`markdown`] | the whole report as GitHub-flavoured Markdown |
 //! | [`html`] | the whole report as one self-contained page with charts |
+//! | [`claims`] | the lesson's rows over many results |
 //! | [`csv`] | one figure per line |
 //! | [`json`], [`read`] | the result document, there and back |
 //! | [`write`] | all of the files in a directory |
@@ -16,14 +17,17 @@
 //! [`RunResult`]: crate::measure::result::RunResult
 
 mod behaviour;
+pub mod claims;
 mod csv;
 mod figures;
 mod files;
 mod html;
 mod json;
+mod lesson;
 mod markdown;
 mod number;
 mod overlay;
+mod parts;
 mod table;
 mod terminal;
 mod words;

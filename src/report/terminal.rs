@@ -8,7 +8,7 @@ use tabled::settings::{Modify, Padding, Panel, Style, Width};
 
 use super::files::Files;
 use super::table::{Cell, Group, Tone, side_by_side};
-use super::{behaviour, words};
+use super::{overlay, parts, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// Narrowest column of a variant: `no difference` and `0 of 96 leaked` fit.
@@ -20,19 +20,22 @@ const NAMES: usize = 14;
 /// Narrowest terminal that is laid out for.
 const NARROWEST: usize = 32;
 
+/// Rows of a plain table that are shown; the others are in the files.
+const ROWS: usize = 10;
+
 /// Paints where colours are wanted.
 #[derive(Clone, Copy)]
-struct Paint(bool);
+pub(super) struct Paint(pub bool);
 
 impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
+    pub(super) fn with(self, code: &str, text: &str) -> String {
         if self.0 && !text.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")
         } else {
             text.to_owned()
         }
     }
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
     fn dim(self, text: &str) -> String {
@@ -75,8 +78,9 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         line(String::new());
         line(table(variants, index * fit, &groups, width, paint));
     }
-    section(&mut line, "In words", words::sentences(run), width, paint);
-    section(&mut line, "Single packets and transfers", behaviour::sentences(run), width, paint);
+    for (title, lines) in parts::LINES {
+        section(&mut line, title, lines(run), width, paint);
+    }
     if !run.expectations.is_empty() {
         line(String::new());
         line(paint.bold("Expectations"));
@@ -86,6 +90,11 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         let text = format!("{claim}{}: {} ({})", e.variant, e.what, e.figures());
         let (mark, tone) = if e.held { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
         line(bullet(&paint.tone(tone, mark), &text, width, str::to_owned));
+    }
+    for sheet in overlay::sheets(run) {
+        line(String::new());
+        line(paint.bold(sheet.title));
+        line(rows(&sheet, width));
     }
     section(&mut line, "Frames dropped at the edges", drops(run), width, paint);
     section(&mut line, "Notes", run.notes.clone(), width, paint);
@@ -215,12 +224,37 @@ fn cell(cell: &Cell, column: usize, paint: Paint) -> String {
     out
 }
 
+/// A plain table with its first rows, in `width` columns.
+fn rows(sheet: &overlay::Sheet, width: usize) -> String {
+    let mut builder = Builder::default();
+    builder.push_record(sheet.head.iter().copied());
+    for row in sheet.rows.iter().take(ROWS) {
+        builder.push_record(row.iter().map(|cell| plain(cell)));
+    }
+    let mut table = builder.build();
+    table.with(Style::blank()).with(Padding::new(0, 1, 0, 0));
+    table.with(Width::wrap(width).keep_words(true));
+    let text = table.to_string();
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let more = sheet.rows.len().saturating_sub(ROWS);
+    let rest = format!("… {more} more in report.html");
+    if more > 0 {
+        lines.push(&rest);
+    }
+    lines.join("\n")
+}
+
 fn bullet(mark: &str, text: &str, width: usize, paint: impl Fn(&str) -> String) -> String {
     format!("{mark} {}", wrap(&plain(text), width.saturating_sub(2), "  ", paint))
 }
 
 /// Breaks a text at spaces so that no line is wider than `width`; further lines are indented.
-fn wrap(text: &str, width: usize, indent: &str, paint: impl Fn(&str) -> String) -> String {
+pub(super) fn wrap(
+    text: &str,
+    width: usize,
+    indent: &str,
+    paint: impl Fn(&str) -> String,
+) -> String {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ').filter(|w| !w.is_empty()) {
         let mut word = word;
@@ -251,7 +285,7 @@ fn wrap(text: &str, width: usize, indent: &str, paint: impl Fn(&str) -> String) 
 }
 
 /// A text from a lab without what would steer the terminal or break a line.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -104,6 +104,7 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         testbed: times,
         variants: std::mem::take(&mut found.variants),
         expectations: Vec::new(),
+        claims: expect::claims(plan),
         notes: found.notes,
     };
     result.expectations = expect::verdicts(plan, &result);

@@ -5,7 +5,8 @@ use super::at::Fields;
 use super::names::suggestion;
 use super::{bum, carrier};
 use crate::encap::DropReason;
-use crate::lab::limits::{CLAIMS, HANDSHAKES, OVERHEAD, VM_MTU};
+use crate::lab::lesson;
+use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
 use crate::lab::model::{
     Expectation, Expected, Secrecy, SentChecksum, ThroughputExpected, Transfer,
 };
@@ -36,7 +37,7 @@ const KINDS: [&str; 22] = [
     "retransmits",
 ];
 /// What every kind may have beside it.
-const COMMON: [&str; 3] = ["in", "variant", "claim"];
+const COMMON: [&str; 4] = ["in", "variant", "claim", "contradicts"];
 const ANSWERS: [(&str, Answer); 4] = [
     ("protocol-unreachable", Answer::ProtocolUnreachable),
     ("port-unreachable", Answer::PortUnreachable),
@@ -62,6 +63,7 @@ pub(super) fn expectations(at: &At<'_>) -> Vec<Expectation> {
                 only: None,
                 variant: None,
                 claim: None,
+                contradicts: None,
             })
         })
         .collect()
@@ -72,6 +74,7 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
     let fields =
         at.fields(&format!("what must hold, e.g. {example}"), &[&KINDS[..], &COMMON].concat())?;
     let claim = fields.get("claim").and_then(|at| claim(&at));
+    let contradicts = fields.get("contradicts").and_then(|at| contradicts(&at, claim.is_some()));
     let variant = fields.get("variant").and_then(|at| at.text("the name of a variant"));
     let only = fields.get("in").and_then(|at| carrier::encap(&at));
     let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
@@ -88,7 +91,7 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
         }
         return None;
     };
-    Some(Expectation { what: what(kind, &fields)?, only, variant, claim })
+    Some(Expectation { what: what(kind, &fields)?, only, variant, claim, contradicts })
 }
 
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
@@ -225,7 +228,7 @@ fn probe(at: &At<'_>) -> Option<ProbeExpected> {
 
 fn claim(at: &At<'_>) -> Option<String> {
     let text = at.text("a row of the lesson, e.g. `C1`")?;
-    if !is_claim(&text) {
+    if lesson::claim(&text).is_none() {
         at.wrong(format!(
             "`{text}` is no row of the lesson; there are A1 to A3, B1 to B9 and C1 to C20"
         ));
@@ -234,18 +237,11 @@ fn claim(at: &At<'_>) -> Option<String> {
     Some(text)
 }
 
-/// Whether a text names a row of the lesson.
-fn is_claim(text: &str) -> bool {
-    CLAIMS.iter().any(|(group, rows)| (1..=*rows).any(|row| text == format!("{group}{row}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_claim;
-
-    #[test]
-    fn rows_of_the_lesson() {
-        assert!(["A1", "A3", "B9", "C1", "C20"].into_iter().all(is_claim));
-        assert!(!["A0", "A4", "B10", "C21", "D1", "C01", "c1", ""].into_iter().any(is_claim));
+fn contradicts(at: &At<'_>, claimed: bool) -> Option<String> {
+    let text = at.text("in a sentence, what the lesson has wrong if this holds")?;
+    if !claimed {
+        at.wrong("what contradicts the lesson names the row with `claim:` beside it");
+        return None;
     }
+    Some(text)
 }

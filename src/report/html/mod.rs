@@ -7,10 +7,12 @@ mod charts;
 mod style;
 mod tables;
 
+pub(super) use style::sheet;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html as page};
 
 use super::table::Tone;
-use super::{behaviour, words};
+use super::words;
 use crate::measure::result::RunResult;
 
 /// The whole report.
@@ -47,7 +49,7 @@ pub fn html(run: &RunResult) -> String {
                     } @else {
                         (section("Side by side", &tables::side_by_side(run)))
                     }
-                    (list("In words", &words::sentences(run)))
+                    @for (title, lines) in super::parts::LINES { (list(title, &lines(run))) }
                     @if !charts.is_empty() {
                         (section("Charts", &page! { div.charts { @for chart in &charts { (chart) } } }))
                     }
@@ -58,7 +60,6 @@ pub fn html(run: &RunResult) -> String {
                         }))
                     }
                     @if let Some(bytes) = bytes::bytes(run) { (section("Captured packets", &bytes)) }
-                    (list("Single packets and transfers", &behaviour::sentences(run)))
                     @if !run.expectations.is_empty() {
                         (section("Expectations", &tables::expectations(run)))
                     }

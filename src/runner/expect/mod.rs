@@ -12,8 +12,8 @@ mod wire;
 
 use finding::Finding;
 
-use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelCount};
-use crate::measure::result::{RunResult, VariantResult, Verdict};
+use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelCount, lesson};
+use crate::measure::result::{ClaimResult, RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
 
 /// A verdict for every expectation in every variant that it is about. Plain paths are no subject
@@ -39,6 +39,7 @@ pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
             verdicts.push(Verdict {
                 what: words(&expectation.what),
                 claim: expectation.claim.clone(),
+                contradicts: None,
                 variant: expectation.only.map_or_else(String::new, |e| e.name().to_owned()),
                 held: false,
                 theory: None,
@@ -48,6 +49,19 @@ pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
         }
     }
     verdicts
+}
+
+/// The rows of the lesson that a lab's expectations are about, in the lesson's order.
+pub(super) fn claims(plan: &Plan) -> Vec<ClaimResult> {
+    let named = |id: &str| plan.expect.iter().any(|e| e.claim.as_deref() == Some(id));
+    let rows = lesson::CLAIMS.iter().filter(|claim| named(claim.id));
+    rows.map(|claim| ClaimResult {
+        id: claim.id.to_owned(),
+        says: claim.says.to_owned(),
+        theory: claim.theory.to_owned(),
+        note: (!claim.note.is_empty()).then(|| claim.note.to_owned()),
+    })
+    .collect()
 }
 
 /// Whether a variant only serves as another one's baseline.
@@ -148,6 +162,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
     Verdict {
         what: words(&expectation.what),
         claim: expectation.claim.clone(),
+        contradicts: expectation.contradicts.clone().filter(|_| held),
         variant: found.name.clone(),
         held,
         theory,

@@ -1,0 +1,101 @@
+//! The wall as one page: no other file, no script, no network.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html as page};
+
+use super::super::html::sheet;
+use super::{Proof, Row, State, Wall, found, summary};
+
+/// The whole page.
+#[must_use]
+pub fn html(wall: &Wall) -> String {
+    page! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "What the lesson claims, and what was measured" }
+                style { (PreEscaped(sheet())) }
+            }
+            body {
+                header {
+                    h1 { "What the lesson claims, and what was measured" }
+                    div.verdict.(verdict(wall)) { p { strong { (summary(wall)) } } }
+                }
+                main {
+                    @for row in &wall.rows { (section(row)) }
+                    @if !wall.unread.is_empty() {
+                        section.prose { h2 { "Not read" } ul { @for text in &wall.unread { li { (text) } } } }
+                    }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn verdict(wall: &Wall) -> &'static str {
+    let any = |states: &[State]| wall.rows.iter().any(|row| states.contains(&row.state));
+    match () {
+        () if any(&[State::Failed]) => "bad",
+        () if any(&[State::NotRun, State::NoLab, State::Partly]) => "unclear",
+        () => "good",
+    }
+}
+
+const fn tone(state: State) -> &'static str {
+    match state {
+        State::Held | State::Partly => "good",
+        State::Failed => "bad",
+        State::NotRun | State::NoLab => "unclear",
+    }
+}
+
+fn section(row: &Row) -> Markup {
+    page! {
+        section.claim id=(row.claim.id) {
+            h2 {
+                (row.claim.id) " " span.state.(tone(row.state)) { (row.state.mark()) " " (row.state.words()) }
+            }
+            p { (row.claim.says) }
+            p.how { "Theory: " (row.claim.theory) }
+            @for text in row.contradictions() {
+                p.verdict.unclear { strong { "Against the lesson: " } (text) }
+            }
+            @if let Some(note) = &row.claim.note { p { strong { "Note: " } (note) } }
+            @for proof in &row.labs { (lab(proof)) }
+        }
+    }
+}
+
+fn lab(proof: &Proof) -> Markup {
+    page! {
+        @if proof.verdicts.is_empty() {
+            p { code { (proof.lab) } ": no result" }
+        } @else {
+            details open[proof.verdicts.iter().any(|v| !v.held)] {
+                summary { code { (proof.lab) } ": " (proof.count()) " on " (proof.day()) }
+                ul { @for verdict in &proof.verdicts {
+                    li class=[(!verdict.held).then_some("bad")] { (found(verdict)) }
+                } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::wall;
+    use super::*;
+
+    #[test]
+    fn a_page_has_every_row_and_no_markup_of_others() {
+        let page = html(&wall());
+        assert_eq!(page.matches("<section class=\"claim\"").count(), 5);
+        assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+        for foreign in ["<script", "<link", "src=", "url("] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+    }
+}

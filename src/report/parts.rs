@@ -1,0 +1,17 @@
+//! The parts of a report that every format shows alike. A new part is a file with a function from a
+//! result to lines, or to a [`Sheet`], and its line here.
+//!
+//! [`Sheet`]: super::overlay::Sheet
+
+use super::{behaviour, lesson, words};
+use crate::measure::result::RunResult;
+
+/// A title, and what there is to say under it; nothing is shown where that is nothing.
+pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
+
+/// Parts of lines, in the order of the page, after the comparison.
+pub const LINES: [Lines; 3] = [
+    ("Against the lesson", lesson::sentences),
+    ("In words", words::sentences),
+    ("Single packets and transfers", behaviour::sentences),
+];
