@@ -380,3 +380,49 @@ fn a_closed_pipe_does_not_undo_a_run() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_one_report(&home, "small", &["tiny"]);
 }
+
+#[test]
+fn a_directory_of_labs_runs_them_all_and_claims_shows_what_they_found() {
+    for home in homes() {
+        std::fs::create_dir(home.path().join("labs")).unwrap();
+        let labs = home.write(
+            "labs/first.yaml",
+            &SMALL.replace("within: red }", "within: red }\n    claim: C1"),
+        );
+        let labs = labs.parent().unwrap().to_str().unwrap().to_owned();
+        home.write(
+            "labs/second.yaml",
+            &SMALL.replace("  - isolated", "  - mtu: 1400\n    claim: C19\n  - isolated"),
+        );
+        // A topology among them is no lab.
+        home.write("labs/wires.yaml", "title: Wires\nlinear: { switches: 2 }\n");
+        let output = home.output(&["run", &labs, "--all", "--out", "found"]);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{said}\n{}", text(&output.stderr));
+        let line = |name: &str| said.lines().find(|l| l.contains(name)).unwrap().to_owned();
+        assert!(
+            line("first.yaml").contains("held") && line("first.yaml").contains("2 of 2"),
+            "{said}"
+        );
+        assert!(line("second.yaml").contains("FAILED"), "{said}");
+        assert!(said.contains("✗ vxlan: the largest inner packet is 1400 bytes"), "{said}");
+        assert!(said.contains("1 of 2 labs held, 1 failed.") && said.contains("found/"), "{said}");
+        for file in ["first/report.html", "first/run.log", "second/result.json"] {
+            assert!(home.path().join("found").join(file).exists(), "{file}: {:?}", home.files());
+        }
+
+        let output = home.output(&["claims", &labs, "--results", "found"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(
+            said.contains("✓ C1 ") && said.contains("✗ C19") && said.contains("– A1 "),
+            "{said}"
+        );
+        assert!(said.contains("FAILED: vxlan: the largest inner packet is 1400 bytes"), "{said}");
+
+        let output = home.output(&["run", &labs, "--keep"]);
+        assert_eq!(output.status.code(), Some(2));
+        let output = home.output(&["run", "labs/first.yaml", "--all"]);
+        assert_eq!(output.status.code(), Some(2), "a file is no directory");
+    }
+}

@@ -133,6 +133,8 @@ impl Proof {
         let weight = |v: &Verdict| match v {
             v if !v.held => 0,
             v if v.contradicts.is_some() => 1,
+            // That anything arrives at all is the ground of the others.
+            v if v.what.starts_with("every VM of") => 4,
             v if v.theory.is_some() && v.measured.is_some() => 2,
             v if v.measured.is_some() => 3,
             _ => 4,
