@@ -12,6 +12,8 @@ pub(super) const VM_MTU: RangeInclusive<u32> = 68..=65535;
 pub(super) const STREAMS: RangeInclusive<u32> = 1..=128;
 /// Rounds of each flow in each variant.
 pub(super) const ROUNDS: RangeInclusive<u32> = 1..=1000;
+/// Rounds that an interval of 95 % can be had from.
+pub(super) const SURE_ROUNDS: RangeInclusive<u32> = 6..=1000;
 /// Switches of one kind, and hosts under each, of a generated fabric.
 pub(super) const FABRIC: RangeInclusive<u32> = 1..=1000;
 /// Levels of a tree of switches.

@@ -16,6 +16,7 @@ mod outcome;
 mod outer;
 mod probes;
 mod read;
+mod rounds;
 mod schema;
 mod settings;
 mod shipped;
@@ -32,5 +33,6 @@ pub use load::{
 };
 pub use model::*;
 pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
+pub use rounds::{Rounds, Until};
 pub use schema::schema;
-pub use units::{ByteSize, Loss, Rate, Span};
+pub use units::{ByteSize, Loss, Rate, Span, Width};

@@ -15,6 +15,7 @@ pub use super::bum::{CopyCount, TunnelCount};
 pub use super::expected::{Expectation, Expected};
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
+use super::rounds::Rounds;
 pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
@@ -418,8 +419,8 @@ const fn rr_size() -> ByteSize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Measure {
-    /// How many times each flow is run in each variant.
-    pub rounds: u32,
+    /// How many times each flow is run in each variant: a number, or until figures are sure enough.
+    pub rounds: Rounds,
     /// Whether the plain path runs beside every variant as the baseline.
     pub baseline: bool,
     /// Whether bytes per packet are counted on the wire.
@@ -435,7 +436,7 @@ pub struct Measure {
 impl Default for Measure {
     fn default() -> Self {
         Measure {
-            rounds: 3,
+            rounds: Rounds::Exactly(3),
             baseline: true,
             overhead: true,
             felt: None,

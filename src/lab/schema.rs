@@ -58,6 +58,7 @@ fn values(defs: &mut Value) {
         ("/InnerPacket/properties/to", end.clone()),
         ("/Compare/properties/mtu/items", range(&limits::UNDERLAY_MTU)),
         ("/Carrier/properties/port", range(&limits::PORT)),
+        ("/Compare/properties/port/items", range(&limits::PORT)),
         ("/Compare/properties/learning", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/nve_addresses", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/nve_addresses/items", range(&limits::NVE_ADDRESSES)),
@@ -86,7 +87,9 @@ fn values(defs: &mut Value) {
         ("/UdpFlow/properties/to", end.clone()),
         ("/RrFlow/properties/from", end.clone()),
         ("/RrFlow/properties/to", end),
-        ("/Measure/properties/rounds", range(&limits::ROUNDS)),
+        ("/Rounds/anyOf/0", range(&limits::ROUNDS)),
+        ("/Until/properties/min", range(&limits::SURE_ROUNDS)),
+        ("/Until/properties/max", range(&limits::SURE_ROUNDS)),
         ("/Expectation/properties/claim", json!({ "enum": claims })),
     ] {
         merge(defs.pointer_mut(path), patch);

@@ -39,6 +39,19 @@ impl Loss {
     }
 }
 
+/// Half of an interval over its median, in millionths, above 0 and below all. Written in percent: `5%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Width(pub u32);
+
+impl Width {
+    /// The width as a share, from 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        Loss(self.0).share()
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (&text[..end], text[end..].trim())
@@ -110,6 +123,26 @@ impl FromStr for Loss {
     }
 }
 
+impl FromStr for Width {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match scaled(text, &[("%", 10_000)]) {
+            Some(0) => Err("no interval is that narrow; write e.g. `5%`".into()),
+            Some(share) if share >= u64::from(Loss::WHOLE) => {
+                Err(format!("`{text}` asks for nothing; write e.g. `5%`"))
+            }
+            Some(share) => Ok(Width(u32::try_from(share).unwrap_or_default())),
+            None => Err(format!("`{text}` is no width; write percent as `5%` or `2.5%`")),
+        }
+    }
+}
+
+impl fmt::Display for Width {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Loss(self.0).fmt(f)
+    }
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}%", f64::from(self.0) / 10_000.0)
@@ -168,6 +201,7 @@ text! {
     Rate: ["string", "integer"], "^ *[0-9.]+ *[kKMG]? *(bit|bit/s)*$", "bits per second, as 500k, 100M or 10G";
     ByteSize: ["string", "integer"], "^ *[0-9.]+ *(B|K|KiB|M|MiB)? *$", "bytes, as 1400, 64K or 1M";
     Loss: "string", "^ *[0-9.]+ *% *$", "a share in percent, as 1% or 0.5%";
+    Width: "string", "^ *[0-9.]+ *% *$", "half of an interval over its median, as 5% or 2.5%";
     Span: "string", "^\\s*[0-9][0-9.\\s]*[a-zA-Zµ]", "a length of time with its unit, as 500ms, 3s or 1m";
 }
 

@@ -24,7 +24,9 @@ fn busy(stat: &str, ticks_per_second: u64) -> Option<Duration> {
     Some(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / ticks_per_second)))
 }
 
-fn ticks_per_second() -> u64 {
+/// Ticks of `/proc` in a second.
+#[must_use]
+pub fn ticks_per_second() -> u64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
         .ok()
         .flatten()

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod lesson;
+mod rounds;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
 pub use lesson::ClaimResult;
+
+pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
@@ -52,6 +55,9 @@ pub struct RunResult {
     pub claims: Vec<ClaimResult>,
     /// What a reader must know to read the figures: what could not be measured and why.
     pub notes: Vec<String>,
+    /// How many rounds there were and why no more; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<RoundsResult>,
 }
 
 /// The machine a run was made on.
@@ -197,6 +203,12 @@ pub struct FlowResult {
     pub engine_cpu_per_gb: Option<Spread>,
     /// Round-trip latency over all rounds, for `rr`.
     pub latency: Option<Latency>,
+    /// How sure the median of `rate` is; absent of one round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_interval: Option<Interval>,
+    /// How sure the median of `ratio` is; absent in a plain variant and of one round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_interval: Option<Interval>,
 }
 
 /// One round of one flow.
@@ -218,6 +230,16 @@ pub struct FlowRound {
     pub engine_seconds: f64,
     /// Why the flow failed; its figures are then 0 and it does not enter the medians.
     pub error: Option<String>,
+    /// What sets this round apart from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<RoundMark>,
+    /// Whether the round is left out of all figures because of its mark.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
+    /// Processor time that other programs and the hypervisor took meanwhile, as a share of the
+    /// machine's; absent where it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<f64>,
 }
 
 /// Minimum, median and maximum.

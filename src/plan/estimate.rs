@@ -31,7 +31,7 @@ impl Plan {
         let carried = |tenant: &str| variant.tenants.iter().any(|t| t.name == tenant);
         let flows = self.flows.iter().filter(|flow| carried(&flow.tenant));
         let round: Duration = flows.map(|flow| flow.span + FLOW_START).sum();
-        round.saturating_mul(self.measure.rounds)
+        round.saturating_mul(self.measure.rounds.least())
     }
 
     fn phases(&self, variant: &Variant) -> Duration {

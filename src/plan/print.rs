@@ -32,7 +32,7 @@ pub fn print(plan: &Plan) -> String {
     if let Some(about) = &plan.about {
         text += &wrapped(about);
     }
-    section(&mut text, &format!("Variants ({} rounds each, interleaved)", plan.measure.rounds));
+    section(&mut text, &format!("Variants ({}, interleaved)", plan.measure.rounds.words()));
     text += &variants(plan);
     section(&mut text, "Largest inner packet");
     let width = plan.variants.iter().map(|v| v.name.len()).max().unwrap_or_default();

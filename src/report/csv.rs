@@ -1,11 +1,14 @@
 //! One figure per line, for spreadsheets and scripts (RFC 4180, line feeds).
 
-use super::figures::{baseline, cpu_per_gb, flow, loss, packet_rate, paired, spread};
+use super::figures::{
+    Compared, baseline, compared_by, cpu_per_gb, engine_cpu_per_gb, flow, loss, over_rounds,
+    packet_rate, paired,
+};
 use super::number::real;
-use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
+use crate::measure::result::{FlowResult, RunResult, VariantResult};
 
 /// The first line. Figures are plain numbers in the unit named; empty where there is none.
-pub const HEADER: &str = "variant,encap,datapath,fabric,baseline,flow,figure,unit,median,min,max,ratio_median,ratio_min,ratio_max";
+pub const HEADER: &str = "variant,encap,datapath,fabric,baseline,flow,figure,unit,median,min,max,ratio_median,ratio_min,ratio_max,rounds,low,high,ratio_low,ratio_high";
 
 /// All figures of a run, one per line under [`HEADER`].
 #[must_use]
@@ -28,20 +31,25 @@ fn flow_lines(
     flow: &FlowResult,
     plain: Option<&FlowResult>,
 ) {
-    let mut line = |figure, unit, value: Option<Spread>, ratio: Option<Spread>| {
+    let mut line = |figure, unit, value: Option<Compared>, ratio: Option<Compared>| {
         if let Some(value) = value {
             push(out, variant, &flow.label, figure, unit, value, ratio);
         }
     };
+    let over = |figure| over_rounds(flow, figure);
+    let paired = |figure| plain.and_then(|p| paired(flow, p, figure));
+    let rate = compared_by(&flow.kind);
     let unit = if flow.kind == "rr" { "1/s" } else { "bit/s" };
-    line("rate", unit, super::figures::good(flow).next().map(|_| flow.rate), flow.ratio);
-    let cpu = plain.and_then(|p| paired(flow, p, cpu_per_gb));
-    line("cpu_per_gb", "s/GB", flow.cpu_per_gb, cpu);
-    line("engine_cpu_per_gb", "s/GB", flow.engine_cpu_per_gb, None);
+    line("rate", unit, over(rate), paired(rate));
+    if flow.cpu_per_gb.is_some() {
+        line("cpu_per_gb", "s/GB", over(cpu_per_gb), paired(cpu_per_gb));
+    }
+    if flow.engine_cpu_per_gb.is_some() {
+        line("engine_cpu_per_gb", "s/GB", over(engine_cpu_per_gb), None);
+    }
     if flow.kind == "udp" {
-        let ratio = plain.and_then(|p| paired(flow, p, packet_rate));
-        line("packet_rate", "1/s", spread(flow, packet_rate), ratio);
-        line("loss", "1", spread(flow, loss), None);
+        line("packet_rate", "1/s", over(packet_rate), paired(packet_rate));
+        line("loss", "1", over(loss), None);
     }
     if let Some(l) = &flow.latency {
         for (figure, value) in [
@@ -50,7 +58,7 @@ fn flow_lines(
             ("latency_p99", l.p99),
             ("latency_max", l.max),
         ] {
-            line(figure, "us", Spread::of([value]), None);
+            line(figure, "us", Compared::of(&[value]), None);
         }
     }
 }
@@ -72,7 +80,7 @@ fn size_lines(out: &mut String, variant: &VariantResult) {
         ("isolation_control_delivered", "1", isolation.map(|i| real(i.delivered_own))),
     ];
     for (figure, unit, value) in figures {
-        if let Some(value) = value.and_then(|v| Spread::of([v])) {
+        if let Some(value) = value.and_then(|v| Compared::of(&[v])) {
             push(out, variant, "", figure, unit, value, None);
         }
     }
@@ -84,8 +92,8 @@ fn push(
     flow: &str,
     figure: &str,
     unit: &str,
-    value: Spread,
-    ratio: Option<Spread>,
+    value: Compared,
+    ratio: Option<Compared>,
 ) {
     let names = [
         &variant.name,
@@ -97,11 +105,23 @@ fn push(
         figure,
         unit,
     ];
-    let three = |s: Option<Spread>| {
-        s.map_or([const { String::new() }; 3], |s| [s.median, s.min, s.max].map(number))
+    let three = |c: Option<Compared>| {
+        let spread = c.map(|c| c.spread);
+        spread.map_or([const { String::new() }; 3], |s| [s.median, s.min, s.max].map(number))
     };
-    let fields: Vec<String> =
-        names.iter().map(|n| quote(n)).chain(three(Some(value))).chain(three(ratio)).collect();
+    let ends = |c: Option<Compared>| {
+        let interval = c.and_then(|c| c.interval);
+        interval.map_or([const { String::new() }; 2], |i| [i.low, i.high].map(number))
+    };
+    let names = names.iter().map(|n| quote(n));
+    let fields = names.chain(three(Some(value))).chain(three(ratio));
+    let rounds = if flow.is_empty() || figure.starts_with("latency") {
+        String::new()
+    } else {
+        value.rounds.to_string()
+    };
+    let fields = fields.chain([rounds]).chain(ends(Some(value))).chain(ends(ratio));
+    let fields: Vec<String> = fields.collect();
     out.push_str(&fields.join(","));
     out.push('\n');
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::number::real;
 use crate::measure::result::{
-    FlowResult, FlowRound, LinkResult, MtuResult, RunResult, Spread, VariantResult,
+    FlowResult, FlowRound, Interval, LinkResult, MtuResult, RunResult, Spread, VariantResult,
 };
+use crate::measure::statistics::{apart, interval};
 
 /// The variant a variant is compared with.
 #[must_use]
@@ -33,16 +34,16 @@ pub fn labels(run: &RunResult) -> Vec<&str> {
     labels
 }
 
-/// Rounds that ended well.
+/// Rounds that count: they ended well and are not left out.
 pub fn good(flow: &FlowResult) -> impl Iterator<Item = &FlowRound> {
-    flow.rounds.iter().filter(|r| r.error.is_none())
+    flow.rounds.iter().filter(|r| r.counts())
 }
 
-/// A figure of one round; `None` where the round failed or the figure is undefined.
+/// A figure of one round; `None` where the round does not count or the figure is undefined.
 fn each(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> impl Iterator<Item = Option<f64>> {
     flow.rounds.iter().map(move |r| {
         let value = figure(r);
-        (r.error.is_none() && value.is_finite()).then_some(value)
+        (r.counts() && value.is_finite()).then_some(value)
     })
 }
 
@@ -52,21 +53,71 @@ pub fn spread(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread
     Spread::of(each(flow, figure).flatten())
 }
 
-/// A figure over the plain path's of the same round: what both shared at that moment cancels.
+/// Ratios over some rounds, and what they say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compared {
+    /// Smallest, median and largest.
+    pub spread: Spread,
+    /// Where the true median lies; `None` of one round.
+    pub interval: Option<Interval>,
+    /// Whether they differ from 1, and which way; `None` with too few rounds to tell.
+    pub apart: Option<Ordering>,
+    /// Rounds they rest on.
+    pub rounds: usize,
+}
+
+impl Compared {
+    /// What ratios say; `None` of none.
+    #[must_use]
+    pub fn of(ratios: &[f64]) -> Option<Compared> {
+        Some(Compared {
+            spread: Spread::of(ratios.iter().copied())?,
+            interval: interval(ratios),
+            apart: apart(ratios),
+            rounds: ratios.len(),
+        })
+    }
+}
+
+/// A figure over the rounds that count, with where its median lies.
+#[must_use]
+pub fn over_rounds(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Compared> {
+    let values: Vec<f64> = each(flow, figure).flatten().collect();
+    Compared::of(&values)
+}
+
+/// A figure over the plain path's of the same round, by round: what both shared at that moment cancels. `None` where
+/// a round does not count in one of them.
+pub fn ratios(
+    flow: &FlowResult,
+    plain: &FlowResult,
+    figure: fn(&FlowRound) -> f64,
+) -> Vec<Option<f64>> {
+    let ratio = |(a, b): (Option<f64>, Option<f64>)| Some(a? / b?).filter(|r| r.is_finite());
+    each(flow, figure).zip(each(plain, figure)).map(ratio).collect()
+}
+
+/// A figure over the plain path's of the same round.
 #[must_use]
 pub fn paired(
     flow: &FlowResult,
     plain: &FlowResult,
     figure: fn(&FlowRound) -> f64,
-) -> Option<Spread> {
-    Spread::of(each(flow, figure).zip(each(plain, figure)).filter_map(|(a, b)| Some(a? / b?)))
+) -> Option<Compared> {
+    let ratios: Vec<f64> = ratios(flow, plain, figure).into_iter().flatten().collect();
+    Compared::of(&ratios)
 }
 
-/// Rounds that ended well here and on the plain path: what a ratio rests on.
+/// The figure that a kind of flow is compared by: bit/s, or transactions/s.
 #[must_use]
-pub fn pairs(flow: &FlowResult, plain: &FlowResult) -> usize {
-    let both = |(a, b): &(&FlowRound, &FlowRound)| a.error.is_none() && b.error.is_none();
-    flow.rounds.iter().zip(&plain.rounds).filter(both).count()
+pub fn compared_by(kind: &str) -> fn(&FlowRound) -> f64 {
+    if kind == "rr" { packet_rate } else { bit_rate }
+}
+
+/// Payload bits delivered per second.
+#[must_use]
+pub fn bit_rate(round: &FlowRound) -> f64 {
+    real(round.bytes) * 8.0 / round.seconds
 }
 
 /// Datagrams or transactions delivered per second.
@@ -87,32 +138,18 @@ pub fn cpu_per_gb(round: &FlowRound) -> f64 {
     round.cpu_seconds * 1e9 / real(round.bytes)
 }
 
+/// CPU seconds of the engines' threads per 10^9 payload bytes delivered.
+#[must_use]
+pub fn engine_cpu_per_gb(round: &FlowRound) -> f64 {
+    round.engine_seconds * 1e9 / real(round.bytes)
+}
+
 /// Whether a UDP flow is about packets rather than bytes: at most 128 payload bytes each.
 #[must_use]
 pub fn small_packets(flow: &FlowResult) -> bool {
     let (bytes, packets) =
         good(flow).fold((0.0, 0.0), |(b, p), r| (b + real(r.bytes), p + real(r.received)));
     flow.kind == "udp" && packets > 0.0 && bytes / packets <= 128.0
-}
-
-/// Whether a ratio tells a difference from the plain path, and which way.
-///
-/// The difference of its median from 1 must be wider than its spread; otherwise there is none
-/// that can be measured here. `None` with fewer than two rounds: there is no spread to judge by.
-#[must_use]
-pub fn against_one(ratio: Spread, rounds: usize) -> Option<Ordering> {
-    (rounds > 1).then(|| differ(ratio, Spread { min: 1.0, median: 1.0, max: 1.0 }))
-}
-
-/// How two figures compare: `Equal` where the wider spread is as wide as the difference.
-#[must_use]
-pub fn differ(a: Spread, b: Spread) -> Ordering {
-    let difference = a.median - b.median;
-    if difference.abs() > (a.max - a.min).max(b.max - b.min) {
-        difference.total_cmp(&0.0)
-    } else {
-        Ordering::Equal
-    }
 }
 
 /// Whether the overhead counted on the wire is not that of the format: half a byte is rounding, such
@@ -174,15 +211,6 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_must_be_wider_than_the_spread() {
-        assert_eq!(differ(spread_of(0.5, 0.54, 0.6), spread_of(0.9, 0.92, 0.94)), Ordering::Less);
-        assert_eq!(differ(spread_of(0.8, 0.9, 1.1), spread_of(0.9, 1.0, 1.0)), Ordering::Equal);
-        assert_eq!(against_one(spread_of(0.95, 0.97, 1.02), 3), Some(Ordering::Equal));
-        assert_eq!(against_one(spread_of(1.4, 1.5, 1.6), 3), Some(Ordering::Greater));
-        assert_eq!(against_one(spread_of(0.5, 0.5, 0.5), 1), None);
-    }
-
-    #[test]
     fn ratios_pair_rounds_and_leave_failed_ones_out() {
         let round = |received, error: Option<&str>| FlowRound {
             seconds: 1.0,
@@ -198,22 +226,27 @@ mod tests {
             rounds: vec![round(100, None), round(100, None), round(100, None)],
             ..FlowResult::default()
         };
-        assert_eq!(paired(&tunnel, &plain, packet_rate), Some(spread_of(0.3, 0.4, 0.5)));
+        let compared = paired(&tunnel, &plain, packet_rate).unwrap();
+        assert_eq!((compared.spread, compared.rounds), (spread_of(0.3, 0.4, 0.5), 2));
         assert_eq!(spread(&tunnel, packet_rate), Some(spread_of(30.0, 40.0, 50.0)));
     }
 
     #[test]
-    fn a_ratio_rests_on_rounds_that_ended_well_on_both_sides() {
-        let round = |ok: bool| FlowRound {
+    fn a_ratio_rests_on_rounds_that_count_on_both_sides() {
+        let round = |ok: bool, left_out: bool| FlowRound {
             error: (!ok).then(|| "refused".to_owned()),
+            seconds: 1.0,
+            bytes: 1,
+            left_out,
             ..FlowRound::default()
         };
-        let flow = |rounds: [bool; 3]| FlowResult {
-            rounds: rounds.map(round).to_vec(),
-            ..FlowResult::default()
-        };
-        assert_eq!(pairs(&flow([true, true, false]), &flow([true, false, true])), 1);
-        assert_eq!(pairs(&flow([true; 3]), &flow([true; 3])), 3);
+        let flow = |rounds: Vec<FlowRound>| FlowResult { rounds, ..FlowResult::default() };
+        let good = |rounds: [bool; 3]| flow(rounds.map(|ok| round(ok, false)).to_vec());
+        let pairs = |a: &FlowResult, b: &FlowResult| paired(a, b, bit_rate).map_or(0, |c| c.rounds);
+        assert_eq!(pairs(&good([true, true, false]), &good([true, false, true])), 1);
+        assert_eq!(pairs(&good([true; 3]), &good([true; 3])), 3);
+        let warmed = flow(vec![round(true, true), round(true, false), round(true, false)]);
+        assert_eq!(pairs(&good([true; 3]), &warmed), 2);
     }
 
     #[test]

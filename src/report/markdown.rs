@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::figures::carried;
 use super::number::{bytes, count, plural};
-use super::overlay::sheets;
+use super::overlay::{Sheet, sheets};
 use super::table::{Tone, side_by_side};
-use super::{parts, words};
+use super::{parts, ranking, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The whole report.
@@ -36,6 +36,7 @@ pub fn markdown(run: &RunResult) -> String {
         run.seed
     );
     comparison(&mut out, run);
+    sheet(&mut out, ranking::sheet(run));
     for (title, lines) in parts::LINES {
         section(&mut out, title, &lines(run));
     }
@@ -157,7 +158,12 @@ fn isolation(out: &mut String, run: &RunResult) {
 }
 
 fn overlay(out: &mut String, run: &RunResult) {
-    for sheet in sheets(run) {
+    sheet(out, sheets(run));
+}
+
+/// Tables, each under its title.
+fn sheet(out: &mut String, sheets: impl IntoIterator<Item = Sheet>) {
+    for sheet in sheets {
         let _ = writeln!(out, "## {}\n", sheet.title);
         let head: Vec<String> = sheet.head.into_iter().map(str::to_owned).collect();
         let rows: Vec<Vec<String>> =

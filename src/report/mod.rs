@@ -28,6 +28,8 @@ mod markdown;
 mod number;
 mod overlay;
 mod parts;
+mod ranking;
+mod rounds;
 mod table;
 mod terminal;
 mod words;

@@ -1,6 +1,6 @@
 //! Figures for people: sensible digits, thousands separators, units.
 
-use crate::measure::result::Spread;
+use crate::measure::result::{Interval, Spread};
 
 /// What stands where no figure is.
 pub const NONE: &str = "–";
@@ -59,6 +59,12 @@ impl Unit {
     pub fn range(self, spread: Spread) -> String {
         range(spread.min / self.per, spread.max / self.per, spread.median / self.per)
     }
+}
+
+/// An interval of ratios: `[0.51–0.58]`.
+#[must_use]
+pub fn bounds(interval: Interval) -> String {
+    format!("[{}–{}]", fixed(interval.low, 2), fixed(interval.high, 2))
 }
 
 /// Two ends in as many decimals as `like` is shown with.

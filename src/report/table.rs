@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, flow, good, labels, loss, overhead_apart, packet_rate,
-    paired, pairs, small_packets, spread,
+    Compared, baseline, compared_by, cpu_per_gb, flow, good, labels, loss, overhead_apart,
+    packet_rate, paired, small_packets, spread,
 };
-use super::number::{NONE, Unit, count, fixed, plural};
+use super::number::{NONE, Unit, bounds, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
 
 /// How a cell is to be read.
@@ -95,14 +95,14 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Rounds a ratio rests on.
-    fn rounds(self) -> usize {
-        self.flow.zip(self.plain).map_or(0, |(flow, plain)| pairs(flow, plain))
+    /// The ratio of a figure that is computed from rounds.
+    fn ratio(self, figure: fn(&crate::measure::result::FlowRound) -> f64) -> Option<Compared> {
+        paired(self.flow?, self.plain?, figure)
     }
 
-    /// The ratio of a figure that is computed from rounds.
-    fn ratio(self, figure: fn(&crate::measure::result::FlowRound) -> f64) -> Option<Spread> {
-        paired(self.flow?, self.plain?, figure)
+    /// The ratio of the flow's rate.
+    fn rate(self) -> Option<Compared> {
+        self.ratio(compared_by(&self.flow?.kind))
     }
 }
 
@@ -169,7 +169,7 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
 fn rate_row(figure: &'static str, pairs: &[Pair<'_>]) -> Row {
     let transactions = pairs.iter().filter_map(|p| p.flow).any(|f| f.kind == "rr");
     let unit = if transactions { |_| Unit::TRANSACTIONS } else { Unit::bits };
-    spreads(figure, pairs, unit, |p| (p.flow.map(|f| f.rate), p.flow.and_then(|f| f.ratio)))
+    spreads(figure, pairs, unit, |p| (p.flow.map(|f| f.rate), p.rate()))
 }
 
 /// A row of spreads over rounds, all in the unit that fits the largest.
@@ -177,7 +177,7 @@ fn spreads(
     figure: &'static str,
     pairs: &[Pair<'_>],
     unit: fn(f64) -> Unit,
-    of: impl Fn(Pair<'_>) -> (Option<Spread>, Option<Spread>),
+    of: impl Fn(Pair<'_>) -> (Option<Spread>, Option<Compared>),
 ) -> Row {
     let found: Vec<_> = pairs.iter().map(|p| of(*p)).collect();
     let largest = found.iter().filter_map(|(s, _)| s.as_ref()).fold(0.0, |m, s| s.median.max(m));
@@ -190,20 +190,25 @@ fn spreads(
     Row { figure, cells }
 }
 
-fn spread_cell(pair: Pair<'_>, spread: Option<Spread>, ratio: Option<Spread>, unit: Unit) -> Cell {
+fn spread_cell(
+    pair: Pair<'_>,
+    spread: Option<Spread>,
+    ratio: Option<Compared>,
+    unit: Unit,
+) -> Cell {
     let Some(flow) = pair.flow else { return Cell::none() };
     let rounds = good(flow).count();
     if rounds == 0 {
         return failed(flow);
     }
     let Some(spread) = spread else { return Cell::none() };
-    let (ratio, tone) = ratio_text(ratio, pair.rounds());
+    let (ratio, tone) = ratio_text(ratio);
+    let failed = flow.rounds.iter().filter(|r| r.error.is_some()).count();
     Cell {
         main: unit.show(spread.median),
         ratio,
         spread: Some(if rounds > 1 { unit.range(spread) } else { "1 round".to_owned() }),
-        note: (rounds < flow.rounds.len())
-            .then(|| format!("{} of {} failed", flow.rounds.len() - rounds, flow.rounds.len())),
+        note: (failed > 0).then(|| format!("{failed} of {} failed", flow.rounds.len())),
         tone,
     }
 }
@@ -221,13 +226,15 @@ fn failed(flow: &FlowResult) -> Cell {
     }
 }
 
-fn ratio_text(ratio: Option<Spread>, rounds: usize) -> (Option<String>, Tone) {
+fn ratio_text(ratio: Option<Compared>) -> (Option<String>, Tone) {
     match ratio {
-        Some(r) if !r.median.is_finite() => (None, Tone::Plain),
-        Some(r) if against_one(r, rounds) == Some(Ordering::Equal) => {
+        Some(r) if r.apart == Some(Ordering::Equal) => {
             (Some("no difference measurable here".to_owned()), Tone::Unclear)
         }
-        Some(r) => (Some(format!("{}× plain", fixed(r.median, 2))), Tone::Plain),
+        Some(r) => {
+            let within = r.interval.map(|i| format!(" {}", bounds(i))).unwrap_or_default();
+            (Some(format!("{}× plain{within}", fixed(r.spread.median, 2))), Tone::Plain)
+        }
         None => (None, Tone::Plain),
     }
 }
@@ -244,12 +251,12 @@ fn latency(
             return if good(flow).next().is_none() { failed(flow) } else { Cell::none() };
         };
         let plain = pair.plain.and_then(|p| p.latency.as_ref()).map(of).filter(|p| *p > 0.0);
-        let (told, tone) = ratio_text(flow.ratio, pair.rounds());
+        let (told, tone) = ratio_text(pair.rate());
         let ratio = plain.and_then(|p| {
             if tone == Tone::Unclear {
                 told
             } else {
-                ratio_text(Spread::of([of(latency) / p]), 1).0
+                ratio_text(Compared::of(&[of(latency) / p])).0
             }
         });
         Cell {

@@ -8,7 +8,7 @@ use tabled::settings::{Modify, Padding, Panel, Style, Width};
 
 use super::files::Files;
 use super::table::{Cell, Group, Tone, side_by_side};
-use super::{overlay, parts, words};
+use super::{overlay, parts, ranking, words};
 use crate::measure::result::{RunResult, VariantResult};
 
 /// Narrowest column of a variant: `no difference` and `0 of 96 leaked` fit.
@@ -78,6 +78,7 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
         line(String::new());
         line(table(variants, index * fit, &groups, width, paint));
     }
+    section(&mut line, &ranking::title(run), ranking::sentences(run), width, paint);
     for (title, lines) in parts::LINES {
         section(&mut line, title, lines(run), width, paint);
     }
@@ -129,7 +130,7 @@ fn section(
         return;
     }
     line(String::new());
-    line(paint.bold(title));
+    line(wrap(title, width, "", |part| paint.bold(part)));
     for text in texts {
         line(bullet("·", &text, width, str::to_owned));
     }

@@ -3,17 +3,18 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    against_one, baseline, cpu_per_gb, differ, fabric_links, flow, labels, overhead_apart, paired,
-    pairs, shares,
+    Compared, baseline, compared_by, cpu_per_gb, fabric_links, flow, labels, overhead_apart,
+    paired, shares,
 };
-use super::number::{Unit, bytes, count, digits, fixed, plural, seconds};
+use super::number::{Unit, bounds, bytes, count, digits, fixed, plural, seconds};
+use super::rounds;
 use super::table::Tone;
-use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
+use crate::measure::result::{FlowResult, RunResult, VariantResult};
 
 /// How figures come about, for readers who want to know before they believe.
 pub const METHOD: [&str; 5] = [
-    "All variants stand at the same time on one machine; each round runs every flow in every variant in turn, so that what the machine does meanwhile falls on all of them. Figures are medians over the rounds, with the smallest and the largest beside them.",
-    "A ratio compares a variant with the plain path of the same fabric in the same round. Where the difference from 1 is no wider than the ratio's own spread, no difference is claimed. Percentiles of latency are taken over all rounds together and follow the verdict of their flow's transaction rate.",
+    "All variants stand at the same time on one machine; each round runs every flow in every variant in turn, so that what the machine does meanwhile falls on all of them. Figures are medians over the rounds, with the smallest and the largest beside them. Rounds are never chosen by what they found: those left out are the first one, where the lab asks for figures of a given width, and those beside much foreign load, which are repeated.",
+    "A ratio compares a variant with the plain path of the same fabric in the same round. From six rounds on, brackets hold its median with a probability of 95 % (bootstrap of the median, percentiles widened for few rounds); with fewer they are the smallest and the largest, which hold it with 1 − 2^(1−rounds): 75 % for three. A difference is claimed where the brackets do not hold 1, and with fewer than six rounds only where it is also one and a half times as large as all rounds are apart. Of twenty comparisons at 95 % one may be wrong by chance. Percentiles of latency are taken over all rounds together and follow the verdict of their flow's transaction rate.",
     "Overhead is told three times: computed from the packet formats, counted in bytes on an underlay link, and felt as goodput of one TCP stream on a link shaped to a rate. CPU is that of the whole machine while the flow ran, per 10^9 payload bytes delivered; of engines is the part of the program's own threads.",
     "Every isolation probe carries a token of its tenant; every VM and every host's underlay port is watched. The control counts the probes that the own tenant should have seen, and did: a network that carries nothing leaks nothing.",
     "Bytes of links are interface counters. In namespaces a link is as fast as the processor: ratios carry over to other machines, absolute figures do not.",
@@ -87,10 +88,9 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
             .into_iter()
             .find(|l| run.variants.iter().any(|v| flow(v, l).is_some_and(|f| f.kind == kind)))
     };
-    let mut out = Vec::new();
+    let mut out = rounds::sentences(run);
     if let Some(label) = first("tcp") {
         out.extend(carried().filter_map(|v| throughput(run, v, label)));
-        out.extend(ranking(run, label));
     }
     if let Some(label) = first("rr") {
         out.extend(carried().filter_map(|v| latency(run, v, label)));
@@ -107,11 +107,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
 fn throughput(run: &RunResult, variant: &VariantResult, label: &str) -> Option<String> {
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
-    let ratio = here.ratio.filter(|r| r.median.is_finite())?;
-    let rounds = pairs(here, there);
-    if rounds == 0 {
-        return None;
-    }
+    let ratio = paired(here, there, compared_by(&here.kind))?;
     let unit = Unit::bits(there.rate.median.max(here.rate.median));
     let figures = format!(
         "{} against {} of {}",
@@ -119,23 +115,27 @@ fn throughput(run: &RunResult, variant: &VariantResult, label: &str) -> Option<S
         unit.show(there.rate.median),
         plain.name
     );
-    let told = match against_one(ratio, rounds) {
+    let median = fixed(ratio.spread.median, 2);
+    let told = match ratio.apart {
         Some(Ordering::Equal) => format!(
             "{label}: no difference measurable here between {} and its plain path ({figures}; the ratio was {}).",
             variant.name,
-            spread(ratio),
+            within(&ratio),
         ),
         Some(_) => format!(
-            "{label}: {} reached {} times its plain path, {} over {} ({figures}).",
+            "{label}: {} reached {} times its plain path over {} ({figures}).",
             variant.name,
-            fixed(ratio.median, 2),
-            ends(ratio),
-            plural(rounds as u64, "round"),
+            within(&ratio),
+            plural(ratio.rounds as u64, "round"),
+        ),
+        None if ratio.rounds == 1 => format!(
+            "{label}: {} reached {median} times its plain path in one round, which has no spread to judge it by ({figures}).",
+            variant.name,
         ),
         None => format!(
-            "{label}: {} reached {} times its plain path in one round, which has no spread to judge it by ({figures}).",
+            "{label}: {} reached {} times its plain path in two rounds, too few to judge by ({figures}).",
             variant.name,
-            fixed(ratio.median, 2),
+            within(&ratio),
         ),
     };
     Some(told + &cost(here, there))
@@ -146,12 +146,11 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
     let (Some(cpu), Some(plain)) = (here.cpu_per_gb, there.cpu_per_gb) else {
         return String::new();
     };
-    let rounds = pairs(here, there);
     match paired(here, there, cpu_per_gb) {
-        Some(r) if against_one(r, rounds).is_some_and(Ordering::is_ne) => format!(
+        Some(r) if r.apart.is_some_and(Ordering::is_ne) => format!(
             " A gigabyte cost {} CPU-seconds, {} times the plain path's.",
             digits(cpu.median),
-            fixed(r.median, 2)
+            within(&r)
         ),
         _ => format!(
             " A gigabyte cost {} CPU-seconds against {}: no difference measurable here.",
@@ -161,37 +160,12 @@ fn cost(here: &FlowResult, there: &FlowResult) -> String {
     }
 }
 
-/// Best and worst of the carried variants, beside their plain paths.
-fn ranking(run: &RunResult, label: &str) -> Option<String> {
-    // One round has no spread to tell a difference by.
-    let judged = |v: &VariantResult| {
-        let (here, there) = (flow(v, label)?, flow(baseline(run, v)?, label)?);
-        here.ratio.filter(|r| r.median.is_finite() && pairs(here, there) > 1)
-    };
-    let mut ratios: Vec<(&str, Spread)> =
-        run.variants.iter().filter_map(|v| Some((v.name.as_str(), judged(v)?))).collect();
-    ratios.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-    let [(best, high), .., (worst, low)] = ratios.as_slice() else { return None };
-    Some(if differ(*high, *low) == Ordering::Greater {
-        format!(
-            "Each beside its own plain path, {best} kept the largest part of the throughput of {label} ({}× plain), {worst} the smallest ({}×).",
-            fixed(high.median, 2),
-            fixed(low.median, 2)
-        )
-    } else {
-        format!(
-            "Each beside its own plain path, no difference measurable here between the best and the worst on {label}: {best} {}, {worst} {}.",
-            spread(*high),
-            spread(*low)
-        )
-    })
-}
-
 fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<String> {
     let plain = baseline(run, variant)?;
     let (here, there) = (flow(variant, label)?, flow(plain, label)?);
     let (a, b) = (here.latency.as_ref()?, there.latency.as_ref()?);
-    let same = here.ratio.and_then(|r| against_one(r, pairs(here, there))) == Some(Ordering::Equal);
+    let ratio = paired(here, there, compared_by(&here.kind));
+    let same = ratio.and_then(|r| r.apart) == Some(Ordering::Equal);
     Some(format!(
         "{label}: half of the requests were answered within {} in {} and {} in {}, 99 of 100 within {} and {}{}.",
         Unit::MICROS.show(a.p50),
@@ -320,11 +294,8 @@ fn datapaths(run: &RunResult) -> Option<String> {
     }
 }
 
-/// `0.54 (0.52–0.56)`.
-fn spread(s: Spread) -> String {
-    format!("{} ({})", fixed(s.median, 2), ends(s))
-}
-
-fn ends(s: Spread) -> String {
-    format!("{}–{}", fixed(s.min, 2), fixed(s.max, 2))
+/// `0.54 [0.52–0.56]`.
+fn within(ratio: &Compared) -> String {
+    let interval = ratio.interval.map(|i| format!(" {}", bounds(i))).unwrap_or_default();
+    format!("{}{interval}", fixed(ratio.spread.median, 2))
 }

@@ -12,6 +12,7 @@ mod expect;
 mod phases;
 mod probes;
 mod rounds;
+mod stopping;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,7 +22,9 @@ pub use error::RunError;
 
 use crate::lab::MtuMode;
 use crate::measure::links::Snapshot;
-use crate::measure::result::{LossResult, Machine, RunResult, SCHEMA, TestbedTimes, VariantResult};
+use crate::measure::result::{
+    LossResult, Machine, RoundsResult, RunResult, SCHEMA, TestbedTimes, VariantResult,
+};
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
@@ -106,6 +109,7 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         expectations: Vec::new(),
         claims: expect::claims(plan),
         notes: found.notes,
+        rounds: found.rounds,
     };
     result.expectations = expect::verdicts(plan, &result);
     result.seconds = begun.elapsed().as_secs_f64();
@@ -117,6 +121,7 @@ struct Found {
     variants: Vec<VariantResult>,
     notes: Vec<String>,
     complete: bool,
+    rounds: Option<RoundsResult>,
 }
 
 fn measure(
@@ -125,7 +130,8 @@ fn measure(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Found, RunError> {
-    let mut found = Found { variants: Vec::new(), notes: Vec::new(), complete: false };
+    let mut found =
+        Found { variants: Vec::new(), notes: Vec::new(), complete: false, rounds: None };
     testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
@@ -144,7 +150,7 @@ fn measure(
     let fragments = phases::fragments(testbed, plan)?;
     let mut rounds = Rounds::new(plan);
     found.complete = rounds.run(testbed, plan, progress, stop);
-    rounds.fill(plan, &mut found.variants);
+    found.rounds = Some(rounds.fill(plan, &mut found.variants));
     let after = snapshots(testbed, plan)?;
     let fragmented = phases::fragments(testbed, plan)?;
     for (i, variant) in plan.variants.iter().enumerate() {

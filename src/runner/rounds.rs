@@ -1,13 +1,20 @@
 //! The flows, round by round in every variant.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use super::Progress;
-use crate::lab::Flow;
+use super::stopping::{self, State};
+use crate::lab::{self, Flow};
+use crate::measure::cpu::ticks_per_second;
+use crate::measure::foreign::Load;
 use crate::measure::latency;
-use crate::measure::result::{FlowResult, FlowRound, Spread, VariantResult};
+use crate::measure::result::{
+    Ended, FlowResult, FlowRound, RoundMark, RoundsResult, Spread, VariantResult,
+};
+use crate::measure::statistics::{half_width, interval};
 use crate::plan::{Plan, PlannedFlow, Variant};
 use crate::testbed::Testbed;
 use crate::traffic;
@@ -19,24 +26,40 @@ const FIRST_PORT: u16 = 20_000;
 /// What was found of one flow in one variant.
 struct Series {
     rounds: Vec<FlowRound>,
-    latency: Option<Histogram<u64>>,
+    /// Latency over the quiet rounds and over the noisy ones.
+    latency: [Option<Histogram<u64>>; 2],
 }
 
 /// What was found of all flows: by variant, then by flow; `None` where the variant does not carry
 /// the flow's tenant.
-pub(super) struct Rounds(Vec<Vec<Option<Series>>>);
+pub(super) struct Rounds {
+    series: Vec<Vec<Option<Series>>>,
+    /// By variant: the plain path it is compared with.
+    bases: Vec<Option<usize>>,
+    run: u32,
+    ended: Ended,
+}
 
 impl Rounds {
     pub fn new(plan: &Plan) -> Self {
         let series = |variant: &Variant, flow: &PlannedFlow| {
             let carried = variant.vm(&flow.tenant, &flow.from).is_some();
-            carried.then(|| Series { rounds: Vec::new(), latency: None })
+            carried.then(|| Series { rounds: Vec::new(), latency: [None, None] })
         };
         let of_variant = |v| plan.flows.iter().map(|f| series(v, f)).collect();
-        Rounds(plan.variants.iter().map(of_variant).collect())
+        let base = |v: &Variant| {
+            let name = v.baseline.as_ref()?;
+            plan.variants.iter().position(|b| b.name == *name)
+        };
+        Rounds {
+            series: plan.variants.iter().map(of_variant).collect(),
+            bases: plan.variants.iter().map(base).collect(),
+            run: 0,
+            ended: Ended::Interrupted,
+        }
     }
 
-    /// Runs all rounds; returns whether it came to the end.
+    /// Runs rounds until they are enough; returns whether it came to that.
     pub fn run(
         &mut self,
         testbed: &Testbed,
@@ -45,77 +68,214 @@ impl Rounds {
         stop: &AtomicBool,
     ) -> bool {
         let rounds = plan.measure.rounds;
+        let begun = Instant::now();
         let mut port = FIRST_PORT;
-        for round in 0..rounds {
-            progress.stage(&format!("traffic, round {} of {rounds}", round + 1));
+        let mut last = Duration::ZERO;
+        let mut load = Load::now().ok();
+        let (processors, ticks) =
+            (std::thread::available_parallelism().map_or(1, Into::into), ticks_per_second());
+        loop {
+            if let Some(ended) = stopping::ended(rounds, &self.state(plan, begun, last)) {
+                self.ended = ended;
+                return true;
+            }
+            let round = self.run;
+            let round_begun = Instant::now();
+            progress.stage(&stopping::words(rounds, round));
             for (f, flow) in plan.flows.iter().enumerate() {
                 for v in 0..plan.variants.len() {
                     let v = (v + round as usize) % plan.variants.len();
-                    let Some(series) = &mut self.0[v][f] else { continue };
+                    let Some(series) = &mut self.series[v][f] else { continue };
                     if stop.load(Relaxed) {
                         return false;
                     }
                     let variant = &plan.variants[v];
                     progress.step(&format!("{} in {}", flow.label, variant.name));
                     let cpu = || testbed.engine_cpu(variant);
-                    let outcome = traffic::run_flow(testbed, variant, flow, port, &cpu);
+                    let mut outcome = traffic::run_flow(testbed, variant, flow, port, &cpu);
                     port = port.checked_add(1).unwrap_or(FIRST_PORT);
+                    let now = Load::now().ok();
+                    let pair = now.as_ref().zip(load.as_ref());
+                    let foreign =
+                        pair.map(|(now, then)| now.foreign_since(then, processors, ticks));
+                    load = now;
+                    outcome.round.foreign = foreign;
+                    outcome.round.mark = stopping::mark(rounds, round, foreign);
                     series.take(outcome);
                 }
             }
+            self.run += 1;
+            last = round_begun.elapsed();
         }
-        true
     }
 
-    /// Writes the figures into the variants' results.
-    pub fn fill(&self, plan: &Plan, results: &mut [VariantResult]) {
-        for (v, variant) in plan.variants.iter().enumerate() {
-            let base = variant
-                .baseline
-                .as_ref()
-                .and_then(|name| plan.variants.iter().position(|b| b.name == *name));
+    fn state(&self, plan: &Plan, begun: Instant, last: Duration) -> State {
+        let exactly = matches!(plan.measure.rounds, lab::Rounds::Exactly(_));
+        State {
+            run: self.run,
+            quiet: self.quiet(plan),
+            // Of many rounds this takes a while, and says nothing where their number is fixed.
+            widest: if exactly { None } else { self.widest(plan, true) },
+            elapsed: begun.elapsed(),
+            last,
+        }
+    }
+
+    /// The least quiet rounds of any figure; the most there can be where there is none.
+    fn quiet(&self, plan: &Plan) -> u32 {
+        let quiet = self.each(plan).map(|(f, here, base)| values(f, here, base, true).len()).min();
+        quiet.and_then(|quiet| u32::try_from(quiet).ok()).unwrap_or(u32::MAX)
+    }
+
+    /// Every flow in every variant whose figure is looked at: ratios where there is a plain path, and
+    /// rates where nobody is compared with them. What never ends well tells nothing.
+    fn each<'a>(
+        &'a self,
+        plan: &'a Plan,
+    ) -> impl Iterator<Item = (&'a PlannedFlow, &'a Series, Option<&'a Series>)> {
+        let variants = (0..self.series.len()).filter(|v| !self.bases.contains(&Some(*v)));
+        variants.flat_map(move |v| {
+            plan.flows.iter().enumerate().filter_map(move |(f, flow)| {
+                let series = self.series[v][f].as_ref()?;
+                series.rounds.iter().any(|r| r.error.is_none()).then_some(())?;
+                Some((flow, series, self.base(v, f)))
+            })
+        })
+    }
+
+    fn base(&self, variant: usize, flow: usize) -> Option<&Series> {
+        self.series[self.bases[variant]?][flow].as_ref()
+    }
+
+    /// The widest half interval over its median; `None` where one cannot be told.
+    fn widest(&self, plan: &Plan, quiet: bool) -> Option<f64> {
+        let mut widest = None;
+        for (flow, here, base) in self.each(plan) {
+            let width = half_width(&values(flow, here, base, quiet))?;
+            widest = Some(width.max(widest.unwrap_or_default()));
+        }
+        widest
+    }
+
+    /// Writes the figures into the variants' results, and returns what is to be said of the rounds.
+    pub fn fill(&mut self, plan: &Plan, results: &mut [VariantResult]) -> RoundsResult {
+        let told = self.settle(plan);
+        for (v, found) in results.iter_mut().enumerate() {
             for (f, flow) in plan.flows.iter().enumerate() {
-                let Some(series) = &self.0[v][f] else { continue };
-                let base = base.and_then(|b| self.0[b][f].as_ref());
-                results[v].flows.push(series.result(flow, base));
+                let Some(series) = &self.series[v][f] else { continue };
+                let result = series.result(flow, self.base(v, f), told.noisy_left_out);
+                found.flows.push(result);
             }
+        }
+        told
+    }
+
+    /// Decides which rounds count: warm-ups never, and noisy ones where the lab asks for sure figures and has
+    /// too few quiet ones.
+    fn settle(&mut self, plan: &Plan) -> RoundsResult {
+        let quiet = self.quiet(plan);
+        let (until, warm_up) = match plan.measure.rounds {
+            lab::Rounds::Exactly(_) => (None, 0),
+            lab::Rounds::Until(until) => (Some(until), self.run.min(lab::Until::WARM_UP)),
+        };
+        let noisy_left_out = until.is_some_and(|until| quiet >= until.min);
+        let (mut noisy, mut measurements) = (0, 0);
+        let series = self.series.iter_mut().flatten().flatten();
+        for round in series.flat_map(|series| &mut series.rounds) {
+            measurements += 1;
+            noisy += u32::from(round.mark == Some(RoundMark::Noisy));
+            round.left_out = match round.mark {
+                Some(RoundMark::WarmUp) => true,
+                Some(RoundMark::Noisy) => noisy_left_out,
+                None => false,
+            };
+        }
+        RoundsResult {
+            run: self.run,
+            warm_up,
+            noisy,
+            measurements,
+            noisy_left_out,
+            until: until.map(|until| until.until.share()),
+            widest: self.widest(plan, noisy_left_out),
+            ended: self.ended,
         }
     }
 }
 
 impl Series {
     fn take(&mut self, outcome: traffic::Outcome) {
-        if let Some(histogram) = outcome.latency {
-            match &mut self.latency {
-                // Both have the same bounds, so nothing can be lost.
-                Some(all) => drop(all.add(histogram)),
-                None => self.latency = Some(histogram),
-            }
+        let kept = match outcome.round.mark {
+            Some(RoundMark::WarmUp) => None,
+            Some(RoundMark::Noisy) => Some(1),
+            None => Some(0),
+        };
+        if let (Some(histogram), Some(kept)) = (outcome.latency, kept) {
+            join(&mut self.latency[kept], histogram);
         }
         self.rounds.push(outcome.round);
     }
 
-    fn result(&self, flow: &PlannedFlow, base: Option<&Series>) -> FlowResult {
-        let good = || self.rounds.iter().filter(|r| r.error.is_none());
+    /// Latency over all rounds that count.
+    fn latency(&self, noisy_left_out: bool) -> Option<Histogram<u64>> {
+        let [quiet, noisy] = &self.latency;
+        let mut all = quiet.clone();
+        if let Some(noisy) = noisy.clone().filter(|_| !noisy_left_out) {
+            join(&mut all, noisy);
+        }
+        all
+    }
+
+    fn result(&self, flow: &PlannedFlow, base: Option<&Series>, quiet: bool) -> FlowResult {
+        let good = || self.rounds.iter().filter(|r| r.counts());
         let per_gb = |seconds: f64, bytes: u64| seconds / (real(bytes) / 1e9);
         let has_engine = good().any(|r| r.engine_seconds > 0.0);
-        let ratio = base.and_then(|base| {
-            let pairs = self.rounds.iter().zip(&base.rounds);
-            let both = pairs.filter(|(a, b)| a.error.is_none() && b.error.is_none());
-            Spread::of(both.map(|(a, b)| rate(&flow.flow, a) / rate(&flow.flow, b)))
-        });
+        let rates: Vec<f64> = good().map(|r| rate(&flow.flow, r)).collect();
+        let ratios = base.map(|_| values(flow, self, base, quiet)).unwrap_or_default();
         FlowResult {
             label: flow.label.clone(),
             kind: flow.flow.kind().to_owned(),
             rounds: self.rounds.clone(),
-            rate: Spread::of(good().map(|r| rate(&flow.flow, r))).unwrap_or_default(),
-            ratio,
+            rate: Spread::of(rates.iter().copied()).unwrap_or_default(),
+            ratio: Spread::of(ratios.iter().copied()),
             cpu_per_gb: Spread::of(good().map(|r| per_gb(r.cpu_seconds, r.bytes))),
             engine_cpu_per_gb: has_engine
                 .then(|| Spread::of(good().map(|r| per_gb(r.engine_seconds, r.bytes))))
                 .flatten(),
-            latency: self.latency.as_ref().and_then(latency::summary),
+            latency: self.latency(quiet).as_ref().and_then(latency::summary),
+            rate_interval: interval(&rates),
+            ratio_interval: interval(&ratios),
         }
+    }
+}
+
+fn join(all: &mut Option<Histogram<u64>>, histogram: Histogram<u64>) {
+    match all {
+        // Both have the same bounds, so nothing can be lost.
+        Some(all) => drop(all.add(histogram)),
+        None => *all = Some(histogram),
+    }
+}
+
+/// The compared figure over rounds that ended well but warm-ups, and with `quiet` but noisy ones: ratios
+/// where there is a plain path, or else rates.
+fn values(flow: &PlannedFlow, here: &Series, base: Option<&Series>, quiet: bool) -> Vec<f64> {
+    let taken = |round: &FlowRound| {
+        let left_out = match round.mark {
+            Some(RoundMark::WarmUp) => true,
+            Some(RoundMark::Noisy) => quiet,
+            None => false,
+        };
+        round.error.is_none() && !left_out
+    };
+    let figure = |round: &FlowRound| rate(&flow.flow, round);
+    match base {
+        Some(base) => {
+            let pairs = here.rounds.iter().zip(&base.rounds);
+            let both = pairs.filter(|(a, b)| taken(a) && taken(b));
+            both.map(|(a, b)| figure(a) / figure(b)).collect()
+        }
+        None => here.rounds.iter().filter(|r| taken(r)).map(figure).collect(),
     }
 }
 

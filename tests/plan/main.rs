@@ -178,14 +178,18 @@ fn every_key_of_the_carrier_and_the_rate_can_be_compared() {
     let plan =
         two_tenants("compare: { encap: [vlan, vxlan], rate: [100M, 2.5G], offloads: [on, off] }");
     let of = |link: &str| ["plain-l2", "vlan", "plain-l3", "vxlan"].map(|s| format!("{s}-{link}"));
-    let links =
-        ["rate100M-offloads", "rate100M-no-offloads", "rate2p5G-offloads", "rate2p5G-no-offloads"];
+    let links = [
+        "rate100M-offloads",
+        "rate100M-no-offloads",
+        "rate2500M-offloads",
+        "rate2500M-no-offloads",
+    ];
     assert_eq!(names(&plan), links.into_iter().flat_map(of).collect::<Vec<_>>());
     let slow = variant(&plan, "vxlan-rate100M-no-offloads");
     assert_eq!(slow.baseline.as_deref(), Some("plain-l3-rate100M-no-offloads"));
     for (name, rate, offloads) in [
         ("vxlan-rate100M-no-offloads", 100_000_000, false),
-        ("plain-l3-rate2p5G-offloads", 2_500_000_000, true),
+        ("plain-l3-rate2500M-offloads", 2_500_000_000, true),
         ("plain-l2-rate100M-no-offloads", 100_000_000, false),
     ] {
         let found = variant(&plan, name);

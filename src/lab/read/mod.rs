@@ -13,6 +13,7 @@ mod expect;
 mod lab;
 mod names;
 mod probes;
+mod rounds;
 mod shape;
 mod sink;
 mod tenant;

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::At;
 use super::at::Fields;
-use crate::lab::limits::{DATAGRAM, MESSAGE, ROUNDS, STREAMS};
+use super::{At, rounds};
+use crate::lab::limits::{DATAGRAM, MESSAGE, STREAMS};
 use crate::lab::model::{Flow, Measure, RrFlow, TcpFlow, Tool, UdpFlow};
 use crate::lab::units::{ByteSize, Rate, Span};
 
@@ -123,10 +123,7 @@ pub(super) fn measure(at: &At<'_>) -> Measure {
     let Some(fields) = at.fields("a map, e.g. `{ rounds: 3 }`", &keys) else { return usual };
     let truth = |key, usual| fields.get(key).and_then(|at| at.truth()).unwrap_or(usual);
     Measure {
-        rounds: fields
-            .get("rounds")
-            .and_then(|at| at.number("number of rounds", &ROUNDS))
-            .unwrap_or(usual.rounds),
+        rounds: fields.get("rounds").and_then(|at| rounds::rounds(&at)).unwrap_or(usual.rounds),
         baseline: truth("baseline", usual.baseline),
         overhead: truth("overhead", usual.overhead),
         felt: fields.get("felt").and_then(|at| rate(&at)),

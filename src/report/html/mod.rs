@@ -12,7 +12,7 @@ pub(super) use style::sheet;
 use maud::{DOCTYPE, Markup, PreEscaped, html as page};
 
 use super::table::Tone;
-use super::words;
+use super::{ranking, words};
 use crate::measure::result::RunResult;
 
 /// The whole report.
@@ -48,6 +48,9 @@ pub fn html(run: &RunResult) -> String {
                         p { "No variant was measured." }
                     } @else {
                         (section("Side by side", &tables::side_by_side(run)))
+                    }
+                    @if let Some(sheet) = ranking::sheet(run) {
+                        (section(sheet.title, &tables::sheet(&sheet)))
                     }
                     @for (title, lines) in super::parts::LINES { (list(title, &lines(run))) }
                     @if !charts.is_empty() {

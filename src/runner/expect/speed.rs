@@ -42,7 +42,7 @@ pub(super) fn throughput(
 /// One flow's rates over another's, of rounds that ended well in both.
 fn ratio(here: &FlowResult, there: &FlowResult) -> Option<Spread> {
     let pairs = here.rounds.iter().zip(&there.rounds);
-    let both = pairs.filter(|(a, b)| a.error.is_none() && b.error.is_none());
+    let both = pairs.filter(|(a, b)| a.counts() && b.counts());
     #[allow(clippy::cast_precision_loss)] // bytes of a run, far below 2^53
     let rate = |round: &FlowRound| round.bytes as f64 / round.seconds;
     Spread::of(both.map(|(a, b)| rate(a) / rate(b)))
@@ -67,7 +67,7 @@ pub(super) fn retransmits(
     let Some(flow) = found.flows.iter().find(|f| f.kind == "tcp") else {
         return Finding::unknown("no TCP flow ran here");
     };
-    let good = || flow.rounds.iter().filter(|round| round.error.is_none());
+    let good = || flow.rounds.iter().filter(|round| round.counts());
     if good().next().is_none() {
         return Finding::unknown("no round of the TCP flow ended well");
     }
@@ -87,7 +87,7 @@ pub(super) fn delivered(
     let Some(flow) = found.flows.iter().find(|f| f.kind == "udp") else {
         return Finding::unknown("no UDP flow ran here");
     };
-    let rounds = || flow.rounds.iter().filter(|round| round.error.is_none());
+    let rounds = || flow.rounds.iter().filter(|round| round.counts());
     let sent: u64 = rounds().map(|round| round.sent).sum();
     let received: u64 = rounds().map(|round| round.received).sum();
     if sent == 0 {
