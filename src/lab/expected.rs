@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::attacks::AttackExpected;
 use super::bum::{CopyCount, TunnelCount};
 use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
@@ -98,6 +99,8 @@ pub enum Expected {
         /// `tenant/vm` that is asked for and answers.
         to: String,
     },
+    /// Whether an attack succeeds.
+    Attack(AttackExpected),
     /// What became of a probe.
     Probe(ProbeExpected),
     /// A packet too large for the underlay is answered with this MTU, in every IP version of the tenant.

@@ -3,6 +3,7 @@
 //! [`load`] reads a lab and its topology and returns either both or [`Faults`]: everything that
 //! is wrong in them at once, each with file, line, column and YAML path, and what would be right.
 
+mod attacks;
 mod bum;
 mod carriers;
 mod check;
@@ -23,6 +24,7 @@ mod shipped;
 pub mod topology;
 mod units;
 
+pub use attacks::{All, Attack, AttackExpected, Attacks};
 pub use carriers::{
     KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
 };

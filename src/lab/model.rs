@@ -11,6 +11,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::attacks::Attacks;
 pub use super::bum::{CopyCount, TunnelCount};
 pub use super::expected::{Expectation, Expected};
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
@@ -431,6 +432,9 @@ pub struct Measure {
     pub mtu: bool,
     /// Whether leaks between tenants are tried.
     pub isolation: bool,
+    /// Attacks that are tried when everything else is measured; absent means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<Attacks>,
 }
 
 impl Default for Measure {
@@ -442,6 +446,7 @@ impl Default for Measure {
             felt: None,
             mtu: true,
             isolation: true,
+            attacks: None,
         }
     }
 }

@@ -106,8 +106,8 @@ fn values(defs: &mut Value) {
                 "mtu" | "told" => range(&limits::VM_MTU),
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
-                "transfer" | "payload" | "checksum" | "probe" | "throughput" | "copies"
-                | "tunnels" => {
+                "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
+                | "copies" | "tunnels" => {
                     json!({})
                 }
                 "drops" => json!({ "minProperties": 1 }),

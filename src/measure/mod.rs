@@ -3,6 +3,7 @@
 //! `tap` and `segment` are the tools below: frames as the kernel holds them, what they
 //! consist of, and the packets they are on a cable. Each other file measures one thing.
 
+pub mod attack;
 pub mod bum;
 pub mod capture;
 pub mod cpu;

@@ -1,5 +1,6 @@
 //! The result document: everything a run found out, and the only thing reports are drawn from.
 
+mod attack;
 mod behaviour;
 mod lesson;
 mod rounds;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bum::BroadcastResult;
 use super::walk::WalkResult;
+pub use attack::{AttackResult, CounterResult, Evidence};
 pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
@@ -137,6 +139,9 @@ pub struct VariantResult {
     /// only of tenants that the lab expects something of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub broadcasts: BTreeMap<String, BTreeMap<String, BroadcastResult>>,
+    /// Attacks that were tried when everything else was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<AttackResult>,
     /// First packets between two VMs, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub walks: Vec<WalkResult>,

@@ -5,6 +5,7 @@
 //! machine's speed falls on all of them alike.
 
 mod anatomy;
+mod attacks;
 mod bum;
 mod capture;
 mod error;
@@ -173,6 +174,9 @@ fn measure(
         result.drops = testbed.drops(variant);
         phases::without_search(result);
         result.tables = testbed.tables(variant)?;
+        if !stop.load(Relaxed) {
+            result.attacks = attacks::run(testbed, plan, variant, progress)?;
+        }
     }
     Ok(found)
 }

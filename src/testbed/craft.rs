@@ -45,6 +45,45 @@ pub fn craft(
     wrap(variant, recipe, transport, flow, &payload).map_err(refused)
 }
 
+/// The outer packets of one STT frame, in segments of `size` bytes, with this frame id.
+///
+/// # Errors
+/// Another encapsulation, or what the format cannot express.
+pub fn craft_segments(
+    variant: &Variant,
+    recipe: &Recipe,
+    frame: &[u8],
+    (frame_id, size): (u32, usize),
+) -> Result<Vec<Vec<u8>>, TestbedError> {
+    let refused = |reason| TestbedError::Craft { variant: variant.name.clone(), reason };
+    let (transport, flow, payload) = payload(variant, recipe, frame, frame).map_err(refused)?;
+    let Transport::Stt { port } = transport else {
+        return Err(refused(DropReason::UnknownProtocol));
+    };
+    segments(recipe, &payload, cut(recipe, flow, port, (frame_id, size))).map_err(refused)
+}
+
+fn cut(recipe: &Recipe, flow: u32, port: u16, (frame_id, size): (u32, usize)) -> stt::Cut {
+    let (src, dst) = (recipe.src, recipe.dst);
+    stt::Cut { src, dst, src_port: source_port(flow), dst_port: port, frame_id, size }
+}
+
+/// IP packets of an STT frame.
+fn segments(recipe: &Recipe, payload: &[u8], cut: stt::Cut) -> Result<Vec<Vec<u8>>, DropReason> {
+    let envelope = Envelope::new(recipe.src, recipe.dst);
+    let ip_len = if recipe.dst.is_ipv4() { 20 } else { 40 };
+    let mut parts = Vec::new();
+    stt::segments(payload, &cut, |header, part| parts.push([&header[..], part].concat()))?;
+    let each = parts.into_iter().map(|segment| {
+        let mut packet = vec![0; ip_len];
+        let len = envelope.write_ip(protocol::TCP, segment.len(), &mut packet)?;
+        packet.truncate(len);
+        packet.extend(segment);
+        Ok(packet)
+    });
+    each.collect()
+}
+
 /// Which transport carries the packet, its flow's hash, and the bytes from the tunnel header on.
 fn payload(
     variant: &Variant,
@@ -113,25 +152,12 @@ fn wrap(
         }
         Transport::Stt { port } => {
             let size = usize::try_from(variant.underlay_mtu).unwrap_or(0).saturating_sub(60);
-            let cut = stt::Cut {
-                src: recipe.src,
-                dst: recipe.dst,
-                src_port: source_port(flow),
-                dst_port: port,
-                frame_id: rand::random(),
-                size,
-            };
             if payload.len() > size {
                 return Err(DropReason::TooBig);
             }
-            let mut segment = Vec::new();
-            stt::segments(payload, &cut, |header, part| {
-                segment = [&header[..], part].concat();
-            })?;
-            let len = envelope.write_ip(protocol::TCP, segment.len(), &mut packet)?;
-            packet.truncate(len);
-            packet.extend(segment);
-            Ok(packet)
+            let cut = cut(recipe, flow, port, (rand::random(), size));
+            let packets = segments(recipe, payload, cut)?;
+            packets.into_iter().next().ok_or(DropReason::Truncated)
         }
     }
 }

@@ -20,6 +20,12 @@ use crate::wire::ethernet::Mac;
 /// MAC addresses one tenant's table holds at one host.
 const MAC_LIMIT: usize = 65_536;
 
+/// The provider's VLAN id of QinQ: the outer tag of all tenants.
+#[must_use]
+pub fn service_tag(settings: &EngineSettings) -> u16 {
+    settings.service.map_or(Qinq::default().service, VlanId::value)
+}
+
 /// The engine's configuration for one edge of a variant.
 pub(super) fn config(
     variant: &Variant,
@@ -157,10 +163,7 @@ pub(super) fn engine(variant: &Variant) -> Result<Arc<dyn Engine>, TestbedError>
     Ok(match variant.encap {
         Encap::None => Arc::new(Plain),
         Encap::Vlan => Arc::new(Vlan::default()),
-        Encap::Qinq => {
-            let service = settings.service.map_or(Qinq::default().service, VlanId::value);
-            Arc::new(Qinq { service, ..Qinq::default() })
-        }
+        Encap::Qinq => Arc::new(Qinq { service: service_tag(settings), ..Qinq::default() }),
         Encap::Vxlan => {
             let usual = Vxlan::default();
             let strict = settings.strict.unwrap_or(usual.strict);

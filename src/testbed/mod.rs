@@ -15,7 +15,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-pub use craft::{Recipe, craft};
+pub use craft::{Recipe, craft, craft_segments};
+pub use edge::service_tag;
 pub use error::TestbedError;
 
 use crate::datapath::user::{Edge, UserDatapath};

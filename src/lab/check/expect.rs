@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, bum, probes};
+use super::{Whole, attacks, bum, probes};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
 use crate::lab::model::{
@@ -44,6 +44,9 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
             Expected::Throughput(of) => throughput(whole, of, expectation.only, &path),
             Expected::Retransmits { .. } => has_tcp(whole, &format!("{path}.retransmits")),
+            Expected::Attack(attack) => {
+                attacks::expected(whole, attack, expectation.only, &format!("{path}.attack"));
+            }
             Expected::Probe(probe) => {
                 probes::expected(whole, probe, expectation.only, &format!("{path}.probe"));
             }

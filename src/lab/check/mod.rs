@@ -4,6 +4,7 @@
 //! Values that could not be read are empty or absent here, and no rule objects to those.
 
 mod addresses;
+mod attacks;
 mod bum;
 mod carrier;
 mod expect;
@@ -54,6 +55,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     fabric::check(whole);
     flows::check(whole);
     probes::check(whole);
+    attacks::check(whole);
     expect::check(whole);
 }
 

@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
-use super::{bum, carrier};
+use super::{attacks, bum, carrier};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
@@ -12,7 +12,8 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
+    "attack",
     "reachable",
     "unreachable",
     "isolated",
@@ -97,6 +98,7 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
     let at = fields.get(kind)?;
     match kind {
+        "attack" => attacks::expected(&at).map(Expected::Attack),
         "probe" => probe(&at).map(Expected::Probe),
         "told" => Some(Expected::Told(at.number("MTU", &VM_MTU)?)),
         "transfer" => Some(Expected::Transfer(at.choice("end of a transfer", &TRANSFERS)?)),

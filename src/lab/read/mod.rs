@@ -6,6 +6,7 @@
 //! already has a fault, so that one mistake is reported once.
 
 mod at;
+mod attacks;
 mod bum;
 mod carrier;
 mod engine;

@@ -118,7 +118,7 @@ fn rr(at: &At<'_>) -> Option<RrFlow> {
 }
 
 pub(super) fn measure(at: &At<'_>) -> Measure {
-    let keys = ["rounds", "baseline", "overhead", "felt", "mtu", "isolation"];
+    let keys = ["rounds", "baseline", "overhead", "felt", "mtu", "isolation", "attacks"];
     let usual = Measure::default();
     let Some(fields) = at.fields("a map, e.g. `{ rounds: 3 }`", &keys) else { return usual };
     let truth = |key, usual| fields.get(key).and_then(|at| at.truth()).unwrap_or(usual);
@@ -129,5 +129,6 @@ pub(super) fn measure(at: &At<'_>) -> Measure {
         felt: fields.get("felt").and_then(|at| rate(&at)),
         mtu: truth("mtu", usual.mtu),
         isolation: truth("isolation", usual.isolation),
+        attacks: fields.get("attacks").and_then(|at| super::attacks::attacks(&at)),
     }
 }

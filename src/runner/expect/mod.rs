@@ -1,5 +1,6 @@
 //! Whether what had to hold did.
 
+mod attacks;
 mod bum;
 mod drops;
 mod finding;
@@ -112,6 +113,7 @@ fn words(expected: &Expected) -> String {
         Expected::Walk { from, to } => {
             format!("the first packet from {from} to {to} goes step by step as theory says")
         }
+        Expected::Attack(attack) => attacks::words(*attack),
         Expected::Probe(probe) => probes::words(probe),
         Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
         Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
@@ -150,6 +152,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Broadcast { within } => bum::broadcast(within, found),
         Expected::NoBroadcast { within } => bum::no_broadcast(within, found),
         Expected::Walk { from, to } => bum::walk(from, to, found),
+        Expected::Attack(attack) => attacks::attack(*attack, found),
         Expected::Probe(probe) => probes::probe(probe, found),
         Expected::Told(mtu) => sizes::told(*mtu, found),
         Expected::Transfer(end) => transfer::transfer(*end, found),

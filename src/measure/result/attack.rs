@@ -1,0 +1,78 @@
+//! What came of attacks: parts of a variant's result.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Anatomy;
+
+/// One attack in one variant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttackResult {
+    /// The attack's name, as in lab files.
+    pub name: String,
+    /// What was done, by whom and to whom.
+    pub what: String,
+    /// Why it makes no sense here; then nothing was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub does_not_apply: Option<String>,
+    /// What counts as one try that succeeded.
+    pub success: String,
+    /// Tries.
+    pub tried: u64,
+    /// Those that succeeded.
+    pub succeeded: u64,
+    /// Frames of the attacked tenant's own that were sent meanwhile: the network was alive.
+    pub own_sent: u64,
+    /// Those of them that were delivered.
+    pub own_delivered: u64,
+    /// Frames dropped meanwhile at all edges, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drops: BTreeMap<String, u64>,
+    /// What else was counted, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The same again with something in its way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_by: Vec<CounterResult>,
+    /// The first forged packet as it left the attacker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Evidence>,
+    /// The first packet that shows the success, where it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Evidence>,
+}
+
+/// A captured packet.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Namespace and interface where it was captured.
+    pub place: String,
+    /// Its bytes and layers.
+    pub packet: Anatomy,
+}
+
+/// An attack with something in its way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterResult {
+    /// What was put in its way.
+    pub by: String,
+    /// Tries.
+    pub tried: u64,
+    /// Those that succeeded all the same.
+    pub succeeded: u64,
+}
+
+impl AttackResult {
+    /// One that makes no sense here.
+    #[must_use]
+    pub fn none(name: &str, what: &str, why: impl Into<String>) -> AttackResult {
+        AttackResult {
+            name: name.to_owned(),
+            what: what.to_owned(),
+            does_not_apply: Some(why.into()),
+            ..AttackResult::default()
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What all attacks share: who attacks whom, one volley of forged packets, and its evidence.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::lab::{Attack, Cast, Checksum};
+use crate::measure::attack::{From, Gun, Lookout, Seen, Spot};
+use crate::measure::probe::{Marked, underlay_address};
+use crate::measure::result::{AttackResult, Evidence};
+use crate::plan::{LinkEnd, NodeKind, TenantPlan, Variant, VmPlan};
+use crate::runner::RunError;
+use crate::runner::anatomy::anatomy;
+use crate::testbed::{Recipe, Testbed, craft, service_tag};
+
+/// What came of an attack, or why it does not apply.
+pub(super) type Tried = Result<Result<AttackResult, String>, RunError>;
+
+/// Series of the lookout: forged frames, and the victims' own.
+pub(super) const FORGED: usize = 0;
+pub(super) const OWN: usize = 1;
+/// The victims' own frames in one volley.
+const OWNS: u32 = 10;
+
+/// One attack in one variant.
+pub(super) struct Scene<'v> {
+    pub testbed: &'v Testbed,
+    pub variant: &'v Variant,
+    pub attack: Attack,
+}
+
+/// A host of the underlay that is nobody's peer.
+#[derive(Clone, Copy)]
+pub(super) struct Rogue<'v> {
+    pub host: &'v str,
+    /// Its first link's end.
+    pub end: &'v LinkEnd,
+    /// The other end of that link.
+    pub neighbour: &'v LinkEnd,
+    pub address: IpAddr,
+}
+
+/// Two VMs of one tenant on two hosts.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'v> {
+    pub tenant: &'v TenantPlan,
+    pub near: &'v VmPlan,
+    pub far: &'v VmPlan,
+}
+
+/// Forged packets, and who must not get them.
+pub(super) struct Volley<'a, 'v> {
+    pub from: From<'v>,
+    pub packets: &'a [Vec<u8>],
+    pub wins: &'a dyn Fn(&Spot) -> bool,
+    /// Those whose own frames show that the network is alive.
+    pub own: Pair<'v>,
+}
+
+impl<'v> Scene<'v> {
+    pub fn of(testbed: &'v Testbed, variant: &'v Variant, attack: Attack) -> Scene<'v> {
+        Scene { testbed, variant, attack }
+    }
+
+    /// The host to attack from.
+    pub fn rogue(&self) -> Result<Rogue<'v>, String> {
+        let hosts = self.variant.nodes.iter().filter(|node| node.kind == NodeKind::Host);
+        let unused = |name: &str| !self.variant.vms().any(|vm| vm.host == name);
+        let found = hosts.filter(|node| unused(&node.name)).find_map(|node| {
+            let ends = self.variant.links.iter().find_map(|link| match &link.ends {
+                [own, other] | [other, own] if own.node == node.name => Some((own, other)),
+                _ => None,
+            });
+            let address = underlay_address(self.variant, &node.name)?;
+            let (end, neighbour) = ends?;
+            Some(Rogue { host: &node.name, end, neighbour, address })
+        });
+        found.ok_or_else(|| "every host has VMs, so none is left to attack from".to_owned())
+    }
+
+    /// All pairs of VMs on two hosts, the first one of each tenant.
+    fn pairs(&self) -> impl Iterator<Item = Pair<'v>> {
+        self.variant.tenants.iter().filter_map(|tenant| {
+            let near = tenant.vms.first()?;
+            let far = tenant.vms.iter().find(|vm| vm.host != near.host)?;
+            Some(Pair { tenant, near, far })
+        })
+    }
+
+    /// The tenant that is attacked: the last one with VMs on two hosts.
+    pub fn victims(&self) -> Result<Pair<'v>, String> {
+        let none = || "no tenant has VMs on two hosts".to_owned();
+        self.pairs().last().ok_or_else(none)
+    }
+
+    /// The VM that attacks from within, and the tenant that it attacks.
+    pub fn attacker(&self) -> Result<(&'v VmPlan, Pair<'v>), String> {
+        let victims = self.victims()?;
+        let others = self.variant.tenants.iter().filter(|t| t.name != victims.tenant.name);
+        let attacker = others.flat_map(|tenant| &tenant.vms).next();
+        let none = || "there is no second tenant to attack".to_owned();
+        Ok((attacker.ok_or_else(none)?, victims))
+    }
+
+    /// Where a host's tunnels start and end.
+    pub fn vtep(&self, host: &str) -> Result<IpAddr, String> {
+        let address = underlay_address(self.variant, host);
+        address.ok_or_else(|| format!("`{host}` has no address on the underlay"))
+    }
+
+    /// The provider's tag of `QinQ`.
+    pub fn service(&self) -> u64 {
+        service_tag(&self.variant.engine).into()
+    }
+
+    /// A tunnel packet around each inner frame.
+    pub fn wrap(&self, recipe: &Recipe, frame: &[u8]) -> Result<Vec<u8>, RunError> {
+        Ok(craft(self.variant, recipe, frame, frame)?)
+    }
+
+    /// A result without figures yet.
+    pub fn result(&self, what: String, success: &str) -> AttackResult {
+        AttackResult {
+            name: self.attack.name().to_owned(),
+            what,
+            success: success.to_owned(),
+            ..AttackResult::default()
+        }
+    }
+
+    pub fn lookout(&self) -> Result<Lookout, RunError> {
+        Ok(Lookout::open(self.testbed, self.variant, 3, true)?)
+    }
+
+    pub fn gun(&self, from: From<'_>) -> Result<Gun, RunError> {
+        Ok(Gun::open(self.testbed, self.variant, from)?)
+    }
+
+    pub fn evidence(&self, seen: Option<Seen>) -> Option<Evidence> {
+        let seen = seen?;
+        Some(Evidence { place: seen.place, packet: anatomy(self.variant, &seen.packet) })
+    }
+
+    /// Drops at all edges since `before`.
+    pub fn drops_since(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+        let then = |reason: &String| before.get(reason).copied().unwrap_or_default();
+        let now = self.testbed.drops(self.variant).into_iter();
+        let grown = now.map(|(reason, n)| (reason.clone(), n.saturating_sub(then(&reason))));
+        grown.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Frames from one VM to another of its tenant, with numbers from `first` up.
+    pub fn own(
+        &self,
+        lookout: &mut Lookout,
+        series: usize,
+        (from, to): (&'v VmPlan, &'v VmPlan),
+        numbers: std::ops::Range<u32>,
+    ) -> Result<(), RunError> {
+        let marked = plain(from, to, Cast::Unicast, lookout.secret(series));
+        let frames: Vec<_> = numbers.filter_map(|number| marked.frame(number)).collect();
+        self.gun(From::Vm(from))?.fire(&frames, lookout)?;
+        Ok(())
+    }
+
+    /// Fires forged packets and then frames of the victims' own, and fills in what came of them.
+    /// A packet's number is the place that it has in the list.
+    pub fn volley(
+        &self,
+        lookout: &mut Lookout,
+        volley: &Volley<'_, 'v>,
+        result: &mut AttackResult,
+    ) -> Result<(), RunError> {
+        let before = self.testbed.drops(self.variant);
+        self.gun(volley.from)?.fire(volley.packets, lookout)?;
+        let (near, far) = (volley.own.near, volley.own.far);
+        self.own(lookout, OWN, (near, far), 0..OWNS)?;
+        let at_far = |spot: &Spot| spot.node == far.node;
+        lookout.until(|seen| seen.arrived(OWN, at_far).len() as u64 >= OWNS.into())?;
+        lookout.settle()?;
+        result.tried = volley.packets.len() as u64;
+        result.succeeded = lookout.arrived(FORGED, volley.wins).len() as u64;
+        result.own_sent = OWNS.into();
+        result.own_delivered = lookout.arrived(OWN, at_far).len() as u64;
+        result.drops = self.drops_since(&before);
+        result.seen = self.evidence(lookout.first(FORGED, false, volley.wins));
+        result.sent = self.evidence(match volley.from {
+            From::Vm(vm) => volley.packets.first().map(|packet| Seen {
+                place: format!("{} eth0", self.variant.namespace(&vm.node)),
+                packet: packet.clone(),
+            }),
+            From::Host(host, _) | From::Interface(host, _) => {
+                lookout.first(FORGED, true, |spot| spot.tenant.is_none() && spot.node == host)
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Frames of a VM that carry a mark.
+pub(super) fn plain<'v>(
+    from: &'v VmPlan,
+    to: &'v VmPlan,
+    cast: Cast,
+    secret: [u8; 16],
+) -> Marked<'v> {
+    Marked { from, to, cast, tag: None, secret }
+}
+
+/// How a host would send to another one.
+pub(super) fn recipe(src: IpAddr, dst: IpAddr, network: u64) -> Recipe {
+    Recipe { src, dst, network, checksum: Checksum::Right, sequence: 0 }
+}
+
+/// A MAC address that nobody has.
+pub(super) fn stranger() -> [u8; 6] {
+    let [a, b, c, d]: [u8; 4] = rand::random();
+    [0x0E, 0x66, a, b, c, d]
+}
+
+/// The frame with another source MAC.
+pub(super) fn under(mut frame: Vec<u8>, mac: [u8; 6]) -> Vec<u8> {
+    if let Some(source) = frame.get_mut(6..12) {
+        source.copy_from_slice(&mac);
+    }
+    frame
+}
+
+/// The frame with tags (protocol and VLAN id) behind its addresses, the outermost first.
+pub(super) fn tagged(mut frame: Vec<u8>, tags: &[(u16, u64)]) -> Vec<u8> {
+    let bytes = tags.iter().flat_map(|(protocol, vid)| {
+        let [.., high, low] = vid.to_be_bytes();
+        let [first, second] = protocol.to_be_bytes();
+        [first, second, high & 0x0F, low]
+    });
+    let bytes: Vec<u8> = bytes.collect();
+    if frame.len() >= 12 {
+        frame.splice(12..12, bytes);
+    }
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_stand_behind_the_addresses_outermost_first() {
+        let frame: Vec<u8> = (0..20).collect();
+        let both = tagged(frame.clone(), &[(0x8100, 1), (0x8100, 0x0ABC)]);
+        assert_eq!(both[12..20], [0x81, 0, 0, 1, 0x81, 0, 0x0A, 0xBC]);
+        assert_eq!((&both[..12], &both[20..]), (&frame[..12], &frame[12..]));
+        assert_eq!(under(frame, [9; 6])[4..14], [4, 5, 9, 9, 9, 9, 9, 9, 12, 13]);
+    }
+}
