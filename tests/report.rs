@@ -176,6 +176,30 @@ fn a_leak_and_a_dead_control_are_told() {
 }
 
 #[test]
+fn every_attack_has_its_row_and_says_where_it_succeeds() {
+    let mut run = fixture();
+    run.variants[0].attacks = overlab::lab::Attack::ALL
+        .map(|attack| overlab::measure::result::AttackResult {
+            name: attack.name().into(),
+            about: attack.words().into(),
+            tried: 4321,
+            succeeded: 1234,
+            ..Default::default()
+        })
+        .into();
+    let markdown = report::markdown(&run);
+    let terminal = report::terminal(&run, 200, false);
+    for attack in overlab::lab::Attack::ALL {
+        let told = format!("{} ({}): succeeds in", attack.name(), attack.words());
+        assert!(markdown.contains(&told.replace('>', "\\>")), "{told}");
+        assert!(report::html(&run).contains(attack.name()));
+    }
+    // In the side-by-side table, and in the list.
+    assert_eq!(markdown.matches("1,234 of 4,321").count(), 2 * overlab::lab::Attack::ALL.len());
+    assert_eq!(terminal.matches("1,234 of 4,321").count(), overlab::lab::Attack::ALL.len());
+}
+
+#[test]
 fn what_failed_shows_its_reason_and_no_figure() {
     let mut run = fixture();
     for round in &mut run.variants[3].flows[0].rounds {
@@ -267,8 +291,9 @@ mod arbitrary {
     use super::*;
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
-        Anatomy, AnatomyLayer, FlowResult, FlowRound, IsolationPair, Latency, LinkResult,
-        LossResult, MtuResult, PayloadResult, ProbeResult, RoundMark, TransferResult, TunnelResult,
+        Anatomy, AnatomyLayer, AttackResult, CounterResult, Evidence, FlowResult, FlowRound,
+        IsolationPair, Latency, LinkResult, LossResult, MtuResult, PayloadResult, ProbeResult,
+        RoundMark, TransferResult, TunnelResult,
     };
     use overlab::measure::walk::WalkResult;
     use proptest::collection::vec;
@@ -365,6 +390,22 @@ mod arbitrary {
         )
     }
 
+    /// One that is known, and one that is not.
+    fn attacks(n: u64) -> Vec<AttackResult> {
+        let packet = Anatomy { frame: "0".into(), layers: vec![AnatomyLayer::default()] };
+        let seen = Some(Evidence { place: "\n|<b>".into(), packet });
+        let attack = AttackResult {
+            tried: n,
+            succeeded: u64::MAX,
+            stopped_by: vec![CounterResult { by: "|".into(), tried: n, succeeded: n }; 2],
+            seen,
+            ..AttackResult::default()
+        };
+        ["mac-flood", "none"]
+            .map(|name| AttackResult { name: name.into(), ..attack.clone() })
+            .into()
+    }
+
     fn broadcast() -> BroadcastResult {
         BroadcastResult { on_links: f64::NAN, delivered: u64::MAX, ..BroadcastResult::default() }
     }
@@ -421,6 +462,7 @@ mod arbitrary {
                 tunnels: [(name.clone(), TunnelResult { entries: n, ..TunnelResult::default() })]
                     .into(),
                 broadcasts: [(name.clone(), [(name, broadcast())].into())].into(),
+                attacks: attacks(n),
                 walks: vec![WalkResult::default()],
             })
     }

@@ -44,6 +44,7 @@ pub fn markdown(run: &RunResult) -> String {
     isolation(&mut out, run);
     links(&mut out, run);
     overlay(&mut out, run);
+    section(&mut out, "Attacks: the packets", &super::attacks::packets(&run.variants));
     counters(&mut out, "Frames dropped at the edges", "Reason", run, |v| &v.drops);
     counters(&mut out, "MAC table entries at the end", "Node", run, |v| &v.tables);
     section(&mut out, "Notes", &run.notes);
@@ -158,7 +159,8 @@ fn isolation(out: &mut String, run: &RunResult) {
 }
 
 fn overlay(out: &mut String, run: &RunResult) {
-    sheet(out, sheets(run));
+    let tried = Some(super::attacks::sheet(&run.variants)).filter(|sheet| !sheet.rows.is_empty());
+    sheet(out, sheets(run).into_iter().chain(tried));
 }
 
 /// Tables, each under its title.

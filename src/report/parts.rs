@@ -3,15 +3,16 @@
 //!
 //! [`Sheet`]: super::overlay::Sheet
 
-use super::{behaviour, lesson, words};
+use super::{attacks, behaviour, lesson, words};
 use crate::measure::result::RunResult;
 
 /// A title, and what there is to say under it; nothing is shown where that is nothing.
 pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
 
 /// Parts of lines, in the order of the page, after the comparison.
-pub const LINES: [Lines; 3] = [
+pub const LINES: [Lines; 4] = [
     ("Against the lesson", lesson::sentences),
     ("In words", words::sentences),
     ("Single packets and transfers", behaviour::sentences),
+    ("Attacks in words", |run| attacks::sentences(&run.variants)),
 ];

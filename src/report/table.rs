@@ -84,6 +84,7 @@ pub fn side_by_side(run: &RunResult) -> Vec<Group> {
     let mut groups: Vec<Group> = labels(run).into_iter().map(|l| flow_group(run, l)).collect();
     groups.push(sizes(run));
     groups.push(tenants(run));
+    groups.extend(super::attacks::group(&run.variants));
     groups
 }
 

@@ -20,7 +20,7 @@ use crate::wire::ethernet::Mac;
 /// MAC addresses one tenant's table holds at one host.
 const MAC_LIMIT: usize = 65_536;
 
-/// The provider's VLAN id of QinQ: the outer tag of all tenants.
+/// The provider's VLAN id of `QinQ`: the outer tag of all tenants.
 #[must_use]
 pub fn service_tag(settings: &EngineSettings) -> u16 {
     settings.service.map_or(Qinq::default().service, VlanId::value)

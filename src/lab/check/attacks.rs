@@ -12,12 +12,12 @@ pub(super) fn check(whole: &Whole<'_>) {
     if attacks.is_empty() && whole.sink.clean(path) {
         whole.sink.rule(path, "names no attack; write `all`, or leave it out");
     }
+    if !all_read(whole) {
+        return;
+    }
     let mut seen = HashSet::new();
     for (n, attack) in attacks.iter().enumerate() {
         let path = format!("{path}[{n}]");
-        if !whole.sink.clean("measure.attacks") {
-            return;
-        }
         if !seen.insert(attack) {
             let message = format!("`{}` stands in this list already", attack.name());
             whole.sink.rule(&path, message);
@@ -26,6 +26,15 @@ pub(super) fn check(whole: &Whole<'_>) {
             attacker(whole, &path);
         }
         runs(whole, *attack, &path);
+    }
+}
+
+/// Whether every attack that the lab names could be read.
+fn all_read(whole: &Whole<'_>) -> bool {
+    match &whole.lab.measure.attacks {
+        Some(Attacks::Some(read)) => !whole.sink.has(&format!("measure.attacks[{}]", read.len())),
+        Some(Attacks::All(_)) => true,
+        None => !whole.sink.has("measure.attacks"),
     }
 }
 
@@ -67,12 +76,12 @@ fn runs(whole: &Whole<'_>, attack: Attack, path: &str) {
 /// An expectation about an attack.
 pub(super) fn expected(
     whole: &Whole<'_>,
-    expected: &AttackExpected,
+    expected: AttackExpected,
     only: Option<Encap>,
     path: &str,
 ) {
     let tried = whole.lab.measure.attacks.as_ref().map(Attacks::list).unwrap_or_default();
-    if !tried.contains(&expected.name) && whole.sink.clean("measure") {
+    if !tried.contains(&expected.name) && all_read(whole) {
         let name = expected.name.name();
         let message = format!("`{name}` is not tried; add it to `measure: {{ attacks: [..] }}`");
         whole.sink.rule(&format!("{path}.name"), message);

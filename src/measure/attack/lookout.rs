@@ -16,7 +16,7 @@ use crate::plan::{NodeKind, Variant};
 /// How long something is awaited at most.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long nothing new may come until no more is awaited.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(60);
 /// Bytes of frames that may wait to be read at each place.
 const ROOM: usize = 2 << 20;
 
@@ -161,7 +161,7 @@ impl Lookout {
         Ok(true)
     }
 
-    /// Waits until nothing new has come for a tenth of a second, at most a second.
+    /// Waits until nothing new has come for 60 ms, at most a second.
     ///
     /// # Errors
     /// An interface went down.

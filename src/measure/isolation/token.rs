@@ -18,6 +18,7 @@ pub struct Token {
 
 impl Token {
     /// As it stands in a frame.
+    #[must_use]
     pub fn bytes(&self) -> [u8; LENGTH] {
         let mut bytes = [0; LENGTH];
         bytes[..8].copy_from_slice(&MAGIC);
@@ -28,6 +29,7 @@ impl Token {
     }
 
     /// The first token in `frame`, wherever it is.
+    #[must_use]
     pub fn find(frame: &[u8]) -> Option<Token> {
         let at = frame.windows(MAGIC.len()).position(|window| window == MAGIC)?;
         let raw: &[u8; LENGTH] = frame.get(at..)?.first_chunk()?;

@@ -12,7 +12,10 @@ use super::Anatomy;
 pub struct AttackResult {
     /// The attack's name, as in lab files.
     pub name: String,
-    /// What was done, by whom and to whom.
+    /// What it is, in words.
+    #[serde(default)]
+    pub about: String,
+    /// What was done, by whom and to whom; empty where nothing was tried.
     pub what: String,
     /// Why it makes no sense here; then nothing was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,10 +70,10 @@ pub struct CounterResult {
 impl AttackResult {
     /// One that makes no sense here.
     #[must_use]
-    pub fn none(name: &str, what: &str, why: impl Into<String>) -> AttackResult {
+    pub fn none(name: &str, about: &str, why: impl Into<String>) -> AttackResult {
         AttackResult {
             name: name.to_owned(),
-            what: what.to_owned(),
+            about: about.to_owned(),
             does_not_apply: Some(why.into()),
             ..AttackResult::default()
         }

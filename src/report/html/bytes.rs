@@ -19,27 +19,34 @@ pub fn bytes(run: &RunResult) -> Option<Markup> {
             @for (name, anatomy) in found {
                 div.packet {
                     h3 { (name) }
-                    p.bytes {
-                        @for (layer, hex) in shown(anatomy) {
-                            span.(class(anatomy, layer)) title=(layer.protocol) { (hex) } " "
-                        }
-                    }
-                    details {
-                        summary { "Layers and their fields" }
-                        dl {
-                            @for layer in &anatomy.layers {
-                                dt {
-                                    span.key.(class(anatomy, layer)) {} (layer.protocol) " "
-                                    small { "from byte " (layer.offset) ", " (layer.length) " B" }
-                                }
-                                dd { (fields(layer)) }
-                            }
-                        }
-                    }
+                    (packet(anatomy))
                 }
             }
         }
     })
+}
+
+/// The bytes of a packet, and its layers below them.
+pub fn packet(anatomy: &Anatomy) -> Markup {
+    html! {
+        p.bytes {
+            @for (layer, hex) in shown(anatomy) {
+                span.(class(anatomy, layer)) title=(layer.protocol) { (hex) } " "
+            }
+        }
+        details {
+            summary { "Layers and their fields" }
+            dl {
+                @for layer in &anatomy.layers {
+                    dt {
+                        span.key.(class(anatomy, layer)) {} (layer.protocol) " "
+                        small { "from byte " (layer.offset) ", " (layer.length) " B" }
+                    }
+                    dd { (fields(layer)) }
+                }
+            }
+        }
+    }
 }
 
 /// Each layer with its bytes in hexadecimal digits, in pairs.

@@ -1,6 +1,7 @@
 //! The report as one page: no other file, no script, no network.
 
 mod anatomy;
+mod attacks;
 mod bytes;
 mod chart;
 mod charts;
@@ -63,6 +64,7 @@ pub fn html(run: &RunResult) -> String {
                         }))
                     }
                     @if let Some(bytes) = bytes::bytes(run) { (section("Captured packets", &bytes)) }
+                    @if let Some(attacks) = attacks::attacks(run) { (section("Attacks", &attacks)) }
                     @if !run.expectations.is_empty() {
                         (section("Expectations", &tables::expectations(run)))
                     }

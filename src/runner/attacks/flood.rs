@@ -90,7 +90,8 @@ fn talk(
     let hello: Vec<_> =
         (first..first + 3).filter_map(|n| Some(under(hello.frame(n)?, newcomer))).collect();
     scene.gun(From::Vm(far))?.fire(&hello, lookout)?;
-    lookout.settle()?;
+    let known = |spot: &Spot| spot.node == near.node;
+    lookout.until(|seen| seen.arrived(HELLO, known).range(first..).count() >= hello.len())?;
     let answer = plain(near, far, Cast::Unicast, lookout.secret(OWN));
     let answers = (first..first + FRAMES).filter_map(|number| {
         let mut frame = answer.frame(number)?;

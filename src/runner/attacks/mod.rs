@@ -28,6 +28,9 @@ pub(super) fn run(
     }
     // Where packets are numbered, forged ones are ahead of the peer's own and spoil what comes after.
     attacks.sort_by_key(|attack| variant.engine.seq && *attack == Attack::SpoofedSource);
+    if !attacks.is_empty() {
+        progress.stage(&format!("{}: {} attacks", variant.name, attacks.len()));
+    }
     let mut results = Vec::new();
     for attack in attacks {
         progress.step(attack.name());

@@ -135,7 +135,7 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
     // Both are where everybody has learned them.
     scene.own(&mut lookout, CLAIMS, (far, near), 0..3)?;
     scene.own(&mut lookout, CLAIMS, (near, far), 3..6)?;
-    lookout.settle()?;
+    lookout.until(|seen| seen.arrived(CLAIMS, at_far).len() >= 3)?;
     let before = scene.testbed.drops(scene.variant);
     let marked = plain(far, near, Cast::Broadcast, lookout.secret(FORGED));
     let id = victims.tenant.id;
@@ -149,9 +149,10 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
             _ => scene.wrap(&recipe(rogue.address, dst, id), &frame)?,
         });
     }
-    let from = match encap.is_tag() {
-        true => From::Interface(rogue.host, &rogue.end.interface),
-        false => From::Host(rogue.host, dst),
+    let from = if encap.is_tag() {
+        From::Interface(rogue.host, &rogue.end.interface)
+    } else {
+        From::Host(rogue.host, dst)
     };
     scene.gun(from)?.fire(&packets, &mut lookout)?;
     lookout.settle()?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use crate::lab::{Attack, Cast, Checksum};
 use crate::measure::attack::{From, Gun, Lookout, Seen, Spot};
@@ -121,6 +122,7 @@ impl<'v> Scene<'v> {
     pub fn result(&self, what: String, success: &str) -> AttackResult {
         AttackResult {
             name: self.attack.name().to_owned(),
+            about: self.attack.words().to_owned(),
             what,
             success: success.to_owned(),
             ..AttackResult::default()
@@ -163,15 +165,18 @@ impl<'v> Scene<'v> {
     }
 
     /// Fires forged packets and then frames of the victims' own, and fills in what came of them.
-    /// A packet's number is the place that it has in the list.
+    /// A packet's number is the place that it has in the list. Returns how long firing took.
     pub fn volley(
         &self,
         lookout: &mut Lookout,
         volley: &Volley<'_, 'v>,
         result: &mut AttackResult,
-    ) -> Result<(), RunError> {
+    ) -> Result<Duration, RunError> {
         let before = self.testbed.drops(self.variant);
-        self.gun(volley.from)?.fire(volley.packets, lookout)?;
+        let gun = self.gun(volley.from)?;
+        let begun = Instant::now();
+        gun.fire(volley.packets, lookout)?;
+        let took = begun.elapsed();
         let (near, far) = (volley.own.near, volley.own.far);
         self.own(lookout, OWN, (near, far), 0..OWNS)?;
         let at_far = |spot: &Spot| spot.node == far.node;
@@ -192,7 +197,7 @@ impl<'v> Scene<'v> {
                 lookout.first(FORGED, true, |spot| spot.tenant.is_none() && spot.node == host)
             }
         });
-        Ok(())
+        Ok(took)
     }
 }
 

@@ -1,0 +1,216 @@
+//! What came of attacks: a row of the side-by-side table for each, sentences, and a plain table that every
+//! format draws alike.
+
+use std::collections::BTreeMap;
+
+use super::number::{NONE, count};
+use super::overlay::Sheet;
+use super::table::{Cell, Group, Row, Tone};
+use crate::measure::result::{AttackResult, VariantResult};
+
+/// Names in results, and as they stand in tables, where they can be broken.
+const NAMES: [(&str, &str); 14] = [
+    ("double-tag", "double tag"),
+    ("forged-id", "forged id"),
+    ("id-spray", "id spray"),
+    ("spoofed-source", "spoofed source"),
+    ("id-guess", "id guess"),
+    ("stt-inject-blind", "STT inject, blind"),
+    ("stt-inject", "STT inject"),
+    ("arp-poison", "ARP poison"),
+    ("arp-poison-across", "ARP poison, across"),
+    ("nd-poison", "ND poison"),
+    ("nd-poison-across", "ND poison, across"),
+    ("fdb-poison", "FDB poison"),
+    ("mac-flood", "MAC flood"),
+    ("gre-desync", "GRE desync"),
+];
+
+/// The attacks as rows of the side-by-side table; `None` where none was tried.
+pub fn group(variants: &[VariantResult]) -> Option<Group> {
+    let row = |(name, figure)| {
+        let of = |v: &VariantResult| {
+            v.attacks.iter().find(|a| a.name == name).map_or_else(
+                || Cell { main: NONE.to_owned(), tone: Tone::Absent, ..Cell::default() },
+                cell,
+            )
+        };
+        let tried = variants.iter().any(|v| v.attacks.iter().any(|a| a.name == name));
+        tried.then(|| Row { figure, cells: variants.iter().map(of).collect() })
+    };
+    let rows: Vec<Row> = NAMES.into_iter().filter_map(row).collect();
+    let title = "Attacks: tries that succeeded".to_owned();
+    (!rows.is_empty()).then_some(Group { title, rows })
+}
+
+fn cell(attack: &AttackResult) -> Cell {
+    if attack.does_not_apply.is_some() {
+        return Cell { main: "not here".to_owned(), tone: Tone::Absent, ..Cell::default() };
+    }
+    Cell {
+        main: format!("{} of {}", count(attack.succeeded), count(attack.tried)),
+        tone: match attack {
+            a if a.succeeded > 0 => Tone::Bad,
+            a if a.tried == 0 || !alive(a) => Tone::Unclear,
+            _ => Tone::Good,
+        },
+        ..Cell::default()
+    }
+}
+
+/// Whether the victims' own frames arrived, so that a failure means something.
+fn alive(attack: &AttackResult) -> bool {
+    attack.own_sent == 0 || attack.own_delivered > 0
+}
+
+/// For each attack where it succeeds, where it fails, and what stops it.
+pub fn sentences(variants: &[VariantResult]) -> Vec<String> {
+    NAMES.into_iter().filter_map(|(name, _)| sentence(variants, name)).collect()
+}
+
+fn sentence(variants: &[VariantResult], name: &str) -> Option<String> {
+    let of = |v: &VariantResult| v.attacks.iter().find(|a| a.name == name).cloned();
+    let found: Vec<(&str, AttackResult)> =
+        variants.iter().filter_map(|v| Some((v.name.as_str(), of(v)?))).collect();
+    let tried = |a: &AttackResult| a.does_not_apply.is_none();
+    let about = &found.iter().find(|(_, a)| tried(a))?.1.about;
+    let names = |wanted: fn(&AttackResult) -> bool| {
+        let fitting = found.iter().filter(|(_, a)| tried(a) && wanted(a));
+        fitting.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    let mut ends = Vec::new();
+    for (word, list) in [
+        ("succeeds in", names(|a| a.succeeded > 0)),
+        ("fails in", names(|a| a.succeeded == 0 && alive(a))),
+        ("shows nothing in", names(|a| a.succeeded == 0 && !alive(a))),
+    ] {
+        if !list.is_empty() {
+            ends.push(format!("{word} {list}"));
+        }
+    }
+    let mut line = format!("{name} ({about}): {}.", ends.join("; "));
+    // The same measure in several variants is told once.
+    let mut counters: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for counter in found.iter().flat_map(|(_, a)| &a.stopped_by) {
+        let sum = counters.entry(counter.by.as_str()).or_default();
+        *sum = (sum.0.saturating_add(counter.succeeded), sum.1.saturating_add(counter.tried));
+    }
+    for (by, (succeeded, tried)) in counters {
+        line += &format!(" Where {by}: {} of {}.", count(succeeded), count(tried));
+    }
+    Some(line)
+}
+
+/// All that was tried, or why not.
+pub fn sheet(variants: &[VariantResult]) -> Sheet {
+    let rows = variants.iter().flat_map(|v| v.attacks.iter().map(move |a| row(v, a)));
+    Sheet {
+        title: "Attacks",
+        head: vec![
+            "Variant",
+            "Attack",
+            "What was done",
+            "Succeeded",
+            "Own frames",
+            "Dropped, and more",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn row(variant: &VariantResult, attack: &AttackResult) -> Vec<String> {
+    let mut row = vec![variant.name.clone(), attack.name.clone(), attack.what.clone()];
+    if let Some(why) = &attack.does_not_apply {
+        row.extend(["not here".to_owned(), String::new(), why.clone()]);
+        return row;
+    }
+    row.push(format!("{} of {}", count(attack.succeeded), count(attack.tried)));
+    row.push(format!("{} of {} delivered", count(attack.own_delivered), count(attack.own_sent)));
+    row.push(more(attack).join("; "));
+    row
+}
+
+/// What success is, drops, what was put in the way, and notes.
+pub fn more(attack: &AttackResult) -> Vec<String> {
+    let mut more = vec![format!("success: {}", attack.success)];
+    more.extend(attack.drops.iter().map(|(reason, n)| format!("{} {reason}", count(*n))));
+    more.extend(attack.stopped_by.iter().map(|counter| {
+        format!("where {}: {} of {}", counter.by, count(counter.succeeded), count(counter.tried))
+    }));
+    more.extend(attack.notes.iter().map(|note| note.trim_end_matches('.').to_owned()));
+    more
+}
+
+/// The first packets, one line each: where it was, its layers, and the bytes of its headers.
+pub fn packets(variants: &[VariantResult]) -> Vec<String> {
+    let all = variants.iter().flat_map(|v| v.attacks.iter().map(move |a| (v, a)));
+    let each = all.flat_map(|(v, a)| {
+        let ends = [("sent", &a.sent), ("seen", &a.seen)];
+        ends.map(|(what, evidence)| {
+            let evidence = evidence.as_ref()?;
+            let layers: Vec<_> =
+                evidence.packet.layers.iter().map(|layer| layer.protocol.as_str()).collect();
+            Some(format!(
+                "{}, {}, {what} at {}: {}; {}",
+                v.name,
+                a.name,
+                evidence.place,
+                layers.join(" / "),
+                evidence.packet.frame
+            ))
+        })
+    });
+    each.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::result::CounterResult;
+
+    fn run() -> Vec<VariantResult> {
+        let spoofed = AttackResult {
+            name: "spoofed-source".into(),
+            about: "a host sends as a peer".into(),
+            tried: 20,
+            succeeded: 20,
+            own_sent: 10,
+            own_delivered: 10,
+            stopped_by: vec![CounterResult { by: "x filters".into(), tried: 20, succeeded: 0 }],
+            ..AttackResult::default()
+        };
+        let variant = |name: &str, attack: AttackResult| VariantResult {
+            name: name.into(),
+            attacks: vec![attack],
+            ..VariantResult::default()
+        };
+        let dead = AttackResult { succeeded: 0, own_delivered: 0, ..spoofed.clone() };
+        let failed = AttackResult { succeeded: 0, stopped_by: Vec::new(), ..spoofed.clone() };
+        vec![
+            variant("vxlan", spoofed),
+            variant("ssh", failed),
+            variant("stt", dead),
+            variant("vlan", AttackResult::none("spoofed-source", "", "tags have none")),
+        ]
+    }
+
+    #[test]
+    fn success_is_bad_failure_good_and_silence_nothing() {
+        let group = group(&run()).unwrap();
+        let tones: Vec<_> = group.rows[0].cells.iter().map(|cell| cell.tone).collect();
+        assert_eq!(tones, [Tone::Bad, Tone::Good, Tone::Unclear, Tone::Absent]);
+        assert_eq!(group.rows[0].cells[0].main, "20 of 20");
+    }
+
+    #[test]
+    fn a_sentence_says_where_and_what_stops_it() {
+        assert_eq!(
+            sentences(&run()),
+            [
+                "spoofed-source (a host sends as a peer): succeeds in vxlan; fails in ssh; shows nothing in stt. \
+              Where x filters: 0 of 40."
+            ]
+        );
+        assert!(sheet(&run()).rows[3].contains(&"tags have none".to_owned()));
+    }
+}
