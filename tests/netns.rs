@@ -12,6 +12,8 @@
 
 #[path = "netns/broadcast.rs"]
 mod broadcast;
+#[path = "netns/cables.rs"]
+mod cables;
 #[path = "netns/edges.rs"]
 mod edges;
 #[path = "netns/fixture.rs"]
@@ -34,8 +36,16 @@ use std::process::ExitCode;
 use own_process::{By, Test, child, parent};
 
 fn tests() -> Vec<Test> {
-    [broadcast::TESTS, edges::TESTS, probe::TESTS, teardown::TESTS, underlay::TESTS, verbs::TESTS]
-        .concat()
+    [
+        broadcast::TESTS,
+        cables::TESTS,
+        edges::TESTS,
+        probe::TESTS,
+        teardown::TESTS,
+        underlay::TESTS,
+        verbs::TESTS,
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

@@ -420,6 +420,7 @@ mod arbitrary {
                 packets: bytes,
                 blocked,
                 loss: Some(loss),
+                observed: None,
             }
         });
         let texts = (name(), name(), option::of(name()));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attacks::AttackExpected;
 use super::bum::{CopyCount, TunnelCount};
+use super::link::LinkExpected;
 use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
 use crate::ids::Encap;
@@ -120,6 +121,8 @@ pub enum Expected {
     Handshakes(u32),
     /// What the outer UDP checksum of the packets that are sent is.
     Checksum(SentChecksum),
+    /// What was observed of links, within bounds.
+    Link(LinkExpected),
     /// Share of the first UDP flow's datagrams that arrive.
     Delivered {
         /// Smallest share.

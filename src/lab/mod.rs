@@ -11,6 +11,7 @@ mod expected;
 mod fault;
 pub mod lesson;
 mod limits;
+mod link;
 mod load;
 mod model;
 mod outcome;
@@ -30,6 +31,7 @@ pub use carriers::{
 };
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;
+pub use link::{Bounds, LinkExpected};
 pub use load::{
     FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
 };
@@ -37,4 +39,4 @@ pub use model::*;
 pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
 pub use rounds::{Rounds, Until};
 pub use schema::schema;
-pub use units::{ByteSize, Loss, Rate, Span, Width};
+pub use units::{ByteSize, Delay, Loss, Rate, Reorder, Span, Width};

@@ -21,8 +21,8 @@ pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
-pub use super::topology::{LinkFull, LinkSpec, Topology, default_mtu};
-use super::units::{ByteSize, Loss, Rate, Span};
+pub use super::topology::{Impaired, LinkFull, LinkSpec, Topology, default_mtu};
+use super::units::{ByteSize, Delay, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 
 /// One lab: what is built, who lives in it, what is tried and what must hold.
@@ -218,6 +218,8 @@ pub struct Compare {
     pub mtu_mode: Vec<MtuMode>,
     /// Loss of the links that name none of their own.
     pub loss: Vec<Loss>,
+    /// Delay of the links that name none of their own.
+    pub delay: Vec<Delay>,
     /// Rates of the topology.
     pub rate: Vec<Rate>,
     /// What the switches are.

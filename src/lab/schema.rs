@@ -51,6 +51,7 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/engine", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/mtu_mode", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/loss", json!({ "minItems": 1, "uniqueItems": true })),
+        ("/Compare/properties/delay", json!({ "minItems": 1, "uniqueItems": true })),
         ("/ThroughputExpected/properties/at-least", json!({ "exclusiveMinimum": 0 })),
         ("/ThroughputExpected/properties/at-most", json!({ "exclusiveMinimum": 0 })),
         ("/Probe/properties/count", range(&limits::PROBES)),
@@ -107,7 +108,7 @@ fn values(defs: &mut Value) {
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
                 "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
-                | "copies" | "tunnels" => {
+                | "copies" | "tunnels" | "link" => {
                     json!({})
                 }
                 "drops" => json!({ "minProperties": 1 }),

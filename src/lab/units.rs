@@ -28,6 +28,36 @@ pub struct Span(pub Duration);
 #[serde(try_from = "String", into = "String")]
 pub struct Loss(pub u32);
 
+/// How long a packet is under way, in microseconds, up to ten seconds. Written with its unit: `500us`,
+/// `20ms`, `1.5ms`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Delay(pub u32);
+
+/// Share of packets that overtake others, in millionths, below all of them. Written as a [`Loss`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reorder(pub u32);
+
+impl Delay {
+    /// The longest, in microseconds.
+    pub const LONGEST: u32 = 10_000_000;
+
+    /// The same as a length of time.
+    #[must_use]
+    pub const fn time(self) -> Duration {
+        Duration::from_micros(self.0 as u64)
+    }
+}
+
+impl Reorder {
+    /// The share, from 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        Loss(self.0).share()
+    }
+}
+
 impl Loss {
     /// Everything, in millionths.
     pub const WHOLE: u32 = 1_000_000;
@@ -137,7 +167,52 @@ impl FromStr for Width {
     }
 }
 
+impl FromStr for Delay {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = [("us", 1), ("µs", 1), ("ms", 1_000), ("s", 1_000_000)];
+        match scaled(text, &units) {
+            Some(time) if time > u64::from(Delay::LONGEST) => {
+                Err(format!("`{text}` is too long; no packet of a link is under way more than 10s"))
+            }
+            Some(time) => Ok(Delay(u32::try_from(time).unwrap_or_default())),
+            None => {
+                Err(format!("`{text}` is no delay; write it with its unit, as `500us` or `20ms`"))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Width {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Loss(self.0).fmt(f)
+    }
+}
+
+impl FromStr for Reorder {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match scaled(text, &[("%", 10_000)]) {
+            Some(share) if share >= u64::from(Loss::WHOLE) => {
+                Err(format!("`{text}` leaves nothing to overtake; a link reorders less than 100%"))
+            }
+            Some(share) => Ok(Reorder(u32::try_from(share).unwrap_or_default())),
+            None => Err(format!("`{text}` is no share; write percent as `1%` or `0.5%`")),
+        }
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n % 1_000_000 == 0 && n > 0 => write!(f, "{}s", n / 1_000_000),
+            n if n % 1_000 == 0 => write!(f, "{}ms", n / 1_000),
+            n => write!(f, "{n}us"),
+        }
+    }
+}
+
+impl fmt::Display for Reorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Loss(self.0).fmt(f)
     }
@@ -202,6 +277,8 @@ text! {
     ByteSize: ["string", "integer"], "^ *[0-9.]+ *(B|K|KiB|M|MiB)? *$", "bytes, as 1400, 64K or 1M";
     Loss: "string", "^ *[0-9.]+ *% *$", "a share in percent, as 1% or 0.5%";
     Width: "string", "^ *[0-9.]+ *% *$", "half of an interval over its median, as 5% or 2.5%";
+    Reorder: "string", "^ *[0-9.]+ *% *$", "a share in percent, as 1% or 0.5%";
+    Delay: "string", "^ *[0-9.]+ *(us|µs|ms|s) *$", "a delay with its unit, as 500us or 20ms";
     Span: "string", "^\\s*[0-9][0-9.\\s]*[a-zA-Zµ]", "a length of time with its unit, as 500ms, 3s or 1m";
 }
 
@@ -222,5 +299,14 @@ mod tests {
         assert_eq!(Loss(12_500).to_string(), "1.25%");
         assert!("1".parse::<Loss>().is_err() && "100%".parse::<Loss>().is_err());
         assert_eq!(Rate(1_500_000).to_string(), "1500k");
+        assert_eq!("1.5ms".parse(), Ok(Delay(1_500)));
+        assert_eq!("20 us".parse(), Ok(Delay(20)));
+        assert_eq!(Delay(1_500).to_string(), "1500us");
+        assert_eq!(
+            (Delay(0).to_string(), Delay(20_000).to_string()),
+            ("0ms".into(), "20ms".into())
+        );
+        assert!("20".parse::<Delay>().is_err() && "11s".parse::<Delay>().is_err());
+        assert!("100%".parse::<Reorder>().unwrap_err().contains("overtake"));
     }
 }

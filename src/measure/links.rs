@@ -93,6 +93,22 @@ impl Snapshot {
         Ok(Snapshot(links))
     }
 
+    /// Packets that one end of each link has sent since `earlier` and the other has not received,
+    /// from the first end to the second, and back.
+    #[must_use]
+    pub fn lost_since(&self, earlier: &Snapshot) -> Vec<[u64; 2]> {
+        let each = self.0.iter().zip(&earlier.0);
+        each.map(|(now, then)| {
+            [0, 1].map(|end: usize| {
+                let sent = now[end].tx_packets.saturating_sub(then[end].tx_packets);
+                let other = 1 - end;
+                let received = now[other].rx_packets.saturating_sub(then[other].rx_packets);
+                sent.saturating_sub(received)
+            })
+        })
+        .collect()
+    }
+
     /// What crossed each link since `earlier`; whether spanning tree blocks a link is left to the caller.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot, variant: &Variant) -> Vec<LinkResult> {
@@ -111,6 +127,7 @@ impl Snapshot {
                     packets: delta(|counters| counters.tx_packets),
                     blocked: false,
                     loss: None,
+                    observed: None,
                 }
             })
             .collect()

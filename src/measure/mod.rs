@@ -16,6 +16,7 @@ pub mod latency;
 pub mod links;
 mod machine;
 pub mod mtu;
+pub mod observe;
 pub mod overhead;
 mod pcapng;
 mod place;

@@ -3,6 +3,7 @@
 mod attack;
 mod behaviour;
 mod lesson;
+mod link;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
 pub use lesson::ClaimResult;
+pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
 
 pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 
@@ -323,6 +325,9 @@ pub struct LinkResult {
     /// What it lost, where the lab wants loss, over all rounds of this variant's flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossResult>,
+    /// What was observed of it, where it is to do anything to packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedLink>,
 }
 
 /// Whether something that must hold did.

@@ -41,6 +41,17 @@ impl Vnet {
         self.flags & 1 != 0
     }
 
+    /// The header of the same frame with so many bytes more before its L3 header, as
+    /// [`Tap::send_described`] takes it. Its hint of the headers' length is left out.
+    fn emit(self, more: u16) -> [u8; VNET] {
+        let start = if self.needs_csum() { self.csum_start.saturating_add(more) } else { 0 };
+        let [s0, s1] = self.gso_size.to_ne_bytes();
+        let [c0, c1] = start.to_ne_bytes();
+        let [o0, o1] = self.csum_offset.to_ne_bytes();
+        // That a checksum was verified is nothing to tell the kernel.
+        [self.flags & 1, self.gso_type, 0, 0, s0, s1, c0, c1, o0, o1]
+    }
+
     fn parse(raw: [u8; VNET]) -> Vnet {
         let [flags, gso_type, _, _, s0, s1, c0, c1, o0, o1] = raw;
         // A packet socket's header is in the machine's own byte order.
@@ -69,6 +80,24 @@ pub struct Frame<'a> {
     pub outgoing: bool,
     /// Since the epoch.
     pub time: Duration,
+}
+
+impl Frame<'_> {
+    /// The frame with all that is known of it, to be sent again by [`Tap::send_described`]: what is left
+    /// to be done to it in front, the tag back in its place.
+    #[must_use]
+    pub fn described(&self) -> Vec<u8> {
+        let macs = self.bytes.len().min(12);
+        let mut out = Vec::with_capacity(VNET + self.bytes.len() + 4);
+        out.extend(self.vnet.emit(if self.vlan.is_some() { 4 } else { 0 }));
+        out.extend_from_slice(&self.bytes[..macs]);
+        if let Some((protocol, control)) = self.vlan {
+            out.extend(protocol.to_be_bytes());
+            out.extend(control.to_be_bytes());
+        }
+        out.extend_from_slice(&self.bytes[macs..]);
+        out
+    }
 }
 
 /// Which direction is watched.
@@ -118,6 +147,24 @@ impl Tap {
         let header = [0_u8; VNET];
         let parts = [io::IoSlice::new(&header), io::IoSlice::new(frame)];
         self.socket.send_vectored(&parts).map(drop)
+    }
+
+    /// Sends a frame of [`Frame::described`].
+    ///
+    /// # Errors
+    /// The interface is down or gone, or what was left to be done to the frame makes no sense.
+    pub fn send_described(&self, described: &[u8]) -> io::Result<()> {
+        self.socket.send(described).map(drop)
+    }
+
+    /// Lets so many bytes be on their way at a time: beyond the system's limit where privileged.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn send_room(&self, room: usize) -> io::Result<()> {
+        let wanted = i32::try_from(room).unwrap_or(i32::MAX);
+        set(&self.socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, wanted)
+            .or_else(|_| self.socket.set_send_buffer_size(room))
     }
 
     /// The next frame, as much of it as fits `buffer` ([`BUFFER`] bytes hold every frame whole);
@@ -285,4 +332,31 @@ pub(crate) fn set(socket: &impl AsRawFd, level: i32, name: i32, value: i32) -> i
 #[allow(clippy::cast_possible_truncation)] // sizes of C structures, far below 2^32
 pub(crate) const fn length_of<T>() -> libc::socklen_t {
     size_of::<MaybeUninit<T>>() as libc::socklen_t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_described_with_its_tag_and_what_is_left_to_do() {
+        let bytes: Vec<u8> = (0..60).collect();
+        let vnet = Vnet { flags: 3, gso_type: 1, gso_size: 1400, csum_start: 34, csum_offset: 16 };
+        let plain = Frame {
+            bytes: &bytes,
+            length: 60,
+            vnet,
+            vlan: None,
+            outgoing: false,
+            time: Duration::ZERO,
+        };
+        let described = plain.described();
+        assert_eq!(Vnet::parse(described[..VNET].try_into().unwrap()), Vnet { flags: 1, ..vnet });
+        assert_eq!(described[VNET..], bytes);
+        let tagged = Frame { vlan: Some((0x88A8, 0x2007)), ..plain }.described();
+        let again = Vnet::parse(tagged[..VNET].try_into().unwrap());
+        assert_eq!((again.csum_start, again.gso_size), (38, 1400));
+        assert_eq!(tagged[VNET..][..18], [&bytes[..12], &[0x88, 0xA8, 0x20, 7, 12, 13]].concat());
+        assert_eq!(tagged[VNET..][16..], bytes[12..]);
+    }
 }

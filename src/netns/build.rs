@@ -12,10 +12,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::cable::{self, Cables, Impairer};
 use super::error::{Error, Result};
 use super::feature::{Offloads, switch_off};
 use super::link::{self, End, LinkCounters, SpanningTree, parse_mac};
-use super::loss::{self, Lost};
 use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
@@ -23,7 +23,7 @@ use super::sysctl::{Harmony, Role};
 use super::world::World;
 use super::{address, ecmp, mroute, probe, ready, silence, vlans};
 use crate::ids::Encap;
-use crate::lab::{Datapath, Ecmp, Fabric, Loss};
+use crate::lab::{Datapath, Ecmp, Fabric};
 use crate::measure::Place;
 use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
 use crate::system;
@@ -45,6 +45,8 @@ const FIRST_INDEX: u32 = 100;
 /// The built part of one or more variants: nodes, links and VMs, without tenants' edges.
 #[derive(Debug)]
 pub struct Underlay {
+    /// Impaired cables. Dropped before the namespaces that their sockets live in.
+    cables: Option<Cables>,
     /// Sockets that routers forward multicast by.
     multicast: Vec<OwnedFd>,
     namespaces: Namespaces,
@@ -97,9 +99,12 @@ impl Site {
     }
 }
 
-/// A veth pair to be born: for each end its namespace, name, index and MAC; and both MTUs.
+/// Namespace, name, index and MAC of a veth pair's end.
+type CableEnd = (String, String, u32, Option<[u8; 6]>);
+
+/// A veth pair to be born, and the MTUs of its ends.
 struct Cable {
-    ends: [(String, String, u32, Option<[u8; 6]>); 2],
+    ends: [CableEnd; 2],
     mtus: [u32; 2],
 }
 
@@ -116,7 +121,10 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
         variants.iter().try_for_each(|variant| vlans::check_shared(variant))?;
     }
     let ipv6 = Path::new("/proc/sys/net/ipv6").exists();
-    let mut draft = Draft { filters, ipv6, ..Draft::default() };
+    let impaired = variants.iter().any(|variant| cable::impaired(variant).next().is_some());
+    let netem = impaired && probe::has_netem(world)?;
+    let impairer = if netem { Impairer::Netem } else { Impairer::Relay };
+    let mut draft = Draft { filters, ipv6, impairer, ..Draft::default() };
     for variant in variants {
         draft.variant(variant)?;
     }
@@ -144,9 +152,10 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     let furnished = namespaces.each(draft.sites.into_iter().collect(), furnish)?;
     let drop_method = furnished.iter().rev().find_map(|(used, _)| *used);
     let multicast = furnished.into_iter().flat_map(|(_, sockets)| sockets).collect();
+    let cables = Cables::serve(&namespaces, variants, impairer)?;
     let built_in = begun.elapsed();
     tracing::debug!(namespaces = namespaces.len(), ?made_in, ?laid_in, ?built_in, "built");
-    Ok(Underlay { multicast, namespaces, drop_method, built_in })
+    Ok(Underlay { cables, multicast, namespaces, drop_method, built_in })
 }
 
 fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
@@ -187,6 +196,8 @@ fn furnish(name: &str, site: Site) -> Result<(Option<DropMethod>, Vec<OwnedFd>)>
 
 #[derive(Default)]
 struct Draft {
+    /// What is to impair links that are to be.
+    impairer: Impairer,
     /// Whether bridges are to tell VLANs apart.
     filters: bool,
     /// Whether the kernel has IPv6.
@@ -276,7 +287,8 @@ impl Draft {
         // provider's ports take longer frames.
         let double_tag = if variant.encap == Encap::Qinq { variant.overhead } else { 0 };
         let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
-        for cable in &variant.links {
+        for (number, cable) in variant.links.iter().enumerate() {
+            let off = self.impairer.offloads_off(variant, cable);
             let mut ends = Vec::with_capacity(2);
             for end in &cable.ends {
                 let namespace = variant.namespace(&end.node);
@@ -299,16 +311,45 @@ impl Draft {
                     let bucket = Bucket::new(rate, cable.mtu);
                     site.requests.push(qdisc::tbf(index, &end.interface, rate, bucket));
                 }
-                // What is lost is a packet of a cable, not a super-frame.
-                if !variant.offloads || cable.loss.is_some() {
-                    site.offloads_off.push((end.interface.clone(), Offloads::All));
-                }
+                site.offloads_off.extend(off.map(|off| (end.interface.clone(), off)));
                 let mac = Some(parse_mac(&end.mac)?);
                 ends.push((namespace, end.interface.clone(), index, mac));
             }
-            if let Ok(ends) = ends.try_into() {
-                self.cables.push(Cable { ends, mtus: [cable.mtu + double_tag; 2] });
+            let Ok(ends) = ends.try_into() else { continue };
+            let mtu = cable.mtu + double_tag;
+            if cable.impaired.any() {
+                self.through_the_middle(variant, number, ends, mtu)?;
+            } else {
+                self.cables.push(Cable { ends, mtus: [mtu; 2] });
             }
+        }
+        Ok(())
+    }
+
+    /// Lays a cable by way of the namespace in which packets are delayed and lost.
+    fn through_the_middle(
+        &mut self,
+        variant: &Variant,
+        number: usize,
+        ends: [CableEnd; 2],
+        mtu: u32,
+    ) -> Result<()> {
+        let middle = variant.namespace(cable::MIDDLE);
+        if !self.sites.contains_key(&middle) {
+            self.site_new(variant, cable::MIDDLE)?.role = Role::Switch;
+        }
+        let impairer = self.impairer;
+        let site = self.site(variant, cable::MIDDLE)?;
+        let names = cable::interfaces(number);
+        let indexes = [site.reserve(&names[0])?, site.reserve(&names[1])?];
+        for (index, name) in indexes.iter().zip(&names) {
+            site.up(*index, name);
+        }
+        site.requests.extend(cable::requests(impairer, indexes, &names));
+        for ((end, name), index) in ends.into_iter().zip(names).zip(indexes) {
+            // The nodes' ends decide what is too big.
+            let inner = (middle.clone(), name, index, None);
+            self.cables.push(Cable { ends: [end, inner], mtus: [mtu, PORT_MTU] });
         }
         Ok(())
     }
@@ -354,8 +395,12 @@ impl Draft {
             let site = self.site(variant, &edge.host)?;
             if let (true, Some(protocol)) = (user(edge.datapath), silence::protocol(variant.encap))
             {
-                let cables = variant.links.iter().filter(|cable| cable.loss.is_none());
-                for end in cables.flat_map(|c| &c.ends).filter(|end| end.node == edge.host) {
+                for end in variant
+                    .links
+                    .iter()
+                    .flat_map(|cable| &cable.ends)
+                    .filter(|end| end.node == edge.host)
+                {
                     let index = site.index(&end.interface)?;
                     site.silences.push((index, end.interface.clone(), protocol));
                 }
@@ -437,38 +482,26 @@ impl Underlay {
             .collect())
     }
 
-    /// Makes a variant's links lose packets from now on, those that are to.
+    /// Makes a variant's links do to packets from now on what the plan says: until this they pass
+    /// all of them on at once.
     ///
     /// # Errors
-    /// The kernel has no BPF filters, or refused.
-    pub fn lose(&self, variant: &Variant) -> Result<()> {
-        for cable in &variant.links {
-            for end in cable.ends.iter().filter(|_| cable.loss.is_some()) {
-                let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
-                let index = link::find(&mut netlink, &end.interface)?.index;
-                let share = cable.loss.unwrap_or(Loss(0));
-                netlink.all(loss::lose(index, &end.interface, share))?;
-            }
-        }
-        Ok(())
+    /// The kernel refused.
+    pub fn impair(&self, variant: &Variant) -> Result<()> {
+        self.cables.iter().try_for_each(|cables| cables.impair(&self.namespaces, variant))
     }
 
-    /// What each link has lost since [`Underlay::lose`], from its first end to the second and back,
-    /// in the order of [`Variant::links`]; `None` for links that are to lose nothing.
-    ///
-    /// # Errors
-    /// The kernel refused to tell.
-    pub fn lost(&self, variant: &Variant) -> Result<Vec<Option<[Lost; 2]>>> {
-        let at = |end: &crate::plan::LinkEnd| {
-            let mut netlink = self.namespaces.netlink(&variant.namespace(&end.node))?;
-            let index = link::find(&mut netlink, &end.interface)?.index;
-            loss::lost(&mut netlink, index)
-        };
-        let of = |cable: &crate::plan::Link| match cable.loss {
-            // What is lost from the first end to the second is lost at the second.
-            Some(_) => Ok(Some([at(&cable.ends[1])?, at(&cable.ends[0])?])),
-            None => Ok(None),
-        };
+    /// What impairs links, where any is to be.
+    #[must_use]
+    pub fn impairer(&self) -> Option<Impairer> {
+        self.cables.as_ref().map(Cables::by)
+    }
+
+    /// Frames that impaired links dropped for want of room so far, in the order of
+    /// [`Variant::links`].
+    #[must_use]
+    pub fn overflowed(&self, variant: &Variant) -> Vec<u64> {
+        let of = |link| self.cables.as_ref().map_or(0, |cables| cables.overflowed(variant, link));
         variant.links.iter().map(of).collect()
     }
 
@@ -521,6 +554,7 @@ impl Underlay {
     /// # Errors
     /// As [`Namespaces::close`].
     pub fn close(self) -> Result<Duration> {
+        drop(self.cables);
         drop(self.multicast);
         self.namespaces.close()
     }

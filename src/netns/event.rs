@@ -1,7 +1,7 @@
 //! Waiting for changes of links: the kernel says when something happened, nobody sleeps.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -101,6 +101,12 @@ pub fn wait_any(events: &[LinkEvents], deadline: Instant) -> Result<bool> {
             Ok(_) => return Ok(true),
             Err(e) => return Err(Error::system("wait for link notifications", e)),
         }
+    }
+}
+
+impl AsFd for LinkEvents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -241,6 +241,12 @@ pub fn up(index: u32, name: &str) -> Request {
     set_link(format!("bring up {name}"), LinkUnspec::new_with_index(index).up().build())
 }
 
+/// Sets an interface down.
+#[must_use]
+pub fn down(index: u32, name: &str) -> Request {
+    set_link(format!("set {name} down"), LinkUnspec::new_with_index(index).down().build())
+}
+
 /// Makes an interface a port of a bridge and brings it up.
 #[must_use]
 pub fn enslave(index: u32, name: &str, bridge: u32) -> Request {

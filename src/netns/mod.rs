@@ -6,12 +6,12 @@
 
 mod address;
 mod build;
+mod cable;
 mod ecmp;
 mod error;
 mod event;
 mod feature;
 pub mod link;
-mod loss;
 mod mroute;
 mod namespaces;
 mod nft;
@@ -28,6 +28,7 @@ mod world;
 
 pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, route};
 pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build};
+pub use cable::{Cables, Impairer};
 pub use error::{Error, Result};
 pub use event::LinkEvents;
 pub use feature::{Offloads, switch_off};

@@ -9,9 +9,9 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
     BridgePortState, InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage,
 };
-use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
 
+use super::cable;
 use super::error::{Error, Result};
 use super::link::{self, End, SpanningTree};
 use super::namespaces::Namespaces;
@@ -65,7 +65,12 @@ const PROBES: &[Probe] = &[
         let index = link::find(netlink, "probe")?.index;
         Ok(netlink.one(qdisc::tbf(index, "probe", 1_000_000, Bucket::new(1_000_000, 1500)))?)
     }),
-    probe("netem", "delay and loss", "sudo modprobe sch_netem", netem),
+    probe(
+        "netem",
+        "delay and loss by the kernel; a relay does it without",
+        "sudo modprobe -a sch_netem cls_matchall act_mirred",
+        netem,
+    ),
     probe("cls_bpf", "ports hidden from hosts", "sudo modprobe cls_bpf", |netlink| {
         let index = link::find(netlink, "probe")?.index;
         Ok(netlink.all(vec![qdisc::clsact(index, "probe"), qdisc::drop_filter(index, "probe")])?)
@@ -158,15 +163,9 @@ fn known(result: Result<()>) -> Outcome {
 }
 
 fn netem(netlink: &mut Netlink) -> Outcome {
-    let mut message = TcMessage::with_index(link::find(netlink, "other")?.index.cast_signed());
-    message.header.parent = TcHandle::ROOT;
-    message.attributes.push(TcAttribute::Kind("netem".to_owned()));
-    known(netlink.one(Request {
-        what: "add netem".to_owned(),
-        message: RouteNetlinkMessage::NewQueueDiscipline(message),
-        flags: rtnetlink::packet_core::NLM_F_CREATE,
-        needs: Some(Feature { name: "netem (CONFIG_NET_SCH_NETEM)", remedy: "" }),
-    }))
+    let names = ["probe", "other"].map(str::to_owned);
+    let indexes = [link::find(netlink, &names[0])?.index, link::find(netlink, &names[1])?.index];
+    Ok(netlink.all(cable::probe(indexes, &names))?)
 }
 
 fn stp(netlink: &mut Netlink) -> Outcome {
@@ -180,6 +179,20 @@ fn stp(netlink: &mut Netlink) -> Outcome {
         return Err(io::Error::other("a new port forwards at once").into());
     }
     Ok(())
+}
+
+/// Whether this kernel has netem, and what takes packets to it.
+///
+/// # Errors
+/// No namespace to try it in can be made.
+pub(super) fn has_netem(world: &World) -> Result<bool> {
+    let name = "probe";
+    let spaces = Namespaces::create(world, [name])?;
+    let inside = spaces.descriptor(name)?;
+    let end = |name| End { namespace: inside, name, index: 0, mac: None, mtu: 1500 };
+    let mut link = spaces.netlink(name)?;
+    link.one(link::veth(&end("probe"), &end("other")))?;
+    Ok(netem(&mut link).is_ok())
 }
 
 /// Whether this kernel's bridges tell VLANs apart.

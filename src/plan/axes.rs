@@ -4,7 +4,9 @@ use super::axis::{Draft, crossed, of_carrier, of_links};
 use super::place::{Placed, first_overlap};
 use super::{PlanError, mtu};
 use crate::ids::Encap;
-use crate::lab::{Carrier, Datapath, Fabric, Flow, IpVersion, Lab, Loss, Rate, Topology, has_ids};
+use crate::lab::{
+    Carrier, Datapath, Fabric, Flow, Impaired, IpVersion, Lab, Rate, Topology, has_ids,
+};
 
 /// One variant to build.
 #[derive(Debug, PartialEq)]
@@ -19,8 +21,8 @@ pub(super) struct Choice {
     pub fabric: Fabric,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
-    /// Loss of links that have none of their own.
-    pub loss: Option<Loss>,
+    /// What links do to packets that say nothing of it themselves.
+    pub impaired: Impaired,
     /// Rate that the topology gives its links.
     pub rate: Option<Rate>,
     /// The lab's carrier with what this variant has of what is compared.
@@ -54,7 +56,7 @@ pub(super) fn cross(
     let single = Draft {
         carrier: lab.carrier.clone(),
         mtu: topology.mtu,
-        loss: topology.loss,
+        impaired: topology.impaired(),
         rate: topology.rate,
     };
     let mut choices: Vec<Choice> = Vec::new();
@@ -80,7 +82,7 @@ pub(super) fn cross(
 /// One variant, called after its carrier (`way`) and then its links.
 fn choice(
     lab: &Lab,
-    Draft { carrier, mtu, loss, rate }: Draft,
+    Draft { carrier, mtu, impaired, rate }: Draft,
     encap: Encap,
     datapath: Datapath,
     [way, link]: [&str; 2],
@@ -99,7 +101,7 @@ fn choice(
         datapath,
         fabric,
         mtu,
-        loss,
+        impaired,
         rate,
         underlay: if tunnel { carrier.underlay } else { IpVersion::Ipv4 },
         baseline: (!plain).then(|| plain_name(fabric).to_owned() + link),
@@ -127,7 +129,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     datapath: Datapath::Kernel,
                     fabric: choice.fabric,
                     mtu: choice.mtu,
-                    loss: choice.loss,
+                    impaired: choice.impaired,
                     rate: choice.rate,
                     carrier: choice.carrier.clone(),
                     underlay: IpVersion::Ipv4,

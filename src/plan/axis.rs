@@ -2,7 +2,7 @@
 
 use super::axes;
 use crate::ids::Encap;
-use crate::lab::{Carrier, Compare, EngineSettings, Fabric, Loss, Rate, in_groups, in_udp};
+use crate::lab::{Carrier, Compare, EngineSettings, Fabric, Impaired, Rate, in_groups, in_udp};
 
 /// The keys of a lab and its topology that can be compared, with the values one variant has.
 #[derive(Clone)]
@@ -11,8 +11,8 @@ pub(super) struct Draft {
     pub carrier: Carrier,
     /// MTU of links that have none of their own, in bytes.
     pub mtu: u32,
-    /// Loss of links that have none of their own.
-    pub loss: Option<Loss>,
+    /// What links do to packets that say nothing of it themselves.
+    pub impaired: Impaired,
     /// Rate that the topology gives its links.
     pub rate: Option<Rate>,
 }
@@ -44,7 +44,13 @@ struct Value<'a> {
 pub(super) fn of_links(compare: &Compare) -> Vec<Axis<'_>> {
     vec![
         axis(&compare.mtu, all, |d, &v| d.mtu = v, |v, _| format!("mtu{v}")),
-        axis(&compare.loss, all, |d, &v| d.loss = Some(v), |v, _| format!("loss{}", word(v))),
+        axis(
+            &compare.loss,
+            all,
+            |d, &v| d.impaired.loss = Some(v),
+            |v, _| format!("loss{}", word(v)),
+        ),
+        axis(&compare.delay, all, |d, &v| d.impaired.delay = Some(v), |v, _| format!("delay{v}")),
         axis(&compare.rate, all, |d, &v| d.rate = Some(v), |v, _| format!("rate{}", word(v))),
         axis(&compare.offloads, all, |d, &v| d.carrier.offloads = v, |v, _| v.name("offloads")),
     ]

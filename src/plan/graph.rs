@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::PlanError;
 use super::name::Names;
-use crate::lab::{Loss, Switchable, Topology};
+use crate::lab::{Impaired, Switchable, Topology};
 
 /// Most nodes of a topology.
 const MAX_NODES: u64 = 1 << 15;
@@ -46,8 +46,8 @@ pub(super) struct Cable {
     pub mtu: Option<u32>,
     /// Bits per second each way.
     pub rate: Option<u64>,
-    /// Share of packets lost, where the cable has its own.
-    pub loss: Option<Loss>,
+    /// What it does to packets, as far as the cable says so itself.
+    pub impaired: Impaired,
 }
 
 impl Cable {
@@ -111,7 +111,7 @@ impl Graph {
                 interfaces,
                 mtu: link.mtu(),
                 rate: link.rate().or(default_rate).map(|r| r.0),
-                loss: link.loss(),
+                impaired: link.impaired(),
             });
         }
         if graph.hosts().next().is_none() {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Encap;
 use crate::lab::{
-    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, IpVersion, Learning, Loss,
-    Measure, MtuMode, Probe,
+    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired, IpVersion,
+    Learning, Measure, MtuMode, Probe,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -175,9 +175,12 @@ pub struct Link {
     pub mtu: u32,
     /// Bits per second each way; `None` is unlimited.
     pub rate: Option<u64>,
-    /// Share of packets lost at random in each direction; `None` is none.
+    /// What else it does to packets.
     #[serde(default)]
-    pub loss: Option<Loss>,
+    pub impaired: Impaired,
+    /// Seeds what it does at random.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 /// One tenant in one variant.

@@ -183,10 +183,17 @@ fn links(links: &[Link]) -> String {
             b.interface.clone(),
             addresses(&b.addresses),
             link.mtu.to_string(),
-            link.rate.map_or_else(|| "unlimited".into(), |bits| crate::lab::Rate(bits).to_string()),
+            pace(link),
         ]
     });
     table(&head, rows)
+}
+
+/// Its rate, and what else it does to packets.
+fn pace(link: &Link) -> String {
+    let rate = link.rate.map(|bits| crate::lab::Rate(bits).to_string());
+    let rate = rate.unwrap_or_else(|| "unlimited".into());
+    if link.impaired.any() { format!("{rate}, {}", link.impaired) } else { rate }
 }
 
 fn vms(variant: &Variant) -> String {

@@ -42,7 +42,7 @@ pub(super) fn build(
     }
     let vteps = vteps(choice, graph, ranges);
     let each = vteps.first().map_or(1, Vec::len);
-    let links = links(graph, ranges, choice, routed, each);
+    let links = links(graph, ranges, choice, routed, each, lab.seed);
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
@@ -160,7 +160,22 @@ fn check_service_tag(
     Ok(())
 }
 
-fn links(graph: &Graph, ranges: &Ranges, choice: &Choice, routed: bool, each: usize) -> Vec<Link> {
+/// What a link does at random depends on the lab's seed and its name only, so that it does the same
+/// to the packets of every variant (FNV-1a over the name).
+fn link_seed(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+fn links(
+    graph: &Graph,
+    ranges: &Ranges,
+    choice: &Choice,
+    routed: bool,
+    each: usize,
+    seed: u64,
+) -> Vec<Link> {
     let hosts = graph.hosts().count();
     let numbers = graph.host_numbers();
     let cables = graph.cables.iter().enumerate();
@@ -190,7 +205,8 @@ fn links(graph: &Graph, ranges: &Ranges, choice: &Choice, routed: bool, each: us
                 ends: [end(0), end(1)],
                 mtu: cable.mtu.unwrap_or(choice.mtu),
                 rate: cable.rate,
-                loss: cable.loss.or(choice.loss).filter(|loss| loss.0 > 0),
+                impaired: cable.impaired.or(choice.impaired).real(),
+                seed: link_seed(seed, &cable.name),
             }
         })
         .collect()

@@ -1,8 +1,8 @@
 //! What single packets and bulk transfers came to, in sentences; each is computed from the result
 //! it stands in.
 
-use super::number::{Unit, bytes, count, plural};
-use crate::measure::result::{LinkResult, ProbeResult, RunResult, VariantResult};
+use super::number::{bytes, count, plural};
+use crate::measure::result::{ProbeResult, RunResult, VariantResult};
 
 /// One line per probe, and per variant what else was tried in it. Whether payload can be read is
 /// told where one of the variants hides it.
@@ -24,7 +24,6 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
             )
         }));
         out.extend(payload(v).filter(|_| secrecy));
-        out.extend(v.links.iter().filter_map(|link| loss(v, link)));
     }
     out
 }
@@ -112,27 +111,9 @@ fn payload(variant: &VariantResult) -> Option<String> {
     Some(line + ".")
 }
 
-fn loss(variant: &VariantResult, link: &LinkResult) -> Option<String> {
-    let loss = link.loss.as_ref()?;
-    let offered = loss.offered[0].saturating_add(loss.offered[1]);
-    let lost = loss.lost[0].saturating_add(loss.lost[1]);
-    #[allow(clippy::cast_precision_loss)] // packets of a run, far below 2^53
-    let share = if offered > 0 { lost as f64 / offered as f64 } else { 0.0 };
-    Some(format!(
-        "{}: link {} lost {} of {} ({}; {} asked for).",
-        variant.name,
-        link.name,
-        count(lost),
-        plural(offered, "packet"),
-        Unit::PERCENT.show(share),
-        Unit::PERCENT.show(loss.configured)
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::result::LossResult;
 
     #[test]
     fn a_probe_is_told_with_answers_and_drops() {
@@ -149,13 +130,5 @@ mod tests {
             "vxlan, vxlan packet from h1 for h3: 0 of 10 delivered, 6 answered port-unreachable, \
              2 dropped as bad_checksum."
         );
-    }
-
-    #[test]
-    fn loss_says_what_was_asked_for_and_what_came() {
-        let loss = LossResult { configured: 0.01, offered: [900, 100], lost: [8, 3] };
-        let link = LinkResult { name: "h1-sw1".into(), loss: Some(loss), ..LinkResult::default() };
-        let line = super::loss(&VariantResult::default(), &link).unwrap();
-        assert!(line.contains("lost 11 of 1,000 packets") && line.contains("1.10"), "{line}");
     }
 }

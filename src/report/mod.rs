@@ -23,6 +23,7 @@ mod csv;
 mod figures;
 mod files;
 mod html;
+mod impaired;
 mod json;
 mod lesson;
 mod markdown;

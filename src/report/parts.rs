@@ -3,7 +3,7 @@
 //!
 //! [`Sheet`]: super::overlay::Sheet
 
-use super::{attacks, behaviour, lesson, words};
+use super::{attacks, behaviour, impaired, lesson, words};
 use crate::measure::result::RunResult;
 
 /// A title, and what there is to say under it; nothing is shown where that is nothing.
@@ -13,6 +13,7 @@ pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
 pub const LINES: [Lines; 4] = [
     ("Against the lesson", lesson::sentences),
     ("In words", words::sentences),
+    ("Links, asked for and observed", impaired::sentences),
     ("Single packets and transfers", behaviour::sentences),
     ("Attacks in words", |run| attacks::sentences(&run.variants)),
 ];

@@ -10,6 +10,7 @@ mod bum;
 mod capture;
 mod error;
 mod expect;
+mod links;
 mod phases;
 mod probes;
 mod rounds;
@@ -24,7 +25,7 @@ pub use error::RunError;
 use crate::lab::MtuMode;
 use crate::measure::links::Snapshot;
 use crate::measure::result::{
-    LossResult, Machine, RoundsResult, RunResult, SCHEMA, TestbedTimes, VariantResult,
+    Machine, RoundsResult, RunResult, SCHEMA, TestbedTimes, VariantResult,
 };
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
@@ -144,14 +145,13 @@ fn measure(
     }
     // From here on nobody looks at packets but a capture.
     testbed.watched(plan.capture.is_some());
-    for variant in &plan.variants {
-        testbed.underlay().lose(variant)?;
-    }
+    let observed = links::begin(testbed, plan, &mut found.notes, progress)?;
     let before = snapshots(testbed, plan)?;
     let fragments = phases::fragments(testbed, plan)?;
     let mut rounds = Rounds::new(plan);
     found.complete = rounds.run(testbed, plan, progress, stop);
     found.rounds = Some(rounds.fill(plan, &mut found.variants));
+    links::settle(plan);
     let after = snapshots(testbed, plan)?;
     let fragmented = phases::fragments(testbed, plan)?;
     for (i, variant) in plan.variants.iter().enumerate() {
@@ -159,14 +159,6 @@ fn measure(
         result.fragments = (variant.mtu_mode == MtuMode::Fragment)
             .then(|| fragmented[i].saturating_sub(fragments[i]));
         result.links = after[i].since(&before[i], variant);
-        let lost = testbed.underlay().lost(variant)?;
-        for ((link, lost), cable) in result.links.iter_mut().zip(lost).zip(&variant.links) {
-            link.loss = lost.zip(cable.loss).map(|(lost, configured)| LossResult {
-                configured: configured.share(),
-                offered: lost.map(|end| end.offered),
-                lost: lost.map(|end| end.lost),
-            });
-        }
         let blocked = testbed.underlay().blocked(variant)?;
         for (link, blocked) in result.links.iter_mut().zip(blocked) {
             link.blocked = blocked;
@@ -178,6 +170,8 @@ fn measure(
             result.attacks = attacks::run(testbed, plan, variant, progress)?;
         }
     }
+    let results = found.variants.iter_mut().map(|v| &mut v.links).collect();
+    links::end(testbed, plan, observed, (&before, &after), results);
     Ok(found)
 }
 

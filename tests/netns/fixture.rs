@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
+use overlab::lab::{
+    Datapath, Ecmp, EngineSettings, Fabric, Impaired, IpVersion, Learning, MtuMode,
+};
 use overlab::measure::Place;
 use overlab::netns::{World, enter};
 use overlab::plan::{
@@ -53,7 +55,7 @@ pub fn link(number: u8, a: &str, b: &str) -> Link {
     };
     let ends = [end(a, 1), end(b, 2)];
     let name = format!("{}-{}", ends[0].node, ends[1].node);
-    Link { name, ends, mtu: 1500, rate: None, loss: None }
+    Link { name, ends, mtu: 1500, rate: None, impaired: Impaired::default(), seed: 0 }
 }
 
 pub fn vm(name: &str, tenant: &str, host: &str, address: &str, mtu: u32) -> VmPlan {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::Whole;
+use super::{Whole, impaired};
 use crate::ids::Encap;
 use crate::lab::carriers::{KERNEL, fabric as fabric_of, has_ids, in_groups, in_udp, inner_mtu};
 use crate::lab::limits::UNDERLAY_MTU;
 use crate::lab::model::{
-    Datapath, EngineSettings, Fabric, IpVersion, Learning, LinkSpec, MtuMode, Switchable, Topology,
+    Datapath, EngineSettings, Fabric, IpVersion, Learning, MtuMode, Switchable, Topology,
 };
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -23,7 +23,7 @@ pub(super) fn check(whole: &Whole<'_>) {
     mtu_mode(whole);
     engine(whole);
     zero_checksums(whole);
-    loss(whole);
+    impaired::compared(whole);
     one_tenant_without_ids(whole);
     ipv6_inside(whole);
     vm_mtus(whole);
@@ -63,29 +63,6 @@ fn datapath(whole: &Whole<'_>) {
             let message = format!(
                 "Linux has no device for {encap}, and the lab asks for the `kernel` datapath; \
                  write `user`"
-            );
-            whole.sink.rule(&encap_path(whole, n), message);
-        }
-    }
-}
-
-/// Links lose packets before a host's stack sees them, and after packet sockets have.
-fn loss(whole: &Whole<'_>) {
-    let of_links = whole.topology.is_some_and(|topology| {
-        topology.loss.is_some()
-            || topology
-                .links
-                .iter()
-                .any(|link| matches!(link, LinkSpec::Full(l) if l.loss.is_some()))
-    });
-    if !of_links && whole.lab.compare.loss.is_empty() {
-        return;
-    }
-    for (n, encap) in whole.encaps().into_iter().enumerate() {
-        if encap.is_tag() || encap == Encap::Stt {
-            let message = format!(
-                "our engine for {encap} takes packets before a link can lose them; leave out `loss`, \
-                 or take a tunnel in UDP or IP"
             );
             whole.sink.rule(&encap_path(whole, n), message);
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, attacks, bum, probes};
+use super::{Whole, attacks, bum, impaired, probes};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
 use crate::lab::model::{
@@ -58,6 +58,7 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Transfer(Transfer::Passes)
             | Expected::LargeSend { .. }
             | Expected::Handshakes(_) => {}
+            Expected::Link(link) => impaired::expected(whole, link, &format!("{path}.link")),
             Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }
     }

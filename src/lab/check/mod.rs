@@ -10,6 +10,7 @@ mod carrier;
 mod expect;
 mod fabric;
 mod flows;
+mod impaired;
 mod probes;
 mod tenants;
 mod wiring;
@@ -62,5 +63,6 @@ pub(super) fn lab(whole: &Whole<'_>) {
 /// Applies all rules of a topology that stands at `path` (empty for a file of its own), and
 /// returns the names of its hosts where they are known for certain.
 pub(super) fn topology(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
+    impaired::check(topology, path, sink);
     wiring::check(topology, path, sink)
 }

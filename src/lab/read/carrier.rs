@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::names::suggestion;
-use super::topology::{loss, rate};
+use super::topology::{delay, loss, rate};
 use super::{At, engine};
 use crate::ids::Encap;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
@@ -132,6 +132,7 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
         "engine",
         "mtu_mode",
         "loss",
+        "delay",
         "rate",
         "fabric",
         "offloads",
@@ -170,6 +171,7 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
             at.choice("way with large packets", &MTU_MODES)
         }),
         loss: values(fields.get("loss"), "shares of packets lost", loss),
+        delay: values(fields.get("delay"), "delays", delay),
         rate: values(fields.get("rate"), "rates", rate),
         fabric: values(fields.get("fabric"), "fabrics", fabric),
         offloads: values(fields.get("offloads"), "settings of offloads", offloads),

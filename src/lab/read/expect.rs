@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
-use super::{attacks, bum, carrier};
+use super::{attacks, bum, carrier, link};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
@@ -36,6 +36,7 @@ const KINDS: [&str; 23] = [
     "checksum",
     "delivered",
     "retransmits",
+    "link",
 ];
 /// What every kind may have beside it.
 const COMMON: [&str; 4] = ["in", "variant", "claim", "contradicts"];
@@ -140,6 +141,7 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             };
             Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
         }
+        "link" => link::link(&at),
         "spread" => bum::spread(&at),
         "tunnels" => bum::tunnels(&at),
         "copies" => bum::copies(&at),

@@ -12,6 +12,7 @@ mod carrier;
 mod engine;
 mod expect;
 mod lab;
+mod link;
 mod names;
 mod probes;
 mod rounds;

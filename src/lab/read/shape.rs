@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use super::At;
 use super::at::Fields;
 use super::carrier::underlay_mtu;
-use super::topology::rate;
+use super::topology::{impaired, rate};
 use crate::lab::limits::{DEPTH, FABRIC, FAT_TREE, RING};
 use crate::lab::model::Topology;
 use crate::lab::topology::{
-    DualHomed, FatTree, LeafSpine, Linear, Mesh, Ring, SingleSwitch, Tree, Wan,
+    DualHomed, FatTree, Impaired, LeafSpine, Linear, Mesh, Ring, SingleSwitch, Tree, Wan,
 };
 
 /// A parameter: its key, what it is in words, and its range.
@@ -97,13 +97,16 @@ fn leaf_spine(at: &At<'_>) -> Option<LeafSpine> {
 }
 
 fn wan(at: &At<'_>) -> Option<Wan> {
-    let keys = ["sites", "hosts", "cores", "mtu", "rate"];
+    let keys = ["sites", "hosts", "cores", "mtu", "rate", "loss", "delay", "jitter", "reorder"];
     let fields = at.fields("a map, e.g. `{ sites: 2, hosts: 2 }`", &keys)?;
     let sites = ("sites", "number of sites", FABRIC);
     let hosts = ("hosts", "number of hosts in each site", FABRIC);
     let cores = fields.get("cores").map(|at| at.number("number of core routers", &FABRIC));
     let mtu = fields.get("mtu").and_then(|at| underlay_mtu(&at));
     let rate = fields.get("rate").and_then(|at| rate(&at));
+    let impaired = impaired(&fields);
     let [sites, hosts] = needed(&fields, &[sites, hosts])?;
-    Some(Wan { sites, hosts, cores: cores.unwrap_or(Some(1))?, mtu, rate })
+    let Impaired { loss, delay, jitter, reorder } = impaired;
+    let cores = cores.unwrap_or(Some(1))?;
+    Some(Wan { sites, hosts, cores, mtu, rate, loss, delay, jitter, reorder })
 }

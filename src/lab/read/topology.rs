@@ -1,14 +1,19 @@
 //! A topology, inline or in a file of its own.
 
+use super::at::Fields;
 use super::carrier::underlay_mtu;
 use super::names::NODES;
 use super::tree::Kind;
 use super::{At, shape};
 use crate::lab::model::{LinkFull, LinkSpec, Switchable, Topology, default_mtu};
-use crate::lab::units::{Loss, Rate};
+use crate::lab::topology::Impaired;
+use crate::lab::units::{Delay, Loss, Rate};
 
 /// Keys of a topology beside its generators.
-const KEYS: [&str; 8] = ["title", "hosts", "switches", "links", "mtu", "rate", "loss", "stp"];
+const KEYS: [&str; 11] = [
+    "title", "hosts", "switches", "links", "mtu", "rate", "loss", "delay", "jitter", "reorder",
+    "stp",
+];
 
 /// Reads a topology; what could not be read is left out.
 pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
@@ -16,6 +21,7 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
     let wanted = "a topology, with a generator such as `leaf-spine`, or `hosts`, `switches` and \
                   `links`";
     let fields = at.fields(wanted, &keys)?;
+    let Impaired { loss, delay, jitter, reorder } = impaired(&fields);
     let on_or_off = [("on", Switchable::On), ("off", Switchable::Off)];
     Some(Topology {
         title: fields.get("title").and_then(|at| at.text("one line that says what it looks like")),
@@ -28,7 +34,10 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
             .get("stp")
             .and_then(|at| at.choice("setting of spanning tree", &on_or_off))
             .unwrap_or(Switchable::On),
-        loss: fields.get("loss").and_then(|at| loss(&at)),
+        loss,
+        delay,
+        jitter,
+        reorder,
         ..shape::shape(&fields)
     })
 }
@@ -56,17 +65,39 @@ fn link(at: &At<'_>) -> LinkSpec {
     }
     let fields = at.fields(
         "a cable, e.g. `[h1, leaf1]` or `{ ends: [h1, leaf1], rate: 1G }`",
-        &["ends", "mtu", "rate", "loss"],
+        &["ends", "mtu", "rate", "loss", "delay", "jitter", "reorder"],
     );
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
     let both = "the two nodes it joins, e.g. `[h1, leaf1]`";
     let both = fields.as_ref().and_then(|f| f.need("ends", both));
+    let Impaired { loss, delay, jitter, reorder } =
+        fields.as_ref().map(impaired).unwrap_or_default();
     LinkSpec::Full(LinkFull {
         ends: both.map(|at| ends(&at)).unwrap_or_default(),
         mtu: get("mtu").and_then(|at| underlay_mtu(&at)),
         rate: get("rate").and_then(|at| rate(&at)),
-        loss: get("loss").and_then(|at| loss(&at)),
+        loss,
+        delay,
+        jitter,
+        reorder,
     })
+}
+
+/// What links do to packets.
+pub(super) fn impaired(fields: &Fields<'_>) -> Impaired {
+    let late = |key| fields.get(key).and_then(|at| delay(&at));
+    let reordered = "the share of packets that overtake others, e.g. `1%`";
+    Impaired {
+        loss: fields.get("loss").and_then(|at| loss(&at)),
+        delay: late("delay"),
+        jitter: late("jitter"),
+        reorder: fields.get("reorder").and_then(|at| at.parsed(reordered)),
+    }
+}
+
+/// Time that a packet is under way.
+pub(super) fn delay(at: &At<'_>) -> Option<Delay> {
+    at.parsed("a time with its unit, e.g. `20ms` or `500us`")
 }
 
 /// A share of packets that a link loses.

@@ -7,6 +7,7 @@
 
 mod dual_homed;
 mod fat_tree;
+mod impaired;
 mod leaf_spine;
 mod linear;
 mod mesh;
@@ -20,10 +21,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::Switchable;
-use super::units::{Loss, Rate};
+use super::units::{Delay, Loss, Rate, Reorder};
 
 pub use dual_homed::DualHomed;
 pub use fat_tree::FatTree;
+pub use impaired::Impaired;
 pub use leaf_spine::LeafSpine;
 pub use linear::Linear;
 pub use mesh::Mesh;
@@ -73,6 +75,12 @@ pub struct Topology {
     pub rate: Option<Rate>,
     /// Share of packets that every link loses which names none of its own, at random in each direction.
     pub loss: Option<Loss>,
+    /// Time that packets are under way on every link that names none of its own, in each direction.
+    pub delay: Option<Delay>,
+    /// How much shorter or longer than `delay` that time may be, on links that name none of their own.
+    pub jitter: Option<Delay>,
+    /// Share of packets that are sent at once ahead of delayed ones, on links that name none of their own.
+    pub reorder: Option<Reorder>,
     /// Whether the bridges of an L2 fabric run the spanning tree protocol; without it there may be no loop.
     pub stp: Switchable,
 }
@@ -97,6 +105,9 @@ impl Default for Topology {
             mtu: default_mtu(),
             rate: None,
             loss: None,
+            delay: None,
+            jitter: None,
+            reorder: None,
             stp: Switchable::On,
         }
     }
@@ -153,6 +164,12 @@ impl Topology {
     /// pods; returns whether there is a generator.
     pub fn grow(&mut self, hosts: u32) -> bool {
         self.generator_mut().map(|generator| generator.grow(hosts.max(1))).is_some()
+    }
+
+    /// What links do to packets that say nothing of it themselves.
+    #[must_use]
+    pub const fn impaired(&self) -> Impaired {
+        Impaired { loss: self.loss, delay: self.delay, jitter: self.jitter, reorder: self.reorder }
     }
 
     /// How many of everything there are, without expanding anything.
@@ -236,18 +253,23 @@ impl LinkSpec {
         }
     }
 
-    /// Share of packets it loses, where it has one of its own.
+    /// What it does to packets, as far as it says so itself.
     #[must_use]
-    pub const fn loss(&self) -> Option<Loss> {
+    pub fn impaired(&self) -> Impaired {
         match self {
-            LinkSpec::Ends(_) => None,
-            LinkSpec::Full(full) => full.loss,
+            LinkSpec::Ends(_) => Impaired::default(),
+            LinkSpec::Full(full) => Impaired {
+                loss: full.loss,
+                delay: full.delay,
+                jitter: full.jitter,
+                reorder: full.reorder,
+            },
         }
     }
 }
 
 /// A cable with properties of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkFull {
     /// The two nodes it joins.
@@ -261,4 +283,13 @@ pub struct LinkFull {
     /// Share of packets lost, at random in each direction.
     #[serde(default)]
     pub loss: Option<Loss>,
+    /// Time that packets are under way, in each direction.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+    /// How much shorter or longer than `delay` that time may be.
+    #[serde(default)]
+    pub jitter: Option<Delay>,
+    /// Share of packets that are sent at once ahead of delayed ones.
+    #[serde(default)]
+    pub reorder: Option<Reorder>,
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wiring::times;
-use super::{Counts, Generator, Wiring};
-use crate::lab::units::Rate;
+use super::{Counts, Generator, LinkFull, Wiring};
+use crate::lab::units::{Delay, Loss, Rate, Reorder};
 
 /// Parameters of sites behind routers: `s` sites with `h` hosts each and `c` core routers make
 /// `s h + s + c - 1` cables.
@@ -25,6 +25,18 @@ pub struct Wan {
     /// Rate of the links between routers, where not the topology's.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Loss of the links between routers, where not the topology's.
+    #[serde(default)]
+    pub loss: Option<Loss>,
+    /// Delay of the links between routers, where not the topology's.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+    /// Jitter of the links between routers, where not the topology's.
+    #[serde(default)]
+    pub jitter: Option<Delay>,
+    /// Reordering by the links between routers, where not the topology's.
+    #[serde(default)]
+    pub reorder: Option<Reorder>,
 }
 
 const fn one() -> u32 {
@@ -46,13 +58,22 @@ impl Generator for Wan {
         let mut wiring = Wiring::default();
         let cores = wiring.add_switches("core", self.cores);
         let gateways = wiring.add_switches("gw", self.sites);
+        let between = LinkFull {
+            mtu: self.mtu,
+            rate: self.rate,
+            loss: self.loss,
+            delay: self.delay,
+            jitter: self.jitter,
+            reorder: self.reorder,
+            ..LinkFull::default()
+        };
         wiring.add_hosts_under(&gateways, self.hosts);
         for (site, gateway) in gateways.iter().enumerate() {
             let Some(core) = cores.get(site * cores.len() / gateways.len()) else { continue };
-            wiring.join_with(gateway, core, self.mtu, self.rate);
+            wiring.join_as(gateway, core, between.clone());
         }
         for pair in cores.windows(2) {
-            wiring.join_with(&pair[0], &pair[1], self.mtu, self.rate);
+            wiring.join_as(&pair[0], &pair[1], between.clone());
         }
         wiring
     }
@@ -88,5 +109,8 @@ mod tests {
         assert_eq!((slow.links[0].mtu(), slow.links[0].rate()), (None, None));
         assert_eq!(slow.links[2].mtu(), Some(1400));
         assert_eq!(slow.links[3].rate().map(|r| r.0), Some(100_000_000));
+        let far = expand("wan: { sites: 2, hosts: 1, delay: 10ms, jitter: 1ms }");
+        assert!(!far.links[0].impaired().any());
+        assert_eq!(far.links[2].impaired().delay, Some(crate::lab::Delay(10_000)));
     }
 }

@@ -90,11 +90,16 @@ impl Wiring {
 
     /// Adds a cable with properties of its own.
     pub(super) fn join_with(&mut self, a: &str, b: &str, mtu: Option<u32>, rate: Option<Rate>) {
-        if mtu.is_none() && rate.is_none() {
+        self.join_as(a, b, LinkFull { mtu, rate, ..LinkFull::default() });
+    }
+
+    /// Adds a cable with these properties, whose ends do not matter.
+    pub(super) fn join_as(&mut self, a: &str, b: &str, of: LinkFull) {
+        if of == LinkFull::default() {
             self.join(a, b);
         } else {
             let ends = [a.to_owned(), b.to_owned()];
-            self.links.push(LinkSpec::Full(LinkFull { ends, mtu, rate, loss: None }));
+            self.links.push(LinkSpec::Full(LinkFull { ends, ..of }));
         }
     }
 }

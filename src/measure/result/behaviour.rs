@@ -102,3 +102,11 @@ pub struct LossResult {
     /// Packets of these that were lost.
     pub lost: [u64; 2],
 }
+
+impl LossResult {
+    /// Share of both directions together that was lost; 0 where nothing was offered.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        super::link::share(self.lost, self.offered)
+    }
+}

@@ -4,6 +4,7 @@ mod attacks;
 mod bum;
 mod drops;
 mod finding;
+mod link;
 mod probes;
 mod reach;
 mod sizes;
@@ -114,6 +115,7 @@ fn words(expected: &Expected) -> String {
             format!("the first packet from {from} to {to} goes step by step as theory says")
         }
         Expected::Attack(attack) => attacks::words(*attack),
+        Expected::Link(expected) => link::words(expected),
         Expected::Probe(probe) => probes::words(probe),
         Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
         Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
@@ -153,6 +155,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::NoBroadcast { within } => bum::no_broadcast(within, found),
         Expected::Walk { from, to } => bum::walk(from, to, found),
         Expected::Attack(attack) => attacks::attack(*attack, found),
+        Expected::Link(expected) => link::link(expected, found),
         Expected::Probe(probe) => probes::probe(probe, found),
         Expected::Told(mtu) => sizes::told(*mtu, found),
         Expected::Transfer(end) => transfer::transfer(*end, found),
