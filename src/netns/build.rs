@@ -124,7 +124,7 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     let impaired = variants.iter().any(|variant| cable::impaired(variant).next().is_some());
     let netem = impaired && probe::has_netem(world)?;
     let impairer = if netem { Impairer::Netem } else { Impairer::Relay };
-    let mut draft = Draft { filters, ipv6, impairer, ..Draft::default() };
+    let mut draft = Draft { impairer, filters, ipv6, ..Draft::default() };
     for variant in variants {
         draft.variant(variant)?;
     }

@@ -14,7 +14,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
     let mut out = Vec::new();
     for variant in &run.variants {
         let mut lines: Vec<String> =
-            variant.links.iter().filter_map(|link| Some(sentence(&variant.name, link)?)).collect();
+            variant.links.iter().filter_map(|link| sentence(&variant.name, link)).collect();
         let more = lines.len().saturating_sub(LINKS);
         lines.truncate(LINKS);
         out.append(&mut lines);

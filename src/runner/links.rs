@@ -1,8 +1,10 @@
 //! What links do to packets: begun before the flows, observed, and accounted for behind them.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{Progress, RunError};
+use crate::lab::Delay;
 use crate::measure::links::Snapshot;
 use crate::measure::observe;
 use crate::measure::result::{LinkResult, LossResult, ObservedLink};
@@ -25,6 +27,7 @@ pub(super) fn begin(
     plan: &Plan,
     notes: &mut Vec<String>,
     progress: &dyn Progress,
+    stop: &AtomicBool,
 ) -> Result<Observed, RunError> {
     for variant in &plan.variants {
         testbed.underlay().impair(variant)?;
@@ -32,7 +35,7 @@ pub(super) fn begin(
     let mut links: Vec<Vec<Option<ObservedLink>>> =
         plan.variants.iter().map(|v| vec![None; v.links.len()]).collect();
     let impairer = testbed.underlay().impairer();
-    if let Some(by) = impairer {
+    if let Some(by) = impairer.filter(|_| !stop.load(Relaxed)) {
         progress.stage("links: delay, jitter, order");
         let variants: Vec<&Variant> = plan.variants.iter().collect();
         let found = observe::delays(testbed, &variants)?;
@@ -47,7 +50,7 @@ pub(super) fn begin(
         }
     }
     for (variant, links) in plan.variants.iter().zip(&mut links) {
-        if variant.links.iter().all(|link| link.rate.is_none()) {
+        if stop.load(Relaxed) || variant.links.iter().all(|link| link.rate.is_none()) {
             continue;
         }
         progress.stage(&format!("{}: rates of links", variant.name));
@@ -72,7 +75,7 @@ pub(super) fn settle(plan: &Plan) {
     let longest = |variant: &Variant| {
         let each = variant.links.iter().filter(|link| link.impaired.any()).map(|link| {
             let times = [link.impaired.delay, link.impaired.jitter];
-            times.into_iter().flatten().map(|time| time.time()).sum::<Duration>()
+            times.into_iter().flatten().map(Delay::time).sum::<Duration>()
         });
         // One after the other, on the longest of ways.
         each.sum::<Duration>()
@@ -97,7 +100,7 @@ pub(super) fn end(
         let lost = after[v].lost_since(&before[v]);
         let Some(results) = results.get_mut(v) else { continue };
         for (n, (result, cable)) in results.iter_mut().zip(&variant.links).enumerate() {
-            result.observed = observed.links[v][n].clone();
+            result.observed.clone_from(&observed.links[v][n]);
             if let Some(seen) = &mut result.observed {
                 seen.overflowed = overflowed[v][n].saturating_sub(observed.overflowed[v][n]);
             }

@@ -145,7 +145,7 @@ fn measure(
     }
     // From here on nobody looks at packets but a capture.
     testbed.watched(plan.capture.is_some());
-    let observed = links::begin(testbed, plan, &mut found.notes, progress)?;
+    let observed = links::begin(testbed, plan, &mut found.notes, progress, stop)?;
     let before = snapshots(testbed, plan)?;
     let fragments = phases::fragments(testbed, plan)?;
     let mut rounds = Rounds::new(plan);

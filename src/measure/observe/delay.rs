@@ -3,9 +3,9 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::arrivals::{late, overtaking, summary};
+use super::arrivals::{Summary, late, overtaking, summary};
 use super::{Ends, SHORTEST};
-use crate::lab::Impaired;
+use crate::lab::{Delay, Impaired, Reorder};
 use crate::measure::Place;
 use crate::measure::ends::wait;
 use crate::measure::error::MeasureError;
@@ -74,7 +74,7 @@ pub fn delays(
         one.slow_down(per_second / TOGETHER);
     }
     exchange(&mut probing)?;
-    let observed = |p: Option<Probing>| p.map(|p| p.observed());
+    let observed = |p: Option<Probing>| p.map(Probing::observed);
     Ok(all.into_iter().map(|links| links.into_iter().map(observed).collect()).collect())
 }
 
@@ -109,7 +109,7 @@ impl Probing {
         begun: Instant,
     ) -> Result<Probing, MeasureError> {
         let impaired = link.impaired.real();
-        let time = |time: Option<crate::lab::Delay>| time.map(|t| t.time()).unwrap_or_default();
+        let time = |time: Option<Delay>| time.map(Delay::time).unwrap_or_default();
         let apart = match impaired.reorder {
             Some(_) => time(impaired.delay) / 4,
             None => (time(impaired.jitter) * 2 + Duration::from_millis(1)).max(APART),
@@ -137,7 +137,7 @@ impl Probing {
 
     fn longest(&self) -> Duration {
         let Impaired { delay, jitter, .. } = self.impaired;
-        [delay, jitter].into_iter().flatten().map(|time| time.time()).sum()
+        [delay, jitter].into_iter().flatten().map(Delay::time).sum()
     }
 
     fn all_sent(&self) -> bool {
@@ -175,44 +175,53 @@ impl Probing {
     }
 
     fn observed(self) -> Observed {
-        let seconds =
-            |time: Option<crate::lab::Delay>| time.map_or(0.0, |t| t.time().as_secs_f64());
-        let mut delay = DelayResult {
+        let seconds = |time: Option<Delay>| time.map_or(0.0, |t| t.time().as_secs_f64());
+        let arrived = self.arrived.each_ref().map(|arrived| arrived.len() as u64);
+        let ways = [self.way(0), self.way(1)];
+        let times = ways.each_ref().map(|way| way.times);
+        let delay = DelayResult {
             configured: seconds(self.impaired.delay),
             jitter: seconds(self.impaired.jitter),
             sent: self.sent.each_ref().map(|sent| sent.len() as u64),
-            arrived: self.arrived.each_ref().map(|arrived| arrived.len() as u64),
-            ..DelayResult::default()
+            arrived,
+            median: times.map(|times| times.median),
+            spread: times.map(|times| times.spread),
+            min: times.map(|times| times.min),
+            max: times.map(|times| times.max),
+            out_of_order: ways.each_ref().map(|way| way.late),
         };
-        let mut overtook = [0; 2];
-        for side in 0..2 {
-            let (sent, arrived) = (&self.sent[side], &self.arrived[side]);
-            let numbers: Vec<u32> = arrived.iter().map(|(number, _)| *number).collect();
-            let ahead = overtaking(&numbers);
-            overtook[side] = ahead.iter().filter(|ahead| **ahead).count() as u64;
-            let took = |(number, at): &(u32, Duration)| {
-                let sent = sent.get(*number as usize).copied().unwrap_or_default();
-                at.saturating_sub(sent).as_secs_f64()
-            };
-            let mut times: Vec<f64> = arrived.iter().map(took).collect();
-            if self.impaired.reorder.is_some() {
-                let usual = summary(&times).median / 2.0;
-                let slow = times.iter().zip(&ahead).filter(|(t, ahead)| !**ahead && **t >= usual);
-                times = slow.map(|(time, _)| *time).collect();
-            } else {
-                delay.out_of_order[side] = late(&numbers);
-            }
-            let found = summary(&times);
-            delay.median[side] = found.median;
-            delay.spread[side] = found.spread;
-            delay.min[side] = found.min;
-            delay.max[side] = found.max;
-        }
-        let reorder = self.impaired.reorder.map(|share| ReorderResult {
-            configured: share.share(),
-            arrived: delay.arrived,
-            overtook,
-        });
+        let overtook = ways.map(|way| way.overtook);
+        let configured = self.impaired.reorder.map(Reorder::share);
+        let reorder = configured.map(|configured| ReorderResult { configured, arrived, overtook });
         Observed { delay, reorder }
     }
+
+    /// What was observed of frames that were sent at one end.
+    fn way(&self, side: usize) -> Way {
+        let (sent, arrived) = (&self.sent[side], &self.arrived[side]);
+        let numbers: Vec<u32> = arrived.iter().map(|(number, _)| *number).collect();
+        let ahead = overtaking(&numbers);
+        let took = |(number, at): &(u32, Duration)| {
+            let sent = sent.get(*number as usize).copied().unwrap_or_default();
+            at.saturating_sub(sent).as_secs_f64()
+        };
+        let mut times: Vec<f64> = arrived.iter().map(took).collect();
+        let mut late = late(&numbers);
+        if self.impaired.reorder.is_some() {
+            late = 0;
+            let usual = summary(&times).median / 2.0;
+            let slow = times.iter().zip(&ahead).filter(|(t, ahead)| !**ahead && **t >= usual);
+            times = slow.map(|(time, _)| *time).collect();
+        }
+        let overtook = ahead.iter().filter(|ahead| **ahead).count() as u64;
+        Way { times: summary(&times), overtook, late }
+    }
+}
+
+/// One direction of a link.
+struct Way {
+    times: Summary,
+    overtook: u64,
+    /// Frames that came after later ones, where the link is not to reorder.
+    late: u64,
 }

@@ -2,7 +2,7 @@
 //! received at the other, both with packet sockets on the nodes' own interfaces.
 //!
 //! A frame goes to the group of the nearest bridge (IEEE 802.1Q table 8-1), which no bridge
-//! forwards or learns from, with the EtherType for experiments (IEEE 802 clause 9.2.4), so that
+//! forwards or learns from, with the `EtherType` for experiments (IEEE 802 clause 9.2.4), so that
 //! nobody else takes notice of it. Times of arrival are the kernel's.
 
 mod arrivals;
@@ -22,7 +22,7 @@ use crate::plan::{Link, Variant};
 
 const NEAREST_BRIDGE: [u8; 6] = [0x01, 0x80, 0xC2, 0x00, 0x00, 0x0E];
 const EXPERIMENT: [u8; 2] = [0x88, 0xB5];
-/// MACs, EtherType, token, number.
+/// MACs, `EtherType`, token, number.
 const HEAD: usize = 12 + 2 + 16 + 4;
 /// Least bytes of an Ethernet frame without FCS.
 const SHORTEST: usize = 60;

@@ -81,11 +81,10 @@ impl Place {
 fn wanted(ends: [(bool, bool); 2]) -> Option<(usize, bool)> {
     match ends {
         [(true, true), (false, _)] => Some((1, true)),
-        [(false, _), (true, true)] => Some((0, true)),
+        // Both down is not of our making; one end up is enough to begin with.
+        [(false, _), (true, true) | (false, _)] => Some((0, true)),
         [(true, false), (true, true)] => Some((1, false)),
         [(true, true), (true, false)] => Some((0, false)),
-        // Not of our making; one end is enough to begin with.
-        [(false, _), (false, _)] => Some((0, true)),
         _ => None,
     }
 }

@@ -123,7 +123,7 @@ pub struct Cables {
     by: Impairer,
     /// By variant and link.
     known: BTreeMap<(String, String), usize>,
-    cables: Vec<Cable>,
+    places: Vec<Cable>,
     commands: Sender<Command>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
@@ -175,7 +175,7 @@ impl Cables {
         let worker = Worker::new(taps, carriers, orders, wake.clone()).map_err(failed)?;
         let thread = std::thread::Builder::new().name("cables".into());
         let thread = Some(thread.spawn(move || worker.run()).map_err(failed)?);
-        Ok(Some(Cables { by, known, cables, commands, wake, thread }))
+        Ok(Some(Cables { by, known, places: cables, commands, wake, thread }))
     }
 
     /// What treats the packets.
@@ -201,7 +201,7 @@ impl Cables {
                     }
                 }
                 Impairer::Netem => {
-                    let Cable { namespace, names } = &self.cables[cable];
+                    let Cable { namespace, names } = &self.places[cable];
                     let mut netlink = namespaces.netlink(namespace)?;
                     for (side, leaves) in [1, 0].into_iter().enumerate() {
                         let index = link::find(&mut netlink, &names[leaves])?.index;

@@ -7,7 +7,7 @@ use rtnetlink::packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 
-use crate::lab::Impaired;
+use crate::lab::{Delay, Impaired};
 use crate::netns::qdisc::clsact;
 use crate::netns::socket::{Feature, Request};
 
@@ -100,9 +100,9 @@ fn options(impaired: Impaired, seed: u64) -> Vec<u8> {
     let none = [0; 4];
     // Latency in ticks (below in nanoseconds), limit, loss, gap, duplicates, jitter in ticks.
     let mut bytes = [none, LIMIT.to_ne_bytes(), loss, gap, none, none].concat();
-    let delay = impaired.delay.map(|delay| delay.time()).unwrap_or_default();
+    let delay = impaired.delay.map(Delay::time).unwrap_or_default();
     bytes.extend(attribute(TCA_NETEM_LATENCY64, &time(delay)));
-    let jitter = impaired.jitter.map(|jitter| jitter.time()).unwrap_or_default();
+    let jitter = impaired.jitter.map(Delay::time).unwrap_or_default();
     bytes.extend(attribute(TCA_NETEM_JITTER64, &time(jitter)));
     if reorder > 0 {
         // Probability and correlation.
@@ -138,7 +138,7 @@ fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Delay, Loss, Reorder};
+    use crate::lab::{Loss, Reorder};
 
     fn has(options: &[u8], attribute: &[u8]) -> bool {
         options[24..].windows(attribute.len()).any(|window| window == attribute)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::lab::Impaired;
 
-/// Random numbers by SplitMix64 (Steele, Lea, Flood 2014): the same on every machine and in every
+/// Random numbers by `SplitMix64` (Steele, Lea, Flood 2014): the same on every machine and in every
 /// version of this program.
 #[derive(Debug, Clone)]
 struct Dice(u64);

@@ -1,7 +1,7 @@
 //! What links were observed to do.
 
 use super::finding::Finding;
-use crate::lab::{Bounds, LinkExpected};
+use crate::lab::{Bounds, LinkExpected, Loss, Reorder};
 use crate::measure::result::{LinkResult, VariantResult};
 
 /// A figure that is bounded: its name, its bounds in words, whether it lies between them, and how
@@ -81,11 +81,11 @@ fn figures(expected: &LinkExpected, link: &LinkResult) -> Result<Vec<Figure>, &'
     }
     if let Some(bounds) = &expected.loss {
         let lost = link.loss.as_ref().filter(|loss| loss.offered != [0, 0]).ok_or("loss")?.share();
-        figures.push(figure("loss", bounds, |l| l.share(), &[lost], share));
+        figures.push(figure("loss", bounds, Loss::share, &[lost], share));
     }
     if let Some(bounds) = &expected.reorder {
         let ahead = seen.and_then(|s| s.reorder.as_ref()).ok_or("reordering")?.share();
-        figures.push(figure("reordered", bounds, |r| r.share(), &[ahead], share));
+        figures.push(figure("reordered", bounds, Reorder::share, &[ahead], share));
     }
     if let Some(bounds) = &expected.rate {
         let observed = seen.and_then(|s| s.rate.as_ref()).ok_or("rate")?.observed;
@@ -125,7 +125,7 @@ fn written<T: std::fmt::Display>(bounds: &Bounds<T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Delay, Loss};
+    use crate::lab::Delay;
     use crate::measure::result::{DelayResult, LossResult, ObservedLink};
 
     fn found() -> VariantResult {
