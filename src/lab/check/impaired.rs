@@ -22,13 +22,16 @@ pub(super) fn check(topology: &Topology, path: &str, sink: &Sink<'_>) {
     }
 }
 
-/// The compared delays with what the topology says beside its own.
+/// The compared delays with what the links that take them say beside.
 pub(super) fn compared(whole: &Whole<'_>) {
-    let Some(usual) = whole.topology.map(Topology::impaired) else { return };
+    let (Some(topology), false) = (whole.topology, whole.lab.compare.delay.is_empty()) else {
+        return;
+    };
+    let own: Vec<Impaired> = topology.wiring().links.iter().map(LinkSpec::impaired).collect();
     for (n, &delay) in whole.lab.compare.delay.iter().enumerate() {
-        if let Some((_, why)) = wrong(Impaired { delay: Some(delay), ..usual }) {
-            let message = format!("{why} (the topology has it for all its links)");
-            whole.sink.rule(&format!("compare.delay[{n}]"), message);
+        let usual = Impaired { delay: Some(delay), ..topology.impaired() };
+        if let Some((_, why)) = own.iter().find_map(|own| wrong(own.or(usual))) {
+            whole.sink.rule(&format!("compare.delay[{n}]"), why);
         }
     }
 }
