@@ -10,7 +10,7 @@ use crate::measure::result::RunResult;
 pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
 
 /// Parts of lines, in the order of the page, after the comparison.
-pub const LINES: [Lines; 4] = [
+pub const LINES: [Lines; 5] = [
     ("Against the lesson", lesson::sentences),
     ("In words", words::sentences),
     ("Links, asked for and observed", impaired::sentences),

@@ -12,7 +12,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "attack",
     "reachable",
     "unreachable",
