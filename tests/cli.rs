@@ -11,6 +11,8 @@ use support::{Home, Role, finish, json, repository, roles, text};
 const COMMANDS: &[&str] = &[
     "run",
     "plan",
+    "report",
+    "diff",
     "graph",
     "predict",
     "check",
@@ -257,4 +259,104 @@ fn a_machine_that_cannot_do_it_ends_with_3() {
     assert!(said.contains("max_net_namespaces"), "no word of the setting: {said}");
     assert!(said.contains("overlab doctor"), "no word of doctor: {said}");
     assert_eq!(home.files(), ["lab.yaml"]);
+}
+
+const RESULT: &str = include_str!("fixtures/result.json");
+
+#[test]
+fn a_report_is_drawn_again_from_its_result() {
+    let home = Home::new(Role::Myself);
+    std::fs::create_dir(home.path().join("run")).unwrap();
+    home.write("run/result.json", RESULT);
+    let draw = |arguments: &[&str]| {
+        let output = home.output(&[&["report", "run/result.json"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(draw(&[]).starts_with("VLAN against VXLAN\n"));
+    assert!(draw(&["--format", "md"]).starts_with("# VLAN against VXLAN\n"));
+    assert!(draw(&["--format", "html"]).starts_with("<!DOCTYPE html>"));
+    assert!(draw(&["--format", "csv"]).starts_with("variant,encap,"));
+    let again: serde_json::Value = serde_json::from_str(&draw(&["--format", "json"])).unwrap();
+    assert_eq!(again["schema"], "overlab-result/1");
+    assert_eq!(draw(&["--format", "md", "-o", "again.md"]), "");
+    let written = std::fs::read_to_string(home.path().join("again.md")).unwrap();
+    assert_eq!(written, text(&home.output(&["report", "run", "--format", "md"]).stdout));
+    let schema = text(&home.output(&["schema", "result"]).stdout);
+    let published = std::fs::read_to_string(repository("docs/schema/result.json")).unwrap();
+    assert!(schema == published, "docs/schema/result.json is another one");
+}
+
+#[test]
+fn what_is_no_result_is_refused_with_the_reason() {
+    let home = Home::new(Role::Myself);
+    home.write("whole.json", RESULT);
+    home.write("cut.json", &RESULT[..RESULT.len() / 2]);
+    home.write("later.json", &RESULT.replace("overlab-result/1", "overlab-result/9"));
+    home.write("damaged.json", &RESULT.replacen("\"seed\"", "\"sead\"", 1));
+    for (file, reason) in [
+        ("cut.json", "no JSON document"),
+        ("later.json", "schema `overlab-result/9`, this program reads `overlab-result/1`"),
+        ("damaged.json", "damaged"),
+        ("absent.json", "cannot read absent.json"),
+    ] {
+        for arguments in [&["report", file][..], &["diff", "whole.json", file]] {
+            let output = home.output(arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+            assert!(output.stdout.is_empty());
+        }
+    }
+}
+
+/// The fixture with what VXLAN delivered over TCP divided, and one expectation turned round.
+fn slower(divisor: u64) -> String {
+    let mut run: serde_json::Value = serde_json::from_str(RESULT).unwrap();
+    let variants = run["variants"].as_array_mut().unwrap();
+    let vxlan = variants.iter_mut().find(|v| v["name"] == "vxlan").unwrap();
+    for round in vxlan["flows"][0]["rounds"].as_array_mut().unwrap() {
+        round["bytes"] = (round["bytes"].as_u64().unwrap() / divisor).into();
+    }
+    vxlan["mtu"]["inner"] = 1430.into();
+    run["machine"]["kernel"] = "Linux 7.0 x86_64".into();
+    run.to_string()
+}
+
+#[test]
+fn a_difference_says_what_changed_and_what_cannot_be_told() {
+    let home = Home::new(Role::Myself);
+    std::fs::create_dir(home.path().join("a")).unwrap();
+    home.write("a/result.json", RESULT);
+    home.write("b.json", &slower(2));
+    let diff = |arguments: &[&str], status| {
+        let output = home.output(&[&["diff"], arguments].concat());
+        assert_eq!(output.status.code(), Some(status), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let same = diff(&["a", "a/result.json", "--fail-on-regression"], 0);
+    assert!(same.contains("no difference measurable") && same.contains("\n0 of "), "{same}");
+    let changed = diff(&["a", "b.json"], 0);
+    let line = changed
+        .split("· ")
+        .find(|l| l.contains("ratio to plain") && l.starts_with("vxlan, tcp red"))
+        .unwrap();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(line.contains("0.50 [") && line.contains("times: smaller"), "{line}");
+    assert!(changed.contains("vxlan, inner MTU: 1,450 B → 1,430 B"), "{changed}");
+    assert!(changed.contains("The kernels differ"), "{changed}");
+    diff(&["a", "b.json", "--fail-on-regression"], 1);
+    diff(&["b.json", "a", "--fail-on-regression"], 0);
+    let markdown = diff(&["a", "b.json", "--format", "md"], 0);
+    assert!(markdown.contains("| **smaller** |"), "{markdown}");
+    let document: serde_json::Value =
+        serde_json::from_str(&diff(&["a", "b.json", "--format", "json"], 0)).unwrap();
+    let figures = document["figures"].as_array().unwrap();
+    let told = |what: &str| {
+        let one = |f: &&serde_json::Value| {
+            f["variant"] == "vxlan" && f["what"] == what && f["flow"] == "tcp red/vm1→red/vm2"
+        };
+        figures.iter().find(one).unwrap()["told"].clone()
+    };
+    assert_eq!(told("ratio-to-plain"), "smaller");
+    assert_eq!(told("rate"), "smaller");
 }

@@ -119,7 +119,9 @@ fn csv_has_a_line_per_figure() {
     let fields = lines[0].split(',').count();
     assert!(lines.iter().all(|l| l.split(',').count() == fields));
     assert!(
-        text.contains("\nvxlan,vxlan,user,l3,plain-l3,,overhead_computed,B,50,50,50,,,,,,,,\n")
+        text.contains(
+            "\nvxlan,vxlan,user,l3,plain-l3,,overhead_computed,B,50,50,50,,,,,,,,,true\n"
+        )
     );
 }
 
@@ -158,6 +160,9 @@ fn an_interrupted_run_says_so_first() {
     assert!(report::markdown(&run).lines().nth(2).unwrap().contains("Interrupted"));
     assert!(report::html(&run).contains("Interrupted"));
     assert!(!report::html(&fixture()).contains("Interrupted"));
+    assert!(report::csv(&run).lines().skip(1).all(|line| line.ends_with(",false")));
+    assert!(report::csv(&fixture()).lines().skip(1).all(|line| line.ends_with(",true")));
+    assert!(report::json(&run).unwrap().contains("\"complete\": false"));
 }
 
 #[test]

@@ -42,6 +42,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Draw a report again from the result of a run. Needs no privileges.
+    ///
+    /// A result of another version, or a damaged one, is refused with the reason (exit status 2).
+    Report(super::report::Options),
+    /// Compare the results of two runs: what changed, and whether that can be told from chance.
+    ///
+    /// Exit status 0 whatever changed, unless asked otherwise; 2 for what is no result of this version.
+    Diff(super::diff::Options),
     /// Draw a lab: its wiring, blocked ports, tenants and tunnels. Needs no privileges.
     Graph(super::graph::Graph),
     /// Predict what a size needs: tunnels, table entries, routes and packets, for each carrier.
@@ -91,8 +99,12 @@ pub enum Command {
         /// The encapsulation, e.g. vxlan.
         protocol: Option<String>,
     },
-    /// Print the JSON Schema of lab and topology files.
-    Schema,
+    /// Print the JSON Schema of lab and topology files, or of results.
+    Schema {
+        /// What is described.
+        #[arg(value_enum, default_value_t = super::schema::Document::Lab)]
+        document: super::schema::Document,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -4,6 +4,7 @@ mod args;
 pub mod check;
 mod claims;
 pub mod clean;
+pub mod diff;
 pub mod dissect;
 pub mod doctor;
 pub mod endpoint;
@@ -13,6 +14,7 @@ pub mod list;
 mod output;
 pub mod predict;
 mod progress;
+pub mod report;
 mod run;
 pub mod schema;
 mod several;
@@ -67,6 +69,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             writeln!(out, "{text}")?;
             Ok(0)
         }
+        Command::Report(options) => report::run(&options, &mut out),
+        Command::Diff(options) => diff::run(&options, &mut out),
         Command::Graph(options) => graph::run(&options, &mut out),
         Command::Predict(options) => predict::run(&options, &mut out),
         Command::Check { files, json } => {
@@ -114,8 +118,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
             let known = explain::run(protocol.as_deref(), &mut out, &mut io::stderr())?;
             Ok(if known { 0 } else { WRONG })
         }
-        Command::Schema => {
-            schema::run(&mut out)?;
+        Command::Schema { document } => {
+            schema::run(document, &mut out)?;
             Ok(0)
         }
         Command::Completions { shell } => {

@@ -17,6 +17,7 @@ mod model;
 mod outcome;
 mod outer;
 mod probes;
+mod published;
 mod read;
 mod rounds;
 mod schema;
@@ -37,6 +38,7 @@ pub use load::{
 };
 pub use model::*;
 pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
+pub use published::{Published, PublishedFigure};
 pub use rounds::{Rounds, Until};
 pub use schema::schema;
 pub use units::{ByteSize, Delay, Loss, Rate, Reorder, Span, Width};

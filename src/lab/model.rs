@@ -16,6 +16,7 @@ pub use super::bum::{CopyCount, TunnelCount};
 pub use super::expected::{Expectation, Expected};
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
+use super::published::Published;
 use super::rounds::Rounds;
 pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
@@ -59,6 +60,9 @@ pub struct Lab {
     /// Which packets are written to `capture.pcapng` beside the report.
     #[serde(default)]
     pub capture: Option<Capture>,
+    /// Figures that others published, to stand beside this lab's.
+    #[serde(default)]
+    pub published: Option<Published>,
     /// Seeds flow hashes, tokens and ids, so that the same lab gives the same plan.
     #[serde(default)]
     pub seed: u64,

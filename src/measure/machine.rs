@@ -15,24 +15,66 @@ pub fn machine() -> Machine {
                 .join(" ")
         },
     );
-    let text = |path| read_to_string(path).unwrap_or_default();
+    let text = |path: &str| read_to_string(path).unwrap_or_default();
     Machine {
         kernel,
         cpu: processor(&text("/proc/cpuinfo")),
         cpus: std::thread::available_parallelism().map_or(1, Into::into),
         memory: memory(&text("/proc/meminfo")),
         rootless: mapped(&text("/proc/self/uid_map")),
+        virtual_machine: hypervised(&text("/proc/cpuinfo")),
+        governor: word(&text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        mhz: line(&text("/proc/cpuinfo"), "cpu MHz").and_then(|mhz| mhz.parse().ok()),
+        load: load(&text("/proc/loadavg")),
+        sysctls: SYSCTLS
+            .into_iter()
+            .filter_map(|name| {
+                let value = word(&text(&format!("/proc/sys/{}", name.replace('.', "/"))))?;
+                Some((name.to_owned(), value))
+            })
+            .collect(),
     }
+}
+
+/// Settings that throughput depends on.
+const SYSCTLS: [&str; 8] = [
+    "net.core.default_qdisc",
+    "net.core.netdev_budget",
+    "net.core.netdev_max_backlog",
+    "net.core.rmem_max",
+    "net.core.wmem_max",
+    "net.ipv4.tcp_congestion_control",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+];
+
+/// A file of one value, blanks joined.
+fn word(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn line(cpuinfo: &str, key: &str) -> Option<String> {
+    cpuinfo.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    })
+}
+
+/// x86 shows a hypervisor as a flag of the processor (CPUID leaf 1, ECX bit 31); others show nothing.
+fn hypervised(cpuinfo: &str) -> Option<bool> {
+    let flags = line(cpuinfo, "flags")?;
+    Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+fn load(loadavg: &str) -> Option<[f64; 3]> {
+    let mut averages = loadavg.split_whitespace().map(|average| average.parse().ok());
+    Some([averages.next()??, averages.next()??, averages.next()??])
 }
 
 /// The model of the first processor; architectures name it differently.
 fn processor(cpuinfo: &str) -> String {
-    let value = |key: &str| {
-        cpuinfo.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            (name.trim() == key).then(|| value.trim().to_owned())
-        })
-    };
+    let value = |key: &str| line(cpuinfo, key);
     ["model name", "Model", "cpu model", "Hardware", "CPU part"]
         .into_iter()
         .find_map(value)
@@ -63,5 +105,10 @@ mod tests {
         assert!(!mapped("         0          0 4294967295\n"));
         assert!(mapped("         0       1000          1\n"));
         assert!(machine().cpus >= 1);
+        assert_eq!(load("0.50 1.25 2.00 3/99 4711\n"), Some([0.5, 1.25, 2.0]));
+        assert_eq!(load("0.50"), None);
+        assert_eq!(word("4096\t131072  6291456\n").as_deref(), Some("4096 131072 6291456"));
+        assert_eq!(hypervised("flags\t\t: fpu vme hypervisor\n"), Some(true));
+        assert_eq!((hypervised("flags : fpu\n"), hypervised("")), (Some(false), None));
     }
 }

@@ -4,6 +4,7 @@ mod attack;
 mod behaviour;
 mod lesson;
 mod link;
+mod published;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use behaviour::{
 pub use lesson::ClaimResult;
 pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
 
+pub use published::{PublishedFigureResult, PublishedResult};
 pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 
 /// Version of the document's shape; raised when a field changes its meaning.
@@ -62,6 +64,9 @@ pub struct RunResult {
     /// How many rounds there were and why no more; absent in results of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounds: Option<RoundsResult>,
+    /// Figures of others that the lab sets beside its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedResult>,
 }
 
 /// The machine a run was made on.
@@ -77,6 +82,21 @@ pub struct Machine {
     pub memory: u64,
     /// Whether it ran in a user namespace of its own rather than as root.
     pub rootless: bool,
+    /// Whether the processor says that it is a virtual machine's; absent where it says nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_machine: Option<bool>,
+    /// What sets the processors' frequency (cpufreq), e.g. `performance`; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<String>,
+    /// Frequency of the first processor in MHz at the start; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mhz: Option<f64>,
+    /// Processes running or waiting to run at the start, over 1, 5 and 15 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<[f64; 3]>,
+    /// Kernel settings that speeds depend on, as the run's namespaces have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
 }
 
 /// How long the testbed took.

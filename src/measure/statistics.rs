@@ -74,6 +74,24 @@ pub fn apart(ratios: &[f64]) -> Option<Ordering> {
     Some(if clear { side(&interval) } else { Ordering::Equal })
 }
 
+/// Whether the median of `above` is apart from that of `below`, which are not paired, and which way; `None` with fewer
+/// than three values on a side.
+///
+/// It is where [`ratio_of_medians`] does not hold 1. With fewer than [`SIXTH`] values on a side the medians must also be
+/// further apart than the values of either side are from each other.
+#[must_use]
+pub fn unpaired(above: &[f64], below: &[f64]) -> Option<Ordering> {
+    let interval = ratio_of_medians(above, below).filter(|i| i.rounds > 2)?;
+    let spread = |values: &[f64]| {
+        let sorted = sorted(values);
+        sorted.last().zip(sorted.first()).map_or(0.0, |(last, first)| last - first)
+    };
+    let away = (median(above)? - median(below)?).abs();
+    let sure = interval.rounds >= SIXTH as u64;
+    let clear = sure || away > spread(above).max(spread(below));
+    Some(if clear { side(&interval) } else { Ordering::Equal })
+}
+
 /// Which side of 1 an interval lies on; `Equal` where it holds 1.
 #[must_use]
 pub fn side(interval: &Interval) -> Ordering {
@@ -251,6 +269,20 @@ mod tests {
             let share = f64::from(u32::try_from(wrong.count()).unwrap()) / f64::from(tries);
             assert!(share <= most, "{count} rounds: {share}");
         }
+    }
+
+    #[test]
+    fn two_runs_of_the_same_seldom_differ() {
+        let mut random = Random(13);
+        for (count, tries, most) in [(3, 2000, 0.08), (5, 2000, 0.03), (6, 100, 0.08)] {
+            let mut draw = || (0..count).map(|_| 1.0 + unit(&mut random)).collect::<Vec<f64>>();
+            let wrong = (0..tries).filter(|_| unpaired(&draw(), &draw()).unwrap().is_ne()).count();
+            let share = f64::from(u32::try_from(wrong).unwrap()) / f64::from(tries);
+            assert!(share <= most, "{count} rounds: {share}");
+        }
+        let twice = [2.0, 2.1, 2.2].map(|v| v * 2.0);
+        assert_eq!(unpaired(&twice, &[2.0, 2.1, 2.2]), Some(Ordering::Greater));
+        assert_eq!(unpaired(&[1.0, 1.0], &[2.0, 2.0, 2.0]), None);
     }
 
     #[test]

@@ -66,6 +66,7 @@ fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
         measure: Measure::default(),
         expect: Vec::new(),
         capture: None,
+        published: None,
         seed: 0,
     }
 }
@@ -102,22 +103,33 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),
         capture: lab.capture,
+        published: lab.published.clone(),
     })
+}
+
+/// Variants that are named anywhere are there.
+fn check_names<'a>(
+    mut named: impl Iterator<Item = &'a String>,
+    variants: &[Variant],
+) -> Result<(), PlanError> {
+    let Some(name) = named.find(|name| !variants.iter().any(|v| v.name == **name)) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = variants.iter().map(|v| v.name.as_str()).collect();
+    Err(PlanError::NoVariant { name: name.clone(), known: known.join(", ") })
 }
 
 /// Expectations name variants and links that only the plan knows.
 fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
     let listed = |names: Vec<&str>| names.join(", ");
+    let published = lab.published.iter().flat_map(|p| &p.figures);
+    check_names(published.filter_map(|figure| figure.variant.as_ref()), variants)?;
     for expectation in &lab.expect {
         let compared = match &expectation.what {
             Expected::Throughput(expected) => expected.of.as_ref(),
             _ => None,
         };
-        let mut named = expectation.variant.iter().chain(compared);
-        if let Some(name) = named.find(|name| !variants.iter().any(|v| v.name == **name)) {
-            let known = listed(variants.iter().map(|v| v.name.as_str()).collect());
-            return Err(PlanError::NoVariant { name: name.clone(), known });
-        }
+        check_names(expectation.variant.iter().chain(compared), variants)?;
         let (Expected::Spread { links, .. }, Some(first)) = (&expectation.what, variants.first())
         else {
             continue;

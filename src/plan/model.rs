@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::Encap;
 use crate::lab::{
     Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired, IpVersion,
-    Learning, Measure, MtuMode, Probe,
+    Learning, Measure, MtuMode, Probe, Published,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -37,6 +37,9 @@ pub struct Plan {
     pub expect: Vec<Expectation>,
     /// What is captured.
     pub capture: Option<Capture>,
+    /// Figures of others, for the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
 }
 
 /// One network carried in one way.

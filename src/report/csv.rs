@@ -8,25 +8,30 @@ use super::number::real;
 use crate::measure::result::{FlowResult, RunResult, VariantResult};
 
 /// The first line. Figures are plain numbers in the unit named; empty where there is none.
-pub const HEADER: &str = "variant,encap,datapath,fabric,baseline,flow,figure,unit,median,min,max,ratio_median,ratio_min,ratio_max,rounds,low,high,ratio_low,ratio_high";
+pub const HEADER: &str = "variant,encap,datapath,fabric,baseline,flow,figure,unit,median,min,max,ratio_median,ratio_min,ratio_max,rounds,low,high,ratio_low,ratio_high,complete";
 
 /// All figures of a run, one per line under [`HEADER`].
 #[must_use]
 pub fn csv(run: &RunResult) -> String {
-    let mut out = String::from(HEADER);
-    out.push('\n');
+    let mut lines = Lines { text: format!("{HEADER}\n"), complete: run.complete };
     for variant in &run.variants {
         for flow_result in &variant.flows {
             let plain = baseline(run, variant).and_then(|b| flow(b, &flow_result.label));
-            flow_lines(&mut out, variant, flow_result, plain);
+            flow_lines(&mut lines, variant, flow_result, plain);
         }
-        size_lines(&mut out, variant);
+        size_lines(&mut lines, variant);
     }
-    out
+    lines.text
+}
+
+/// Lines so far. Each says whether the run came to its end, since lines are taken out of their files.
+struct Lines {
+    text: String,
+    complete: bool,
 }
 
 fn flow_lines(
-    out: &mut String,
+    out: &mut Lines,
     variant: &VariantResult,
     flow: &FlowResult,
     plain: Option<&FlowResult>,
@@ -63,7 +68,7 @@ fn flow_lines(
     }
 }
 
-fn size_lines(out: &mut String, variant: &VariantResult) {
+fn size_lines(out: &mut Lines, variant: &VariantResult) {
     let mtu = &variant.mtu;
     let isolation = variant.isolation.as_ref();
     let figures = [
@@ -87,7 +92,7 @@ fn size_lines(out: &mut String, variant: &VariantResult) {
 }
 
 fn push(
-    out: &mut String,
+    out: &mut Lines,
     variant: &VariantResult,
     flow: &str,
     figure: &str,
@@ -121,9 +126,10 @@ fn push(
         value.rounds.to_string()
     };
     let fields = fields.chain([rounds]).chain(ends(Some(value))).chain(ends(ratio));
+    let fields = fields.chain([out.complete.to_string()]);
     let fields: Vec<String> = fields.collect();
-    out.push_str(&fields.join(","));
-    out.push('\n');
+    out.text.push_str(&fields.join(","));
+    out.text.push('\n');
 }
 
 fn number(figure: f64) -> String {

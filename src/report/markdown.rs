@@ -72,7 +72,7 @@ fn list(out: &mut String, lines: &[String]) {
 }
 
 /// A table with its header line; the first column left, the others as they come.
-fn table(out: &mut String, header: &[String], rows: &[Vec<String>]) {
+pub(super) fn table(out: &mut String, header: &[String], rows: &[Vec<String>]) {
     let _ = writeln!(out, "| {} |", header.join(" | "));
     let _ = writeln!(out, "|{}", " --- |".repeat(header.len()));
     for row in rows {

@@ -2,6 +2,7 @@
 //! draws alike.
 
 use super::number::{NONE, count};
+use super::published;
 use crate::measure::result::RunResult;
 
 /// Rows that are shown of one table.
@@ -19,7 +20,7 @@ pub struct Sheet {
 
 /// The tables that have something to say.
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
-    let mut sheets = vec![tunnels(run), broadcasts(run), walks(run)];
+    let mut sheets = vec![published::sheet(run), tunnels(run), broadcasts(run), walks(run)];
     sheets.retain(|sheet| !sheet.rows.is_empty());
     for sheet in &mut sheets {
         let more = sheet.rows.len().saturating_sub(ROWS);

@@ -9,7 +9,7 @@ use super::figures::{
 use super::number::{Unit, bounds, bytes, count, digits, fixed, plural, seconds};
 use super::rounds;
 use super::table::Tone;
-use crate::measure::result::{FlowResult, RunResult, VariantResult};
+use crate::measure::result::{FlowResult, Machine, RunResult, VariantResult};
 
 /// How figures come about, for readers who want to know before they believe.
 pub const METHOD: [&str; 5] = [
@@ -59,7 +59,7 @@ pub fn headline(run: &RunResult) -> Headline {
 #[must_use]
 pub fn machine(run: &RunResult) -> Vec<String> {
     let (m, t) = (&run.machine, &run.testbed);
-    vec![
+    let mut lines = vec![
         format!(
             "{}, {} ({}), {} of memory, {}.",
             m.kernel,
@@ -76,7 +76,23 @@ pub fn machine(run: &RunResult) -> Vec<String> {
             seconds(t.teardown_seconds),
             seconds(run.seconds),
         ),
-    ]
+    ];
+    lines.extend(state(m));
+    lines
+}
+
+/// What state the machine was in; nothing of older results.
+fn state(m: &Machine) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(
+        m.virtual_machine.map(|v| if v { "a virtual machine" } else { "no hypervisor" }.to_owned()),
+    );
+    parts.extend(m.mhz.map(|mhz| format!("{} MHz", fixed(mhz, 0))));
+    parts.extend(m.governor.as_ref().map(|governor| format!("governor {governor}")));
+    let load = m.load.map(|[one, ..]| format!("a load of {} at the start", fixed(one, 2)));
+    parts.extend(load);
+    parts.extend(m.sysctls.iter().map(|(name, value)| format!("{name} {value}")));
+    (!parts.is_empty()).then(|| format!("Its state: {}.", parts.join(", ")))
 }
 
 /// What the figures say.

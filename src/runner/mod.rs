@@ -25,7 +25,8 @@ pub use error::RunError;
 use crate::lab::MtuMode;
 use crate::measure::links::Snapshot;
 use crate::measure::result::{
-    Machine, RoundsResult, RunResult, SCHEMA, TestbedTimes, VariantResult,
+    Machine, PublishedFigureResult, PublishedResult, RoundsResult, RunResult, SCHEMA, TestbedTimes,
+    VariantResult,
 };
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
@@ -64,6 +65,7 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
     let progress = options.progress;
     let begun = Instant::now();
     let started = jiff::Zoned::now();
+    let machine = Machine { rootless: world.rootless(), ..crate::measure::machine() };
     progress.stage("building namespaces, links and engines");
     let testbed = Testbed::build(world, plan)?;
     let built = testbed.built_in();
@@ -94,7 +96,6 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         ready_seconds: ready.as_secs_f64(),
         teardown_seconds: testbed.close()?.as_secs_f64(),
     };
-    let machine = Machine { rootless: world.rootless(), ..crate::measure::machine() };
     let mut result = RunResult {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -112,10 +113,25 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         claims: expect::claims(plan),
         notes: found.notes,
         rounds: found.rounds,
+        published: plan.published.as_ref().map(published),
     };
     result.expectations = expect::verdicts(plan, &result);
     result.seconds = begun.elapsed().as_secs_f64();
     Ok(result)
+}
+
+#[allow(clippy::cast_precision_loss)] // rates are far below 2^53
+fn published(of: &crate::lab::Published) -> PublishedResult {
+    let figure = |f: &crate::lab::PublishedFigure| PublishedFigureResult {
+        what: f.what.clone(),
+        throughput: f.throughput.0 as f64,
+        variant: f.variant.clone(),
+    };
+    PublishedResult {
+        source: of.source.clone(),
+        note: of.note.clone(),
+        figures: of.figures.iter().map(figure).collect(),
+    }
 }
 
 /// What was found before the testbed went away.

@@ -95,6 +95,7 @@ pub fn build(variant: &Variant) -> Testbed {
         measure: Measure::default(),
         expect: vec![],
         capture: None,
+        published: None,
     };
     let testbed = Testbed::build(&world, &plan).unwrap();
     testbed.ready(variant, &AtomicBool::new(false)).unwrap();

@@ -42,6 +42,8 @@ fn every_shipped_lab_can_be_planned() {
         check(&plan);
         let again = overlab::plan::plan(&lab, &topology).unwrap();
         assert_eq!(plan, again, "{name}: the same lab gives the same plan");
+        assert_eq!(json(&plan).unwrap(), json(&again).unwrap(), "{name}: to the byte");
+        assert_eq!(print(&plan), print(&again), "{name}: to the byte");
         let read: Plan = serde_json::from_str(&json(&plan).unwrap()).unwrap();
         assert_eq!(plan, read, "{name}: a plan survives JSON");
         for line in print(&plan).lines().filter(|line| line.contains('|')) {

@@ -193,7 +193,10 @@ fn check_broadcast_domain(variant: &Variant) {
         for link in &variant.links {
             let [a, b] = link.ends.each_ref();
             let bridged = |e: &overlab::plan::LinkEnd| {
-                !variant.nodes.iter().any(|n| n.name == e.node && n.stp_priority.is_none())
+                !variant
+                    .nodes
+                    .iter()
+                    .any(|n| n.name == e.node && n.kind == overlab::plan::NodeKind::Host)
                     || e.interface == "eth0"
             };
             let reached = [a, b].iter().any(|e| domain.contains(e.node.as_str()));

@@ -1,12 +1,23 @@
 //! The top level of a lab file.
 
-use super::{At, carrier, expect, probes, tenant, topology, traffic};
+use super::{At, carrier, expect, probes, published, tenant, topology, traffic};
 use crate::lab::model::{Capture, Carrier, Compare, Lab, Measure, TopologyRef};
 use crate::lab::read::tree::Kind;
 
-const KEYS: [&str; 12] = [
-    "title", "about", "topology", "carrier", "compare", "tenants", "traffic", "probes", "measure",
-    "expect", "capture", "seed",
+const KEYS: [&str; 13] = [
+    "title",
+    "about",
+    "topology",
+    "carrier",
+    "compare",
+    "tenants",
+    "traffic",
+    "probes",
+    "measure",
+    "expect",
+    "capture",
+    "seed",
+    "published",
 ];
 
 /// Reads a lab; what could not be read is replaced by a value no rule objects to.
@@ -39,6 +50,7 @@ pub(crate) fn lab(root: &At<'_>) -> Option<Lab> {
         capture: fields
             .get("capture")
             .and_then(|at| at.choice("place to capture at", &[("underlay", Capture::Underlay)])),
+        published: fields.get("published").and_then(|at| published::published(&at)),
         seed: fields.get("seed").and_then(|at| seed(&at)).unwrap_or_default(),
     })
 }

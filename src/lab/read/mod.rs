@@ -15,6 +15,7 @@ mod lab;
 mod link;
 mod names;
 mod probes;
+mod published;
 mod rounds;
 mod shape;
 mod sink;
