@@ -137,6 +137,61 @@ fn vlan_and_vxlan_stand_side_by_side() {
 }
 
 /// Leaks were tried in every way, none was seen, and the network was alive meanwhile.
+/// A third host without VMs, from which VXLAN is attacked.
+const ATTACKED: &str = "\
+title: Attacked
+topology: { single-switch: { hosts: 3 } }
+carrier: { encap: vxlan }
+tenants:
+  - { name: blue, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }
+  - { name: red, subnet: 10.0.0.0/24, vms: { a: h1, b: h2, c: h2 } }
+measure: { rounds: 1, baseline: false, mtu: false, overhead: false, isolation: false, attacks: all }
+expect:
+  - { attack: { name: forged-id, succeeds: false } }
+  - { attack: { name: id-spray, succeeds: false } }
+  - { attack: { name: spoofed-source, succeeds: true } }
+  - { attack: { name: arp-poison, succeeds: true } }
+  - { attack: { name: arp-poison-across, succeeds: false } }
+";
+
+#[test]
+fn attacks_are_tried_told_and_judged() {
+    for home in homes() {
+        home.write("attacked.yaml", ATTACKED);
+        let output = home.output(&["run", "attacked.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        let attacks = variant(&result, "vxlan")["attacks"].as_array().unwrap();
+        assert_eq!(attacks.len(), 14, "every attack has its place");
+        let attack = |name: &str| attacks.iter().find(|a| a["name"] == name).unwrap();
+        let spoofed = attack("spoofed-source");
+        assert_eq!((&spoofed["tried"], &spoofed["succeeded"]), (&20.into(), &20.into()));
+        assert_eq!(spoofed["stopped_by"][0]["succeeded"], 0, "{spoofed}");
+        // The evidence is a VXLAN packet of the attacker and what the VM got of it.
+        let layers = spoofed["sent"]["packet"]["layers"].as_array().unwrap();
+        assert!(layers.iter().any(|layer| layer["protocol"] == "vxlan"), "{spoofed}");
+        assert_eq!(spoofed["sent"]["place"], "vxlan.h3 eth0");
+        assert!(spoofed["seen"]["place"].as_str().unwrap().starts_with("vxlan.red."));
+        assert_eq!(attack("id-spray")["drops"]["unknown_peer"], attack("id-spray")["tried"]);
+        assert!(attack("gre-desync")["does_not_apply"].is_string());
+
+        // What must not succeed and does is a failure.
+        let wrong =
+            ATTACKED.replace("spoofed-source, succeeds: true", "spoofed-source, succeeds: false");
+        home.write("wrong.yaml", &wrong.replace("attacks: all", "attacks: [spoofed-source]"));
+        let output = home.output(&["run", "wrong.yaml", "--json", "-"]);
+        assert_eq!(output.status.code(), Some(2), "the others are expected and not tried");
+        let only = wrong
+            .lines()
+            .filter(|line| !line.contains("attack:") || line.contains("spoofed-source"));
+        let only = only.collect::<Vec<_>>().join("\n");
+        home.write("wrong.yaml", &only.replace("attacks: all", "attacks: [spoofed-source]"));
+        let output = home.output(&["run", "wrong.yaml", "--json", "-"]);
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
 fn assert_isolated(name: &str, isolation: &Value) {
     let count = |key: &str| isolation[key].as_u64().unwrap();
     assert!(count("probes") > 0, "{name}");
@@ -145,7 +200,7 @@ fn assert_isolated(name: &str, isolation: &Value) {
     assert_eq!(count("delivered_own"), count("expected_own"), "{name}");
     let pairs = isolation["pairs"].as_array().unwrap();
     for (from, to) in [("red", "blue"), ("blue", "red")] {
-        for kind in ["unicast", "broadcast", "multicast", "arp"] {
+        for kind in ["unicast", "unknown", "broadcast", "multicast", "arp"] {
             let tried = |p: &&Value| p["from"] == from && p["to"] == to && p["kind"] == kind;
             let pair = pairs.iter().find(tried);
             let pair = pair.unwrap_or_else(|| panic!("{name}: no {kind} from {from} to {to}"));
@@ -193,7 +248,7 @@ fn the_table_is_printed_and_progress_stays_out_of_it() {
         let output = home.output(&["run", "small.yaml"]);
         assert_held(&output);
         let (table, progress) = (text(&output.stdout), text(&output.stderr));
-        for part in ["Small", "All 2 expectations held", "0 of 48 leaked", "reports/small-"] {
+        for part in ["Small", "All 2 expectations held", "0 of 60 leaked", "reports/small-"] {
             assert!(table.contains(part), "no `{part}` in\n{table}");
         }
         assert!(!table.contains('\x1b'), "colours where there is no terminal");

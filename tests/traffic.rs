@@ -282,10 +282,10 @@ fn tenants_in_tunnels_of_their_own_are_isolated() {
         let net = Net::vxlan(&TWO_TENANTS);
         let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
         let found = isolation::run(&net, &net.variant, 6, &classify).unwrap();
-        assert_eq!((found.probes, found.leaks), (96, 0), "{:#?}", found.evidence);
-        // Four kinds, each to the one other VM of the own tenant.
-        assert_eq!((found.expected_own, found.delivered_own), (96, 96));
-        assert_eq!(found.pairs.len(), 8);
+        assert_eq!((found.probes, found.leaks), (120, 0), "{:#?}", found.evidence);
+        // Five kinds, each to the one other VM of the own tenant.
+        assert_eq!((found.expected_own, found.delivered_own), (120, 120));
+        assert_eq!(found.pairs.len(), 10);
     });
 }
 
@@ -305,8 +305,8 @@ fn tags_add_four_bytes_take_nothing_from_the_mtu_and_isolate() {
             assert_eq!(mtu::probe(&net, &net.variant, "red", &set).unwrap(), Some(1500));
             let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
             let found = isolation::run(&net, &net.variant, 6, &classify).unwrap();
-            assert_eq!((found.probes, found.leaks), (96, 0), "{:#?}", found.evidence);
-            assert_eq!((found.expected_own, found.delivered_own), (96, 96));
+            assert_eq!((found.probes, found.leaks), (120, 0), "{:#?}", found.evidence);
+            assert_eq!((found.expected_own, found.delivered_own), (120, 120));
             drop(running);
         });
     });
@@ -319,8 +319,8 @@ fn leaks_are_found() {
         let net = Net::flat(Encap::Vlan, &TWO_TENANTS);
         let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
         let found = isolation::run(&net, &net.variant, 3, &classify).unwrap();
-        assert_eq!(found.probes, 48);
-        assert_eq!(found.leaks, 48, "{found:#?}");
+        assert_eq!(found.probes, 60);
+        assert_eq!(found.leaks, 60, "{found:#?}");
         assert!(found.pairs.iter().all(|pair| pair.leaks == pair.probes));
         assert_eq!(found.evidence.len(), 20);
 
@@ -328,7 +328,7 @@ fn leaks_are_found() {
         let net = Net::vxlan(&TWO_TENANTS);
         let wrong = |packet: &[u8]| isolation::network(&net.variant, packet).map(|_| 101);
         let found = isolation::run(&net, &net.variant, 3, &wrong).unwrap();
-        assert_eq!(found.leaks, 24, "{found:#?}");
+        assert_eq!(found.leaks, 30, "{found:#?}");
         assert!(found.evidence[0].contains("of `blue` towards `red`: in network 101 on `t.h"));
 
         // On one host, where no cable is crossed: seen at the other tenant's VM.

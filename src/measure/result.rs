@@ -321,7 +321,7 @@ pub struct IsolationPair {
     pub from: String,
     /// Watched tenant.
     pub to: String,
-    /// `unicast`, `broadcast`, `multicast` or `arp`.
+    /// `unicast`, `unknown`, `broadcast`, `multicast`, `arp` or `nd`.
     pub kind: String,
     /// Frames sent.
     pub probes: u64,

@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub use classify::network;
+use frames::possible;
 pub(super) use frames::{Kind, Station, frame};
 pub(super) use token::Token;
 
@@ -20,10 +21,11 @@ use super::error::{MeasureError, within};
 use super::result::{IsolationPair, IsolationResult};
 use super::segment::Segmenter;
 use super::tap::{BUFFER, Tap, Watch};
+use crate::lab::Learning;
 use crate::plan::{NodeKind, Variant, VmPlan};
 
 /// Times each kind is tried from each VM towards each other tenant: two tenants of four VMs make
-/// 2 x 4 x 4 x 3 = 96 probes.
+/// 2 x 4 x 5 x 3 = 120 probes, and 24 more where they have IPv6 addresses.
 pub const REPEATS: u32 = 3;
 /// How long own deliveries are awaited after the last probe.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -170,7 +172,7 @@ impl Trial<'_> {
             let Some(aim) = aims.get((sender + repeat) % distinct).map(|aim| aim.station) else {
                 continue;
             };
-            for kind in Kind::ALL {
+            for kind in Kind::ALL.into_iter().filter(|kind| possible(*kind, &port.station, &aim)) {
                 let number = u32::try_from(self.probes.len()).unwrap_or(u32::MAX);
                 let tenant = u16::try_from(port.tenant).unwrap_or(u16::MAX);
                 let token = Token { secret: self.secrets[port.tenant], tenant, number };
@@ -197,6 +199,12 @@ impl Trial<'_> {
                 && at != probe.sender
                 && match probe.kind {
                     Kind::Unicast => port.station.mac == probe.aim,
+                    // Where tables are given nothing is flooded, and questions are answered at the edge.
+                    Kind::Unknown | Kind::Arp | Kind::Nd
+                        if self.variant.learning == Learning::Static =>
+                    {
+                        false
+                    }
                     _ => self.variant.encap.carries_ethernet(),
                 }
         })
