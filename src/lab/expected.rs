@@ -10,6 +10,7 @@ use super::bum::{CopyCount, TunnelCount};
 use super::link::LinkExpected;
 use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
+use super::tables::{StrayExpected, TableExpected};
 use crate::ids::Encap;
 
 /// One thing that must hold.
@@ -123,6 +124,10 @@ pub enum Expected {
     Checksum(SentChecksum),
     /// What was observed of links, within bounds.
     Link(LinkExpected),
+    /// Entries in a switch's or host's MAC table.
+    Tables(TableExpected),
+    /// Unicast frames of a tenant that are seen at ports they are not for.
+    Stray(StrayExpected),
     /// Share of the first UDP flow's datagrams that arrive.
     Delivered {
         /// Smallest share.

@@ -22,12 +22,16 @@ pub(super) const DEPTH: RangeInclusive<u32> = 1..=16;
 pub(super) const FAT_TREE: RangeInclusive<u32> = 2..=64;
 /// Switches of a circle: with two there would be none.
 pub(super) const RING: RangeInclusive<u32> = 3..=1000;
+/// MAC addresses that a switch learns.
+pub(super) const MAC_TABLE: RangeInclusive<u32> = 1..=1_000_000;
 /// Addresses of one NVGRE endpoint.
 pub(super) const NVE_ADDRESSES: RangeInclusive<u32> = 1..=16;
 /// UDP source ports of one VTEP.
 pub(super) const SOURCE_PORTS: RangeInclusive<u32> = 1..=64;
 /// Tunnels or packets that a lab counts on.
 pub(super) const COUNT: RangeInclusive<u32> = 0..=1_000_000;
+/// VMs of a lab that an expectation counts on.
+pub(super) const VMS: RangeInclusive<u32> = 1..=1_000_000;
 /// Packets of one probe.
 pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
 /// Connections opened on the underlay.

@@ -23,6 +23,8 @@ mod rounds;
 mod schema;
 mod settings;
 mod shipped;
+mod switches;
+mod tables;
 pub mod topology;
 mod units;
 

@@ -22,6 +22,8 @@ pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
+pub use super::switches::{SwitchPort, SwitchSettings, VlanRange};
+pub use super::tables::{StrayExpected, TableExpected};
 pub use super::topology::{Impaired, LinkFull, LinkSpec, Topology, default_mtu};
 use super::units::{ByteSize, Delay, Loss, Rate, Span};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};

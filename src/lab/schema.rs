@@ -68,12 +68,19 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/ecmp", json!({ "minItems": 1, "uniqueItems": true })),
         ("/EngineSettings/properties/nve_addresses", range(&limits::NVE_ADDRESSES)),
         ("/EngineSettings/properties/source_ports", range(&limits::SOURCE_PORTS)),
+        ("/TableExpected/properties/at-least", range(&limits::COUNT)),
+        ("/TableExpected/properties/at-most", range(&limits::COUNT)),
+        ("/TableExpected/properties/vms", range(&limits::VMS)),
+        ("/StrayExpected/properties/at-least", range(&limits::COUNT)),
+        ("/StrayExpected/properties/at-most", range(&limits::COUNT)),
         ("/CopyCount/properties/arp", range(&limits::COUNT)),
         ("/CopyCount/properties/broadcast", range(&limits::COUNT)),
         ("/Topology/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
+        ("/Topology/properties/mac_table", range(&limits::MAC_TABLE)),
+        ("/SwitchSettings/properties/mac_table", range(&limits::MAC_TABLE)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
@@ -108,7 +115,7 @@ fn values(defs: &mut Value) {
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
                 "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
-                | "copies" | "tunnels" | "link" => {
+                | "copies" | "tunnels" | "link" | "tables" | "stray" => {
                     json!({})
                 }
                 "drops" => json!({ "minProperties": 1 }),

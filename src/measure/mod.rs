@@ -26,6 +26,8 @@ pub mod result;
 pub mod segment;
 pub mod snmp;
 pub mod statistics;
+pub mod stray;
+pub mod tables;
 pub mod tap;
 pub mod told;
 pub mod transfer;

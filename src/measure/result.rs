@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bum::BroadcastResult;
+use super::stray::StrayResult;
+use super::tables::TableCount;
 use super::walk::WalkResult;
 pub use attack::{AttackResult, CounterResult, Evidence};
 pub use behaviour::{
@@ -154,6 +156,16 @@ pub struct VariantResult {
     pub fragments: Option<u64>,
     /// Entries of MAC tables at the end: switches' and edges', by node.
     pub tables: BTreeMap<String, u64>,
+    /// What forwards in an L2 fabric's switches (`bridge`, `vlan-bridge`: Linux's, without and with
+    /// VLANs; `switch`: this program's); empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub switching: String,
+    /// MAC tables while VMs began to speak; only where the lab expects something of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub table_growth: Vec<TableCount>,
+    /// Unicast frames at ports that they are not for, by tenant; only where the lab expects something of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub strays: BTreeMap<String, StrayResult>,
     /// What hosts have to know of each other, by tenant; only where hosts have tunnels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tunnels: BTreeMap<String, TunnelResult>,

@@ -112,6 +112,7 @@ pub(super) fn edges(
                 } else {
                     Vec::new()
                 },
+                untagged: None,
                 networks,
             })
         })

@@ -26,6 +26,7 @@ mod predict;
 mod print;
 mod route;
 mod stp;
+mod switches;
 mod variant;
 
 pub use error::PlanError;
@@ -89,9 +90,11 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
                 .then(|| Graph::new(&Topology { rate: choice.rate, ..topology.clone() }))
                 .transpose()?;
             let graph = other.as_ref().unwrap_or(&graph);
-            variant::build(lab, choice, graph, &ranges, &placed)
+            let mut variant = variant::build(lab, choice, graph, &ranges, &placed)?;
+            switches::tell(topology, &mut variant);
+            Ok(variant)
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, PlanError>>()?;
     check_expectations(lab, &variants)?;
     Ok(Plan {
         title: lab.title.clone(),

@@ -119,6 +119,9 @@ pub struct Node {
     pub name: String,
     /// What it stands for.
     pub kind: NodeKind,
+    /// Most MAC addresses that a switch learns; `None` sets no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_table: Option<u32>,
     /// Spanning-tree priority of a switch (multiples of 4096); the smallest becomes the root.
     pub stp_priority: Option<u16>,
     /// Routes, installed once all links are up.
@@ -165,6 +168,20 @@ pub struct LinkEnd {
     pub mac: String,
     /// Addresses; none on a switch port.
     pub addresses: Vec<IpNet>,
+    /// VLANs of a switch's port where it is told; `None` lets all VLANs of the variant pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlans: Option<PortVlans>,
+}
+
+/// The VLANs of one switch port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortVlans {
+    /// VLANs that pass with their tag, each from a first to a last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tagged: Vec<(u16, u16)>,
+    /// The VLAN whose frames have no tag on the cable; without one, frames without tag are dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untagged: Option<u16>,
 }
 
 /// One underlay cable.
@@ -235,6 +252,9 @@ pub struct Edge {
     /// Further addresses of the same endpoint (RFC 7637 section 4.3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_addresses: Vec<IpAddr>,
+    /// The VLAN that this host sends and receives without tag: its switch port's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untagged: Option<u16>,
     /// Tenants present here.
     pub networks: Vec<EdgeNetwork>,
 }

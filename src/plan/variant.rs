@@ -198,6 +198,7 @@ fn links(
                     interface: cable.interfaces[end].clone(),
                     mac: underlay_mac(number, end),
                     addresses,
+                    vlans: None,
                 }
             };
             Link {
@@ -220,6 +221,7 @@ fn switches_and_hosts(graph: &Graph) -> Vec<Node> {
         .map(|spot| Node {
             name: spot.name.clone(),
             kind: if spot.host { NodeKind::Host } else { NodeKind::Switch },
+            mac_table: None,
             stp_priority: (graph.stp && !spot.host)
                 .then(|| priorities.next().unwrap_or(STP_DEFAULT)),
             routes: Vec::new(),
@@ -262,6 +264,7 @@ fn routers_and_hosts(
             Node {
                 name: spot.name.clone(),
                 kind: if spot.host { NodeKind::Host } else { NodeKind::Router },
+                mac_table: None,
                 stp_priority: None,
                 routes,
                 loopback: loopback.into_iter().map(IpNet::from).collect(),

@@ -15,6 +15,7 @@ mod phases;
 mod probes;
 mod rounds;
 mod stopping;
+mod tables;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::anatomy::{anatomy, decodes};
-use super::{Progress, RunError, bum, probes};
+use super::{Progress, RunError, bum, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, MtuMode, Rate};
 use crate::measure::result::{PayloadResult, VariantResult};
@@ -31,12 +31,14 @@ pub(super) fn run(
 ) -> Result<(), RunError> {
     // First of all, while nobody knows anybody.
     bum::walks(testbed, plan, variant, result, progress)?;
+    tables::growth(testbed, plan, variant, result, progress)?;
     progress.step("who reaches whom");
     for tenant in &variant.tenants {
         let pairs = measure::reachable(testbed, variant, &tenant.name)?;
         result.reachable.insert(tenant.name.clone(), pairs);
     }
     bum::broadcasts(testbed, plan, variant, result, progress)?;
+    tables::strays(testbed, plan, variant, result, progress)?;
     result.tunnels = bum::tunnels(testbed, variant);
     let mut note = |what: &str, error: &dyn std::fmt::Display| {
         notes.push(format!("{}: {what}: {error}", variant.name));

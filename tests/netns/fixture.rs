@@ -35,6 +35,7 @@ pub fn node(name: &str, kind: NodeKind, routes: &[(&str, &[&str], Option<&str>)]
     Node {
         name: name.into(),
         kind,
+        mac_table: None,
         stp_priority: None,
         routes,
         loopback: vec![],
@@ -51,6 +52,7 @@ pub fn link(number: u8, a: &str, b: &str) -> Link {
             interface: words[1].into(),
             mac: format!("02:00:00:00:{number:02x}:{side:02x}"),
             addresses: words.get(2).map(|net| net.parse().unwrap()).into_iter().collect(),
+            vlans: None,
         }
     };
     let ends = [end(a, 1), end(b, 2)];
@@ -178,6 +180,7 @@ pub fn with_tenants(mut variant: Variant, vteps: [Option<&str>; 2], mtu: u32) ->
             datapath: Datapath::Kernel,
             nic: "nic".into(),
             vtep: vteps[at].map(ip),
+            untagged: None,
             networks,
         });
     }

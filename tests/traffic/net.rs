@@ -263,10 +263,12 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         interface: "eth0".into(),
         mac: String::new(),
         addresses: vec![format!("10.0.0.{number}/24").parse().unwrap()],
+        vlans: None,
     };
     let node = |name: &str| Node {
         name: name.into(),
         kind: NodeKind::Host,
+        mac_table: None,
         stp_priority: None,
         routes: Vec::new(),
         loopback: Vec::new(),

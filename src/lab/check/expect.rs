@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, attacks, bum, impaired, probes};
+use super::{Whole, attacks, bum, impaired, probes, tables};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
 use crate::lab::model::{
@@ -59,6 +59,12 @@ pub(super) fn check(whole: &Whole<'_>) {
             | Expected::LargeSend { .. }
             | Expected::Handshakes(_) => {}
             Expected::Link(link) => impaired::expected(whole, link, &format!("{path}.link")),
+            Expected::Tables(table) => {
+                tables::tables(whole, table, &format!("{path}.tables"));
+            }
+            Expected::Stray(stray) => {
+                tables::stray(whole, stray, &format!("{path}.stray.within"));
+            }
             Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }
     }

@@ -12,11 +12,13 @@ mod fabric;
 mod flows;
 mod impaired;
 mod probes;
+mod switches;
+mod tables;
 mod tenants;
 mod wiring;
 
 use super::model::{Lab, Topology};
-use super::read::Sink;
+use super::read::{Sink, below};
 use crate::ids::Encap;
 
 /// What the rules look at.
@@ -54,6 +56,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     addresses::check(whole);
     carrier::check(whole);
     fabric::check(whole);
+    switches::used(whole);
     flows::check(whole);
     probes::check(whole);
     attacks::check(whole);
@@ -64,5 +67,9 @@ pub(super) fn lab(whole: &Whole<'_>) {
 /// returns the names of its hosts where they are known for certain.
 pub(super) fn topology(topology: &Topology, path: &str, sink: &Sink<'_>) -> Option<Vec<String>> {
     impaired::check(topology, path, sink);
-    wiring::check(topology, path, sink)
+    let hosts = wiring::check(topology, path, sink)?;
+    if sink.clean(&below(path, "links")) {
+        switches::check(topology, path, sink);
+    }
+    Some(hosts)
 }

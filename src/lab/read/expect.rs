@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
-use super::{attacks, bum, carrier, link};
+use super::{attacks, bum, carrier, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
@@ -12,7 +12,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 26] = [
     "attack",
     "reachable",
     "unreachable",
@@ -37,6 +37,8 @@ const KINDS: [&str; 24] = [
     "delivered",
     "retransmits",
     "link",
+    "tables",
+    "stray",
 ];
 /// What every kind may have beside it.
 const COMMON: [&str; 4] = ["in", "variant", "claim", "contradicts"];
@@ -144,6 +146,8 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         "link" => link::link(&at),
         "spread" => bum::spread(&at),
         "tunnels" => bum::tunnels(&at),
+        "tables" => tables::tables(&at),
+        "stray" => tables::stray(&at),
         "copies" => bum::copies(&at),
         "walk" => bum::walk(&at),
         "broadcast" => Some(Expected::Broadcast { within: within(&at)? }),
@@ -186,7 +190,7 @@ fn within(at: &At<'_>) -> Option<String> {
 }
 
 /// Notes that neither bound is given.
-fn bounded(at: &At<'_>, is: bool) -> Option<()> {
+pub(super) fn bounded(at: &At<'_>, is: bool) -> Option<()> {
     if !is && at.sink.clean(&at.path) {
         at.wrong("says nothing; give `at-least`, `at-most` or both");
     }

@@ -19,6 +19,8 @@ mod published;
 mod rounds;
 mod shape;
 mod sink;
+mod switches;
+mod tables;
 mod tenant;
 mod topology;
 mod traffic;

@@ -4,15 +4,15 @@ use super::at::Fields;
 use super::carrier::underlay_mtu;
 use super::names::NODES;
 use super::tree::Kind;
-use super::{At, shape};
+use super::{At, shape, switches};
 use crate::lab::model::{LinkFull, LinkSpec, Switchable, Topology, default_mtu};
 use crate::lab::topology::Impaired;
 use crate::lab::units::{Delay, Loss, Rate};
 
 /// Keys of a topology beside its generators.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 14] = [
     "title", "hosts", "switches", "links", "mtu", "rate", "loss", "delay", "jitter", "reorder",
-    "stp",
+    "stp", "mac_table", "switch", "ports",
 ];
 
 /// Reads a topology; what could not be read is left out.
@@ -38,6 +38,9 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
         delay,
         jitter,
         reorder,
+        mac_table: fields.get("mac_table").and_then(|at| switches::mac_table(&at)),
+        switch: fields.get("switch").map(|at| switches::settings(&at)).unwrap_or_default(),
+        ports: fields.get("ports").map(|at| switches::ports(&at)).unwrap_or_default(),
         ..shape::shape(&fields)
     })
 }

@@ -17,10 +17,13 @@ mod tree;
 mod wan;
 mod wiring;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::Switchable;
+use super::switches::{SwitchPort, SwitchSettings};
 use super::units::{Delay, Loss, Rate, Reorder};
 
 pub use dual_homed::DualHomed;
@@ -83,6 +86,15 @@ pub struct Topology {
     pub reorder: Option<Reorder>,
     /// Whether the bridges of an L2 fabric run the spanning tree protocol; without it there may be no loop.
     pub stp: Switchable,
+    /// Most MAC addresses that each switch of an L2 fabric learns; absent means as many as there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_table: Option<u32>,
+    /// Settings of single switches, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub switch: BTreeMap<String, SwitchSettings>,
+    /// VLANs of switches' ports in variants with VLANs; every other port lets all VLANs of the lab pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<SwitchPort>,
 }
 
 impl Default for Topology {
@@ -109,6 +121,9 @@ impl Default for Topology {
             jitter: None,
             reorder: None,
             stp: Switchable::On,
+            mac_table: None,
+            switch: BTreeMap::new(),
+            ports: Vec::new(),
         }
     }
 }

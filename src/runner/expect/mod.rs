@@ -9,6 +9,7 @@ mod probes;
 mod reach;
 mod sizes;
 mod speed;
+mod tables;
 mod transfer;
 mod wire;
 
@@ -130,6 +131,8 @@ fn words(expected: &Expected) -> String {
         }
         Expected::Checksum(SentChecksum::Zero) => "the outer UDP checksum is sent as zero".into(),
         Expected::Checksum(SentChecksum::Right) => "the outer UDP checksum is sent".into(),
+        Expected::Tables(table) => tables::table_words(table),
+        Expected::Stray(stray) => tables::stray_words(stray),
         Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
     }
 }
@@ -163,6 +166,8 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::LargeSend { at_least } => transfer::large_send(*at_least, found),
         Expected::Handshakes(count) => transfer::handshakes(*count, found),
         Expected::Checksum(sent) => wire::checksum(*sent, found),
+        Expected::Tables(table) => tables::table(table, found),
+        Expected::Stray(stray) => tables::stray(stray, found),
         Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
     };
     Verdict {
