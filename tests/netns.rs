@@ -18,6 +18,8 @@ mod cables;
 mod edges;
 #[path = "netns/fixture.rs"]
 mod fixture;
+#[path = "support/guest.rs"]
+mod guest;
 #[path = "support/own_process.rs"]
 mod own_process;
 #[path = "netns/probe.rs"]
@@ -30,6 +32,8 @@ mod teardown;
 mod underlay;
 #[path = "netns/verbs.rs"]
 mod verbs;
+#[path = "netns/vlans.rs"]
+mod vlans;
 
 use std::process::ExitCode;
 
@@ -38,12 +42,19 @@ use own_process::{By, Test, child, parent};
 fn tests() -> Vec<Test> {
     [
         broadcast::TESTS,
+<<<<<<< HEAD
         cables::TESTS,
+=======
+>>>>>>> 9ff4f25 (Switch VLANs by port in user space where the kernel's bridge cannot)
         edges::TESTS,
         probe::TESTS,
         teardown::TESTS,
         underlay::TESTS,
         verbs::TESTS,
+<<<<<<< HEAD
+=======
+        vlans::TESTS,
+>>>>>>> 9ff4f25 (Switch VLANs by port in user space where the kernel's bridge cannot)
     ]
     .concat()
 }

@@ -58,11 +58,7 @@ struct Port {
 ///
 /// # Errors
 /// No such tenant, or a port could not be opened, written or read.
-pub fn run(
-    place: &impl Place,
-    variant: &Variant,
-    name: &str,
-) -> Result<StrayResult, MeasureError> {
+pub fn run(place: &impl Place, variant: &Variant, name: &str) -> Result<StrayResult, MeasureError> {
     tenant(variant, name)?;
     let all: Vec<&VmPlan> = variant.vms().collect();
     let ports = ports(place, variant, &all)?;
@@ -72,11 +68,13 @@ pub fn run(
     for (at, &from) in own.iter().enumerate() {
         let others = own.iter().cycle().skip(at + 1).take(own.len() - 1);
         for &to in others.filter(|to| all[**to].host != all[from].host).take(AIMS) {
-            send(variant, &ports, [from, to], &all, Token {
-                secret,
-                tenant: 0,
-                number: u32::try_from(sent.len()).unwrap_or(u32::MAX),
-            })?;
+            send(
+                variant,
+                &ports,
+                [from, to],
+                &all,
+                Token { secret, tenant: 0, number: u32::try_from(sent.len()).unwrap_or(u32::MAX) },
+            )?;
             sent.push(to);
         }
     }
@@ -158,11 +156,7 @@ fn send(
 }
 
 /// Which frames are seen at which ports, each pair once.
-fn watch(
-    ports: &[Port],
-    secret: [u8; 16],
-    sent: &[usize],
-) -> io::Result<BTreeSet<(usize, usize)>> {
+fn watch(ports: &[Port], secret: [u8; 16], sent: &[usize]) -> io::Result<BTreeSet<(usize, usize)>> {
     let mut seen = BTreeSet::new();
     let mut buffer = vec![0; BUFFER];
     let mut segmenter = Segmenter::default();

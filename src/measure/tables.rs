@@ -84,9 +84,8 @@ pub fn grow<E: From<MeasureError>>(
 fn ports<'v>(place: &impl Place, variant: &'v Variant) -> Result<Vec<Port<'v>>, MeasureError> {
     let open = |vm: &'v VmPlan| {
         let namespace = variant.namespace(&vm.node);
-        let tap = within(place, &namespace, "watch `eth0`", || {
-            Tap::open("eth0", Watch::Incoming, ROOM)
-        })?;
+        let tap =
+            within(place, &namespace, "watch `eth0`", || Tap::open("eth0", Watch::Incoming, ROOM))?;
         let station = Station::of(vm).ok_or_else(|| MeasureError::Namespace {
             operation: format!("read the MAC `{}`", vm.mac),
             namespace,

@@ -20,6 +20,7 @@ use super::namespaces::Namespaces;
 use super::qdisc::{self, Bucket, DropMethod};
 use super::socket::{Netlink, Request};
 use super::sysctl::{Harmony, Role};
+use super::vlans::Switching;
 use super::world::World;
 use super::{address, ecmp, mroute, probe, ready, silence, vlans};
 use crate::ids::Encap;
@@ -37,8 +38,6 @@ pub const VM_INTERFACE: &str = "eth0";
 pub const PORT_MTU: u32 = 65_535;
 /// MAC ageing of switches in seconds, 802.1D's default.
 const AGEING: u32 = 300;
-/// VLANs in one netlink request, so that it stays below a page.
-const TRUNK: usize = 256;
 /// First index we give out; below are the interfaces that loaded modules put into every namespace.
 const FIRST_INDEX: u32 = 100;
 
@@ -50,6 +49,7 @@ pub struct Underlay {
     /// Sockets that routers forward multicast by.
     multicast: Vec<OwnedFd>,
     namespaces: Namespaces,
+    switching: Switching,
     drop_method: Option<DropMethod>,
     built_in: Duration,
 }
@@ -114,17 +114,29 @@ struct Cable {
 /// # Errors
 /// The plan contradicts itself, or the kernel refused; what was built is then removed again.
 pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
+    build_by(world, variants, None)
+}
+
+/// As [`build`], with what forwards in the switches of L2 fabrics given, where it is not to be chosen.
+/// The ports of [`Switching::Switch`] discard everything until somebody takes their frames.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_by(
+    world: &World,
+    variants: &[&Variant],
+    switching: Option<Switching>,
+) -> Result<Underlay> {
     let begun = Instant::now();
-    let tagged = variants.iter().any(|variant| !vlans::vids(variant).is_empty());
-    let filters = tagged && probe::filters_vlans(world)?;
-    if !filters {
-        variants.iter().try_for_each(|variant| vlans::check_shared(variant))?;
-    }
+    let switching = match switching {
+        Some(switching) => switching,
+        None => vlans::choose(world, variants)?,
+    };
     let ipv6 = Path::new("/proc/sys/net/ipv6").exists();
     let impaired = variants.iter().any(|variant| cable::impaired(variant).next().is_some());
     let netem = impaired && probe::has_netem(world)?;
     let impairer = if netem { Impairer::Netem } else { Impairer::Relay };
-    let mut draft = Draft { impairer, filters, ipv6, ..Draft::default() };
+    let mut draft = Draft { impairer, switching: Some(switching), ipv6, ..Draft::default() };
     for variant in variants {
         draft.variant(variant)?;
     }
@@ -155,7 +167,7 @@ pub fn build(world: &World, variants: &[&Variant]) -> Result<Underlay> {
     let cables = Cables::serve(&namespaces, variants, impairer)?;
     let built_in = begun.elapsed();
     tracing::debug!(namespaces = namespaces.len(), ?made_in, ?laid_in, ?built_in, "built");
-    Ok(Underlay { cables, multicast, namespaces, drop_method, built_in })
+    Ok(Underlay { cables, multicast, namespaces, switching, drop_method, built_in })
 }
 
 fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
@@ -198,8 +210,8 @@ fn furnish(name: &str, site: Site) -> Result<(Option<DropMethod>, Vec<OwnedFd>)>
 struct Draft {
     /// What is to impair links that are to be.
     impairer: Impairer,
-    /// Whether bridges are to tell VLANs apart.
-    filters: bool,
+    /// What forwards in switches.
+    switching: Option<Switching>,
     /// Whether the kernel has IPv6.
     ipv6: bool,
     sites: BTreeMap<String, Site>,
@@ -245,7 +257,7 @@ impl Draft {
     }
 
     fn node(&mut self, variant: &Variant, node: &Node) -> Result<()> {
-        let filters = self.filters;
+        let switching = self.switching;
         let site = self.site_new(variant, &node.name)?;
         for net in &node.loopback {
             site.requests.push(address::address(link::LOOPBACK, "lo", *net));
@@ -272,11 +284,10 @@ impl Draft {
             let tree =
                 SpanningTree { priority: node.stp_priority.unwrap_or(tree.priority), ..tree };
             let tree = variant.stp.then_some(tree);
-            site.requests.push(if filters && !vlans::vids(variant).is_empty() {
-                link::vlan_bridge(BRIDGE, index, tree, AGEING)
-            } else {
-                link::bridge(BRIDGE, index, tree, AGEING)
-            });
+            let table = node.mac_table.filter(|_| switching != Some(Switching::Switch));
+            let vlans =
+                switching == Some(Switching::VlanBridge) && !vlans::vids(variant).is_empty();
+            site.requests.push(link::switch(BRIDGE, index, tree, AGEING, vlans, table));
             site.up(index, BRIDGE);
         }
         Ok(())
@@ -286,7 +297,9 @@ impl Draft {
         // Linux's ports take a C-tag beyond their MTU, but no S-tag and what follows it: a
         // provider's ports take longer frames.
         let double_tag = if variant.encap == Encap::Qinq { variant.overhead } else { 0 };
-        let vids = if self.filters { vlans::vids(variant) } else { Vec::new() };
+        let filters = self.switching == Some(Switching::VlanBridge);
+        let vids = if filters { vlans::vids(variant) } else { Vec::new() };
+        let hidden = self.switching == Some(Switching::Switch);
         for (number, cable) in variant.links.iter().enumerate() {
             let off = self.impairer.offloads_off(variant, cable);
             let mut ends = Vec::with_capacity(2);
@@ -298,8 +311,11 @@ impl Draft {
                     Some(&bridge) => {
                         site.plain(index, &end.interface);
                         site.requests.push(link::enslave(index, &end.interface, bridge));
-                        for vids in vids.chunks(TRUNK) {
-                            site.requests.push(link::trunk(index, &end.interface, vids));
+                        if !vids.is_empty() {
+                            site.requests.extend(vlans::of_port(index, end, &vids));
+                        }
+                        if hidden {
+                            site.requests.extend(qdisc::only_bpdus(index, &end.interface));
                         }
                     }
                     None => site.up(index, &end.interface),
@@ -386,10 +402,12 @@ impl Draft {
     }
 
     /// Where an engine of ours serves a port through a packet socket, the host's stack must not
-    /// see the same frames; where the kernel talks to such an engine, it must finish its packets.
+    /// see the same frames; where the kernel talks to such an engine, it must finish its packets, and
+    /// so it must where a switch of ours is on the way: packet sockets know no super-frames in tunnels.
     fn edges(&mut self, variant: &Variant) -> Result<()> {
         // OpenSSH's interfaces are joined to the ports by the host's own bridges.
         let user = |datapath| datapath == Datapath::User && variant.encap != Encap::Ssh;
+        let switched = self.switched(variant);
         let mixed = variant.edges.iter().any(|edge| user(edge.datapath));
         for edge in &variant.edges {
             let site = self.site(variant, &edge.host)?;
@@ -413,7 +431,7 @@ impl Draft {
                 if variant.encap.is_tag() || variant.encap == Encap::None {
                     site.drops.push((site.index(&edge.nic)?, edge.nic.clone()));
                 }
-            } else if mixed && variant.offloads {
+            } else if (mixed || switched && edge.vtep.is_some()) && variant.offloads {
                 site.offloads_off.push((edge.nic.clone(), Offloads::Tunnel));
             }
         }
@@ -421,7 +439,20 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// Whether switches of this program carry what hosts send.
+    fn switched(&self, variant: &Variant) -> bool {
+        self.switching == Some(Switching::Switch) && variant.fabric == Fabric::L2
+    }
+}
+
 impl Underlay {
+    /// What forwards in the switches of L2 fabrics.
+    #[must_use]
+    pub fn switching(&self) -> Switching {
+        self.switching
+    }
+
     /// The namespaces.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {

@@ -40,20 +40,6 @@ pub enum Error {
         /// How to get it.
         remedy: &'static str,
     },
-    /// Bridges that cannot tell VLANs apart, and tenants that would mix in their MAC tables.
-    #[error(
-        "cannot carry `{variant}`: {mac} is {first} and {second}, and this kernel's bridges learn MACs for all VLANs together, so that it would flap between their ports. A kernel with CONFIG_BRIDGE_VLAN_FILTERING keeps a table for each VLAN; without it give one of them another `mac`, or put both on one host, behind the same ports"
-    )]
-    SharedTable {
-        /// Variant name.
-        variant: String,
-        /// The MAC.
-        mac: String,
-        /// `tenant/vm on host`.
-        first: String,
-        /// `tenant/vm on host`, another host.
-        second: String,
-    },
     /// The system does not let this process make namespaces.
     #[error("this system does not let the program make network namespaces: {reason}. {remedy}")]
     Forbidden {
@@ -97,10 +83,7 @@ impl Error {
     /// Whether this machine cannot do it at all (exit status 3), rather than something having failed.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        matches!(
-            self,
-            Error::Unsupported { .. } | Error::Forbidden { .. } | Error::SharedTable { .. }
-        )
+        matches!(self, Error::Unsupported { .. } | Error::Forbidden { .. })
     }
 }
 

@@ -43,7 +43,7 @@ impl LinkEvents {
     ///
     /// # Errors
     /// The socket cannot be read. Lost notifications are no error: state is read again anyway.
-    pub fn drain(&mut self) -> Result<Vec<String>> {
+    pub fn drain(&self) -> Result<Vec<String>> {
         let mut deleted = Vec::new();
         let mut bytes = Vec::with_capacity(16 * 1024);
         loop {

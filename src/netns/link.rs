@@ -16,11 +16,15 @@ use rtnetlink::{
 
 use super::error::{Error, Result};
 use super::socket::{Feature, Netlink, Request};
+use crate::plan::PortVlans;
 
 /// `USER_HZ`: bridge timers travel in hundredths of a second.
 /// TTL of packets to a group.
 const GROUP_TTL: u8 = 64;
 const TICKS_PER_SECOND: u32 = 100;
+
+/// Ranges of VLANs in one request, so that it stays below a page.
+const RANGES: usize = 128;
 
 /// Index of the loopback interface in every namespace.
 pub const LOOPBACK: u32 = 1;
@@ -103,25 +107,34 @@ fn born<T>(builder: LinkMessageBuilder<T>, end: &End<'_>) -> LinkMessageBuilder<
 /// Senders of BPDUs and the like are not learned: MAC tables hold the hosts.
 #[must_use]
 pub fn bridge(name: &str, index: u32, tree: Option<SpanningTree>, ageing_seconds: u32) -> Request {
-    let bridge = born_bridge(name, index, tree, ageing_seconds);
-    let needs = Feature {
-        name: "bridges (CONFIG_BRIDGE)",
-        remedy: "Load them with `sudo modprobe bridge`.",
-    };
-    new_link(format!("make bridge {name}"), bridge.build(), Some(needs))
+    switch(name, index, tree, ageing_seconds, false, None)
 }
 
-/// A bridge with spanning tree that tells VLANs apart: a MAC table for each (independent learning),
-/// and only the VLANs of a port pass it. Untagged frames are in VLAN 1.
+/// The bridge of a switch. With `vlans` it tells VLANs apart: a MAC table for each (independent
+/// learning), and only the VLANs of a port pass it, which are none at first. `table` bounds the
+/// addresses that it learns (Linux 6.7; older kernels pass over it).
 #[must_use]
-pub fn vlan_bridge(
+pub fn switch(
     name: &str,
     index: u32,
     tree: Option<SpanningTree>,
     ageing_seconds: u32,
+    vlans: bool,
+    table: Option<u32>,
 ) -> Request {
+    let mut bridge = born_bridge(name, index, tree, ageing_seconds);
+    if let Some(table) = table {
+        bridge = bridge.fdb_max_learned(table);
+    }
+    if !vlans {
+        let needs = Feature {
+            name: "bridges (CONFIG_BRIDGE)",
+            remedy: "Load them with `sudo modprobe bridge`.",
+        };
+        return new_link(format!("make bridge {name}"), bridge.build(), Some(needs));
+    }
     // From birth: Linux 6.1 answers EBUSY where it is turned on later.
-    let bridge = born_bridge(name, index, tree, ageing_seconds).vlan_filtering(true);
+    let bridge = bridge.vlan_filtering(true).vlan_default_pvid(0);
     let needs = Feature {
         name: "bridges with VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)",
         remedy: "No module brings it: it is built into the bridge module or not.",
@@ -151,16 +164,33 @@ fn born_bridge(
     }
 }
 
-/// Lets VLANs pass a bridge port, tagged both ways.
+/// Lets VLANs pass a bridge port: those of the ranges with their tag, both ways, and one without.
 #[must_use]
-pub fn trunk(index: u32, name: &str, vids: &[u16]) -> Request {
-    let flags = BridgeVlanInfoFlags::empty();
-    let vlans = vids.iter().map(|&vid| AfSpecBridge::VlanInfo(BridgeVlanInfo { flags, vid }));
-    let mut message = LinkMessage::default();
-    message.header.interface_family = AddressFamily::Bridge;
-    message.header.index = index;
-    message.attributes.push(LinkAttribute::AfSpecBridge(vlans.collect()));
-    set_link(format!("let {} VLANs pass {name}", vids.len()), message)
+pub fn port_vlans(index: u32, name: &str, vlans: &PortVlans) -> Vec<Request> {
+    let info = |flags, vid| AfSpecBridge::VlanInfo(BridgeVlanInfo { flags, vid });
+    let tagged = vlans.tagged.chunks(RANGES).map(|ranges| {
+        let infos = ranges.iter().flat_map(|(first, last)| {
+            let single = first == last;
+            let (begin, end) = (BridgeVlanInfoFlags::RangeBegin, BridgeVlanInfoFlags::RangeEnd);
+            let flags = if single { BridgeVlanInfoFlags::empty() } else { begin };
+            [Some(info(flags, *first)), (!single).then(|| info(end, *last))].into_iter().flatten()
+        });
+        infos.collect()
+    });
+    let bare = BridgeVlanInfoFlags::Pvid | BridgeVlanInfoFlags::Untagged;
+    // The later one counts, where a VLAN is in a range too.
+    let untagged = vlans.untagged.map(|vid| vec![info(bare, vid)]);
+    tagged
+        .chain(untagged)
+        .map(|infos: Vec<AfSpecBridge>| {
+            let mut message = LinkMessage::default();
+            message.header.interface_family = AddressFamily::Bridge;
+            message.header.index = index;
+            let what = format!("let VLANs pass {name}");
+            message.attributes.push(LinkAttribute::AfSpecBridge(infos));
+            set_link(what, message)
+        })
+        .collect()
 }
 
 /// A VXLAN device (RFC 7348) from `local` to `port`, without a default remote: see [`super::fdb_remote`].

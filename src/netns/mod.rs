@@ -27,7 +27,7 @@ mod vlans;
 mod world;
 
 pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, route};
-pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build};
+pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build, build_by};
 pub use cable::{Cables, Impairer};
 pub use error::{Error, Result};
 pub use event::LinkEvents;
@@ -39,4 +39,5 @@ pub use ping::ping;
 pub use privilege::Privileges;
 pub use qdisc::{Bucket, DropMethod, clsact, drop_filter, drop_ingress, tbf, unshape};
 pub use socket::{Feature, Netlink, Request};
+pub use vlans::{Switching, default_port, vids};
 pub use world::{MOUNT_SOURCE, RUN_NETNS, World, enter};

@@ -243,7 +243,7 @@ impl Canary {
     }
 
     fn gone(self, deadline: Instant) -> Result<()> {
-        let Canary { mut events, namespace } = self;
+        let Canary { events, namespace } = self;
         drop(namespace);
         let name = format!("{CANARY}{}", nix::unistd::gettid());
         loop {

@@ -9,7 +9,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
     BridgePortState, InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage,
 };
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
 use super::cable;
 use super::error::{Error, Result};
@@ -50,9 +50,15 @@ const PROBES: &[Probe] = &[
     probe("stp", "loops in L2 fabrics", "a kernel with spanning tree (CONFIG_STP)", stp),
     probe(
         "vlan-filtering",
-        "VLANs on kernel bridges",
+        "VLANs by port on kernel bridges (without it: our own switch)",
         "a kernel with CONFIG_BRIDGE_VLAN_FILTERING",
         vlan_filtering,
+    ),
+    probe(
+        "mac-table-bound",
+        "MAC tables of kernel bridges with a bound (without it: our own switch)",
+        "Linux 6.7",
+        table_bound,
     ),
     probe("vxlan", "VXLAN by the kernel", "sudo modprobe vxlan", |n| kind(n, "vxlan")),
     probe("8021q", "VLAN by the kernel", "sudo modprobe 8021q", |n| kind(n, "vlan")),
@@ -204,23 +210,37 @@ pub(super) fn filters_vlans(world: &World) -> Result<bool> {
     namespaces.inside("probe", || Ok(vlan_filtering(&mut Netlink::open("probe")?).is_ok()))
 }
 
+/// Whether this kernel's bridges keep to a bound of their MAC tables.
+///
+/// # Errors
+/// No namespace to try it in can be made.
+pub(super) fn bounds_tables(world: &World) -> Result<bool> {
+    let namespaces = Namespaces::create(world, ["probe"])?;
+    namespaces.inside("probe", || Ok(table_bound(&mut Netlink::open("probe")?).is_ok()))
+}
+
 fn vlan_filtering(netlink: &mut Netlink) -> Outcome {
-    let bridge = LinkBridge::new("filtering").vlan_filtering(true).build();
-    netlink.one(Request {
-        what: "make a bridge with VLAN filtering".to_owned(),
-        message: RouteNetlinkMessage::NewLink(bridge),
-        flags: rtnetlink::packet_core::NLM_F_CREATE,
-        needs: None,
-    })?;
+    shown(netlink, link::switch("filtering", 0, None, 300, true, None), |fact| {
+        *fact == InfoBridge::VlanFiltering(true)
+    })
+}
+
+fn table_bound(netlink: &mut Netlink) -> Outcome {
+    shown(netlink, link::switch("bounded", 0, None, 300, false, Some(7)), |fact| {
+        *fact == InfoBridge::FdbMaxLearned(7)
+    })
+}
+
+/// Makes a bridge with a setting, and looks whether it has it.
+fn shown(netlink: &mut Netlink, bridge: Request, is: fn(&InfoBridge) -> bool) -> Outcome {
+    netlink.one(bridge)?;
     // Kernels without it accept the setting and do not show it.
     let query = RouteNetlinkMessage::GetLink(LinkMessage::default());
     let shown = netlink.dump("list interfaces", &query)?.into_iter().any(|message| {
         let RouteNetlinkMessage::NewLink(link) = message else { return false };
         link.attributes.iter().any(|attribute| match attribute {
             LinkAttribute::LinkInfo(infos) => infos.iter().any(|info| match info {
-                LinkInfo::Data(InfoData::Bridge(facts)) => {
-                    facts.contains(&InfoBridge::VlanFiltering(true))
-                }
+                LinkInfo::Data(InfoData::Bridge(facts)) => facts.iter().any(is),
                 _ => false,
             }),
             _ => false,

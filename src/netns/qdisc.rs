@@ -21,6 +21,12 @@ const TCA_BPF_FLAG_ACT_DIRECT: u32 = 1;
 pub(super) const TC_ACT_SHOT: u32 = 2;
 /// `BPF_RET | BPF_K` of classic BPF.
 const BPF_RET_K: u16 = 6;
+// linux/bpf_common.h
+const BPF_LD_W_ABS: u16 = 0x20;
+const BPF_LD_H_ABS: u16 = 0x28;
+const BPF_JMP_JEQ_K: u16 = 0x15;
+/// The packet goes on.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
 const ETH_P_ALL: u16 = 3;
 
 /// What shapes a link: bytes the bucket holds and bytes that may wait.
@@ -128,6 +134,23 @@ pub fn clsact(index: u32, name: &str) -> Request {
 pub fn drop_filter(index: u32, name: &str) -> Request {
     let what = format!("add a drop filter to {name}");
     bpf_filter(what, index, &[(BPF_RET_K, 0, 0, TC_ACT_SHOT)])
+}
+
+/// Lets what is behind an interface see nothing but what it receives for the bridge group address:
+/// spanning tree's BPDUs (802.1D-2004 clause 7.12.3). Packet sockets still get all.
+#[must_use]
+pub fn only_bpdus(index: u32, name: &str) -> Vec<Request> {
+    let what = format!("let nothing but BPDUs into {name}");
+    // `if destination == 01:80:c2:00:00:00 go on else drop`
+    let program = [
+        (BPF_LD_W_ABS, 0, 0, 0),
+        (BPF_JMP_JEQ_K, 0, 3, 0x0180_C200),
+        (BPF_LD_H_ABS, 0, 0, 4),
+        (BPF_JMP_JEQ_K, 0, 1, 0),
+        (BPF_RET_K, 0, 0, TC_ACT_UNSPEC),
+        (BPF_RET_K, 0, 0, TC_ACT_SHOT),
+    ];
+    vec![clsact(index, name), bpf_filter(what, index, &program)]
 }
 
 /// A classic BPF program on ingress whose return value is what becomes of the packet. An instruction

@@ -94,7 +94,7 @@ fn links(
         watched.push(Watched { node, interfaces, netlink });
     }
     loop {
-        for event in &mut events {
+        for event in &events {
             event.drain()?;
         }
         let missing = links_missing(&mut watched, variant.stp)?;

@@ -75,7 +75,7 @@ mod tests {
             compare: { encap: [vlan, vxlan] }
             tenants: [{ name: red, subnet: 10.0.0.0/24, vms: { a: h1, b: h2, c: h3 } }]
         ";
-        let loaded = read_str("lab.yaml", lab, &|_| Err(String::new())).unwrap();
+        let loaded = read_str("lab.yaml", lab).unwrap();
         let plan = crate::plan::plan(&loaded.lab, &loaded.topology).unwrap();
         let variant = |name: &str| plan.variants.iter().find(|v| v.name == name).unwrap();
         let vlan = variant("vlan");

@@ -10,7 +10,10 @@ use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 
 /// What the lab expects of a variant.
-pub(super) fn expected<'p>(plan: &'p Plan, variant: &'p Variant) -> impl Iterator<Item = &'p Expected> {
+pub(super) fn expected<'p>(
+    plan: &'p Plan,
+    variant: &'p Variant,
+) -> impl Iterator<Item = &'p Expected> {
     let about = |e: &&crate::lab::Expectation| {
         e.only.is_none_or(|encap| encap == variant.encap)
             && e.variant.as_ref().is_none_or(|name| *name == variant.name)

@@ -154,6 +154,8 @@ fn measure(
     testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
+        let switching = testbed.switching(variant).map(|s| s.name().to_owned());
+        result.switching = switching.unwrap_or_default();
         if !stop.load(Relaxed) {
             progress.stage(&format!("{}: sizes, reachability, isolation", variant.name));
             phases::run(testbed, plan, variant, &mut result, &mut found.notes, progress)?;

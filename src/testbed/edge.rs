@@ -32,7 +32,10 @@ pub(super) fn config(
     edge: &Edge,
     seed: u64,
 ) -> Result<EdgeConfig, TestbedError> {
-    let engine = engine(variant)?;
+    let engine: Arc<dyn Engine> = match variant.encap {
+        Encap::Vlan => Arc::new(Vlan { pvid: edge.untagged, ..Vlan::default() }),
+        _ => engine(variant)?,
+    };
     let peer = |vtep: std::net::IpAddr| Peer::Vtep(vtep);
     let networks = edge
         .networks
@@ -106,6 +109,7 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
         source_ports: variant.engine.source_ports.map_or(usual.source_ports, |n| n as usize),
         attached,
         neighbours,
+        untagged: edge.untagged.map(u64::from),
     })
 }
 

@@ -18,6 +18,14 @@ pub enum TestbedError {
         /// What the system said, with the host and the socket.
         source: io::Error,
     },
+    /// The switches of a variant.
+    #[error("cannot start the switches of `{variant}`: {source}")]
+    Switch {
+        /// The variant's name.
+        variant: String,
+        /// What the system said, with the switch and the socket.
+        source: io::Error,
+    },
     /// SSH tunnels.
     #[error(transparent)]
     Ssh(#[from] crate::datapath::ssh::Error),
@@ -49,7 +57,7 @@ impl TestbedError {
     pub fn is_unsupported(&self) -> bool {
         match self {
             TestbedError::Netns(error) => error.is_unsupported(),
-            TestbedError::Engine { source, .. } => matches!(
+            TestbedError::Engine { source, .. } | TestbedError::Switch { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
             ),

@@ -8,6 +8,7 @@
 mod craft;
 mod edge;
 mod error;
+mod switches;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,14 +19,16 @@ use std::time::{Duration, Instant};
 pub use craft::{Recipe, craft, craft_segments};
 pub use edge::service_tag;
 pub use error::TestbedError;
+pub use switches::start as start_switches;
 
+use crate::datapath::switch::Switches;
 use crate::datapath::user::{Edge, UserDatapath};
 use crate::datapath::{kernel, ssh};
 use crate::ids::Encap;
 use crate::lab::Datapath;
 use crate::measure::Place;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
-use crate::plan::{Plan, Variant};
+use crate::plan::{NodeKind, Plan, Variant};
 use crate::system;
 use crate::wire::ethernet::Mac;
 
@@ -39,6 +42,8 @@ pub struct Testbed {
     engines: BTreeMap<String, UserDatapath>,
     /// SSH tunnels by variant name, likewise: their processes live in the namespaces.
     tunnels: BTreeMap<String, ssh::Tunnels>,
+    /// Switches of L2 fabrics by variant name, where they are ours; likewise.
+    switches: BTreeMap<String, Switches>,
     underlay: Underlay,
     namespaces: usize,
     built_in: Duration,
@@ -55,7 +60,11 @@ impl Testbed {
         let underlay = netns::build(world, &variants)?;
         let mut engines = BTreeMap::new();
         let mut tunnels = BTreeMap::new();
+        let mut fabrics = BTreeMap::new();
         for variant in variants {
+            if let Some(switches) = start_switches(&underlay, variant)? {
+                fabrics.insert(variant.name.clone(), switches);
+            }
             for edge in variant.edges.iter().filter(|e| e.datapath == Datapath::Kernel) {
                 kernel::attach(underlay.namespaces(), variant, edge)?;
             }
@@ -74,7 +83,8 @@ impl Testbed {
             }
         }
         let namespaces = underlay.namespaces().len();
-        Ok(Testbed { engines, tunnels, underlay, namespaces, built_in: begun.elapsed() })
+        let built_in = begun.elapsed();
+        Ok(Testbed { engines, tunnels, switches: fabrics, underlay, namespaces, built_in })
     }
 
     /// Namespaces built.
@@ -101,6 +111,9 @@ impl Testbed {
     /// What is not ready after 30 seconds.
     pub fn ready(&self, variant: &Variant, stop: &AtomicBool) -> Result<(), TestbedError> {
         self.underlay.ready_unless(variant, READY, stop)?;
+        if let Some(switches) = self.switches.get(&variant.name) {
+            switches.obey()?;
+        }
         if let Some(tunnels) = self.tunnels.get(&variant.name).filter(|_| !stop.load(Relaxed)) {
             tunnels.ready(self.underlay.namespaces(), READY)?;
         }
@@ -135,10 +148,28 @@ impl Testbed {
     /// The kernel refused to list them.
     pub fn tables(&self, variant: &Variant) -> Result<BTreeMap<String, u64>, TestbedError> {
         let mut tables = self.underlay.tables(variant)?;
+        if let Some(switches) = self.switches.get(&variant.name) {
+            tables.extend(switches.tables());
+        }
         if let Some(engine) = self.engines.get(&variant.name) {
-            tables.extend(engine.tables());
+            let own = format!("{}.", variant.name);
+            let node = |name: String| name.strip_prefix(&own).map_or(name.clone(), str::to_owned);
+            tables.extend(engine.tables().into_iter().map(|(name, count)| (node(name), count)));
         }
         Ok(tables)
+    }
+
+    /// What forwards in the switches of a variant; `None` where all nodes between hosts are routers.
+    #[must_use]
+    pub fn switching(&self, variant: &Variant) -> Option<netns::Switching> {
+        let bridged = variant.nodes.iter().any(|node| node.kind == NodeKind::Switch);
+        bridged.then(|| match self.underlay.switching() {
+            // Without tags Linux's bridge needs no filtering.
+            netns::Switching::VlanBridge if netns::vids(variant).is_empty() => {
+                netns::Switching::Bridge
+            }
+            switching => switching,
+        })
     }
 
     /// Where a host has learned that a MAC of a network is: the VTEP's address.
@@ -205,6 +236,7 @@ impl Testbed {
         let begun = Instant::now();
         drop(self.engines);
         drop(self.tunnels);
+        drop(self.switches);
         self.underlay.close()?;
         Ok(begun.elapsed())
     }

@@ -9,9 +9,14 @@ pub(super) fn attach(host: &mut Host, edge: &Edge) -> Result<()> {
     let nic = host.index(&edge.nic)?;
     for network in &edge.networks {
         let vid = VlanId::try_from(network.id).map_err(|e| Error::Plan(e.to_string()))?.value();
+        let bridge = host.bridge(&format!("br{vid}"), network)?;
+        if edge.untagged == Some(vid) {
+            // What has a tag is taken by the others' interfaces before the bridge sees it.
+            host.netlink.one(link::enslave(nic, &edge.nic, bridge))?;
+            continue;
+        }
         let tagged = format!("vlan{vid}");
         let index = host.make(link::vlan(&tagged, nic, vid), &tagged)?;
-        let bridge = host.bridge(&format!("br{vid}"), network)?;
         host.netlink.one(link::enslave(index, &tagged, bridge))?;
     }
     Ok(())

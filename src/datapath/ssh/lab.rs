@@ -138,6 +138,7 @@ mod tests {
                 nic: "eth0".to_owned(),
                 more_addresses: Vec::new(),
                 vtep: Some(address(host)),
+                untagged: None,
                 networks,
             }
         };

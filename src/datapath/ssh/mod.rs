@@ -132,7 +132,7 @@ impl Tunnels {
     ) -> Result<(), Error> {
         let interface = tunnel.mode.interface(end.unit);
         // Subscribed before the first look, so that nothing happens in between.
-        let (mut events, mut netlink) = namespaces.inside(&end.namespace, || {
+        let (events, mut netlink) = namespaces.inside(&end.namespace, || {
             Ok((LinkEvents::open(&end.namespace)?, Netlink::open(&end.namespace)?))
         })?;
         loop {

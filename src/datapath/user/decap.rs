@@ -17,7 +17,7 @@ use crate::encap::{Decap, DropReason, InnerKind, Outer, Stt, ecn};
 use crate::vswitch::{Counters, Direction, Location, Network, Peer, PeerId, PortId, Verdict};
 use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::flow::{self, FrameMeta};
-use crate::wire::{ipv4, ipv6, vlan};
+use crate::wire::{ipv4, ipv6, stp, vlan};
 
 /// Packets that the batch must have room for at any time: what a coalescer holds, and one more.
 const ROOM: usize = 640;
@@ -228,7 +228,13 @@ impl Way<'_> {
     fn tagged(&mut self, received: &Received, span: Span) -> Result<(), DropReason> {
         let edge = self.edge;
         let (mut span, mut vnet) = (span, received.vnet);
-        let network = if edge.engine.header_len() == 0 {
+        let network = if let (None, Some(own)) = (received.tag, edge.untagged) {
+            let bytes = self.rx.bytes(span).ok_or(DropReason::Truncated)?;
+            if bytes.get(..6).is_some_and(|dst| dst == stp::GROUP.0) {
+                return Ok(());
+            }
+            own
+        } else if edge.engine.header_len() == 0 {
             // The plain path: everything untagged belongs to the one network.
             if received.tag.is_some() {
                 return Err(DropReason::UnknownNetwork);

@@ -74,6 +74,8 @@ pub struct Edge {
     pub(super) oversize: Oversize,
     pub(super) delivery: Delivery,
     pub(super) offloads: bool,
+    /// The network whose frames have no tag.
+    pub(super) untagged: Option<u64>,
     pub(super) seed: u64,
 }
 
@@ -182,6 +184,7 @@ impl Edge {
             oversize: config.oversize,
             delivery: config.delivery,
             offloads: config.offloads,
+            untagged: extras.untagged,
             seed: config.seed,
         })
     }

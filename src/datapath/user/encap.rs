@@ -404,14 +404,17 @@ impl Way<'_> {
         let engine = &self.edge.engine;
         let bytes = self.rx.bytes(frame.span).ok_or(DropReason::Truncated)?;
         let macs = bytes.get(..MACS).ok_or(DropReason::Truncated)?;
-        let tag = engine.header_len();
+        let bare = self.edge.untagged == Some(frame.network);
+        let tag = if bare { 0 } else { engine.header_len() };
         let len = vnet::LEN + MACS + tag;
         let space = self.tx.header_space(len).ok_or(DropReason::UnderlayFull)?;
         let shift = u16::try_from(tag).map_err(|_| DropReason::TooBig)?;
         space[..vnet::LEN].copy_from_slice(&frame.vnet.shifted(shift).to_bytes());
         space[vnet::LEN..vnet::LEN + MACS].copy_from_slice(macs);
         let inner = frame.inner([bytes, &[]]);
-        engine.header(frame.network, &inner, &mut space[vnet::LEN + MACS..])?;
+        if !bare {
+            engine.header(frame.network, &inner, &mut space[vnet::LEN + MACS..])?;
+        }
         self.tx.push_frame(nic, len, [frame.span.skip(MACS)]);
         self.carried(frame);
         Ok(())

@@ -24,6 +24,8 @@ pub struct Extras {
     pub attached: Vec<(usize, Mac)>,
     /// By network id the addresses of VMs elsewhere: the edge answers who asks for their MACs.
     pub neighbours: Vec<(u64, IpAddr, Mac)>,
+    /// The network whose frames have no tag on the fabric's side, where others have one.
+    pub untagged: Option<u64>,
 }
 
 impl Default for Extras {
@@ -35,6 +37,7 @@ impl Default for Extras {
             source_ports: SOURCE_PORTS,
             attached: Vec::new(),
             neighbours: Vec::new(),
+            untagged: None,
         }
     }
 }

@@ -19,7 +19,7 @@ mod routes;
 pub mod rx;
 #[cfg(test)]
 mod samples;
-mod sockets;
+pub(super) mod sockets;
 mod stt;
 mod tap;
 pub mod tx;
@@ -161,21 +161,25 @@ impl Drop for UserDatapath {
             }
         }
         if let Some(edges) = Arc::into_inner(std::mem::take(&mut self.edges)) {
-            close_at_once(edges);
+            close_at_once(sockets_of(edges));
         }
     }
 }
 
-/// Closes the sockets of all edges from several threads: the kernel waits for every packet socket
-/// until no processor can still be handing it a frame (about 10 ms), and such waits overlap.
-fn close_at_once(edges: Vec<Edge>) {
-    const THREADS: usize = 32;
+fn sockets_of(edges: Vec<Edge>) -> Vec<Box<dyn Send>> {
     let mut sockets: Vec<Box<dyn Send>> = Vec::new();
     for edge in edges {
         sockets.push(Box::new(edge.underlay));
         sockets.push(Box::new(edge.groups));
         sockets.extend(edge.ports.into_iter().map(|port| Box::new(port) as Box<dyn Send>));
     }
+    sockets
+}
+
+/// Closes sockets from several threads: the kernel waits for every packet socket until no processor
+/// can still be handing it a frame (about 10 ms), and such waits overlap.
+pub(super) fn close_at_once(mut sockets: Vec<Box<dyn Send>>) {
+    const THREADS: usize = 32;
     let share = sockets.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {
         while !sockets.is_empty() {

@@ -27,11 +27,14 @@ pub(super) fn check(topology: &Topology, path: &str, sink: &Sink<'_>) {
         if !name.is_empty() {
             let near = suggestion(name, wiring.switches.iter().map(String::as_str));
             let host = wiring.hosts.iter().any(|host| host == name);
-            sink.rule(at, if host {
-                format!("`{name}` is a host; name the switch at the cable's other end")
-            } else {
-                format!("there is no switch `{name}`{near}")
-            });
+            sink.rule(
+                at,
+                if host {
+                    format!("`{name}` is a host; name the switch at the cable's other end")
+                } else {
+                    format!("there is no switch `{name}`{near}")
+                },
+            );
         }
         false
     };

@@ -47,6 +47,8 @@ struct Port<'v> {
 /// A host's interface towards the fabric.
 struct Nic {
     name: String,
+    /// The network whose frames have no tag there.
+    untagged: Option<u64>,
     tap: Tap,
 }
 
@@ -135,7 +137,9 @@ fn nics(place: &impl Place, variant: &Variant) -> Result<Vec<Nic>, MeasureError>
             let tap = within(place, &namespace, &operation, || {
                 Tap::open(&end.interface, Watch::Both, ROOM)
             })?;
-            Ok(Nic { name: format!("{namespace} {}", end.interface), tap })
+            let edge = variant.edges.iter().find(|e| e.host == end.node && e.nic == end.interface);
+            let untagged = edge.and_then(|edge| edge.untagged).map(u64::from);
+            Ok(Nic { name: format!("{namespace} {}", end.interface), untagged, tap })
         })
         .collect()
 }
@@ -269,7 +273,8 @@ impl Trial<'_> {
 
     fn at_nic(&mut self, at: usize, packet: &[u8]) {
         let Some(token) = self.token(packet) else { return };
-        let network = (self.classify)(packet);
+        let bare = self.nics.get(at).and_then(|nic| nic.untagged);
+        let network = (self.classify)(packet).or(bare);
         let own = self.variant.tenants.get(usize::from(token.tenant)).map(|tenant| tenant.id);
         if network.is_some() && network == own {
             return;

@@ -114,7 +114,9 @@ mod tests {
         };
         assert!(holds("leaf1", None, Some(16), Some(16)));
         assert!(!holds("leaf1", None, Some(17), None) && !holds("leaf1", None, None, Some(15)));
-        assert!(holds("leaf1", Some(8), Some(8), Some(8)) && !holds("leaf1", Some(8), Some(9), None));
+        assert!(
+            holds("leaf1", Some(8), Some(8), Some(8)) && !holds("leaf1", Some(8), Some(9), None)
+        );
         assert!(!holds("leaf1", Some(9), None, Some(100)), "nobody looked then");
         assert!(holds("spine1", None, None, Some(0)) && !holds("spine1", None, Some(1), None));
     }
@@ -128,7 +130,8 @@ mod tests {
             )]),
             ..VariantResult::default()
         };
-        let expected = |at_least, at_most| StrayExpected { within: "red".into(), at_least, at_most };
+        let expected =
+            |at_least, at_most| StrayExpected { within: "red".into(), at_least, at_most };
         assert!(stray(&expected(None, Some(0)), &found(9, 0)).held);
         assert!(!stray(&expected(None, Some(0)), &found(8, 0)).held, "one frame was lost");
         assert!(!stray(&expected(None, Some(0)), &found(9, 1)).held);
