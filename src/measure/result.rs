@@ -320,6 +320,9 @@ pub struct IsolationResult {
     pub expected_own: u64,
     /// Probe frames the own tenant did see.
     pub delivered_own: u64,
+    /// The same by tenant: `(delivered, expected)`; empty in results of older versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own: BTreeMap<String, (u64, u64)>,
     /// By ordered pair and kind of frame.
     pub pairs: Vec<IsolationPair>,
     /// One line per leak, at most 20: which frame, where seen.

@@ -167,6 +167,10 @@ fn watch(ports: &[Port], secret: [u8; 16], sent: &[usize]) -> io::Result<BTreeSe
         wait(&taps, end)?;
         for (at, port) in ports.iter().enumerate() {
             while let Some(frame) = port.tap.next(&mut buffer)? {
+                // What leaves is no stray, whoever sends it.
+                if frame.outgoing {
+                    continue;
+                }
                 segmenter.each(&frame, |packet| {
                     let token = Token::find(packet).filter(|token| token.secret == secret);
                     if let Some(token) = token.filter(|t| (t.number as usize) < sent.len()) {

@@ -34,6 +34,7 @@ mod parts;
 mod published;
 mod ranking;
 mod rounds;
+mod switches;
 mod table;
 mod terminal;
 mod words;

@@ -117,6 +117,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
     out.extend(run.variants.iter().filter(|v| !any || v.baseline.is_some()).filter_map(links));
     out.extend(run.variants.iter().filter_map(isolation));
     out.extend(datapaths(run));
+    out.extend(super::switches::who_forwards(run));
     out
 }
 

@@ -63,7 +63,7 @@ fn mounts_of_ours() -> usize {
 
 fn kill_9_leaves_nothing() {
     let _world = world();
-    let mut events = LinkEvents::open("home").unwrap();
+    let events = LinkEvents::open("home").unwrap();
     let mounts = mounts_of_ours();
     let (child, mut ready) = start(WITNESS);
     ready.read_exact(&mut [0]).unwrap();
@@ -83,7 +83,7 @@ fn kill_9_leaves_nothing() {
 /// The moments are spread over twice the time that a build takes.
 fn kill_9_at_any_moment_leaves_nothing() {
     let _world = world();
-    let mut events = LinkEvents::open("home").unwrap();
+    let events = LinkEvents::open("home").unwrap();
     let begun = Instant::now();
     let mounts = mounts_of_ours();
     let (child, mut ready) = start(WITNESS);

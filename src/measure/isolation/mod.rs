@@ -92,6 +92,7 @@ pub fn run(
         probes: Vec::new(),
         delivered: HashSet::new(),
         expected: 0,
+        expected_by: vec![0; variant.tenants.len()],
         evidence: Vec::new(),
         buffer: vec![0; BUFFER],
         segmenter: Segmenter::default(),
@@ -154,6 +155,8 @@ struct Trial<'v> {
     /// Own deliveries: probe and port.
     delivered: HashSet<(u32, usize)>,
     expected: u64,
+    /// Own deliveries expected, by tenant.
+    expected_by: Vec<u64>,
     evidence: Vec<String>,
     buffer: Vec<u8>,
     segmenter: Segmenter,
@@ -190,6 +193,7 @@ impl Trial<'_> {
                 let probe = Probe { from, to, kind, sender, aim: aim.mac, leaked: false };
                 let own = (0..self.ports.len()).filter(|at| self.expects(&probe, *at)).count();
                 self.expected += own as u64;
+                self.expected_by[from] += own as u64;
                 self.probes.push(probe);
             }
         }
@@ -323,7 +327,18 @@ impl Trial<'_> {
                 leaks,
             })
             .collect();
+        let mut own: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (tenant, expected) in self.expected_by.iter().enumerate() {
+            own.insert(name(tenant), (0, *expected));
+        }
+        for (number, _) in &self.delivered {
+            let from = self.probes.get(*number as usize).map(|probe| name(probe.from));
+            if let Some((delivered, _)) = from.and_then(|from| own.get_mut(&from)) {
+                *delivered += 1;
+            }
+        }
         IsolationResult {
+            own,
             probes: self.probes.len() as u64,
             leaks: self.probes.iter().filter(|probe| probe.leaked).count() as u64,
             expected_own: self.expected,

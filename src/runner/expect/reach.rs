@@ -32,11 +32,15 @@ pub(super) fn isolated(tenants: &[String], found: &VariantResult) -> Finding {
     let pairs = isolation.pairs.iter().filter(|p| named(&p.from) && named(&p.to));
     let (probes, leaks) =
         pairs.fold((0, 0), |(probes, leaks), p| (probes + p.probes, leaks + p.leaks));
-    let alive = isolation.delivered_own == isolation.expected_own && isolation.expected_own > 0;
-    let control = format!(
-        "control: {} of {} delivered to the own tenant",
-        isolation.delivered_own, isolation.expected_own
-    );
+    // A tenant that is not named may be cut in pieces.
+    let own = isolation.own.iter().filter(|(tenant, _)| named(tenant));
+    let (delivered, expected) = if isolation.own.is_empty() {
+        (isolation.delivered_own, isolation.expected_own)
+    } else {
+        own.fold((0, 0), |(delivered, expected), (_, own)| (delivered + own.0, expected + own.1))
+    };
+    let alive = delivered == expected && expected > 0;
+    let control = format!("control: {delivered} of {expected} delivered to the own tenant");
     Finding::new(probes > 0 && leaks == 0 && alive, control)
         .figures("0 leaks", format!("{leaks} of {probes} probes leaked"))
 }
@@ -86,5 +90,13 @@ mod tests {
         isolation.pairs[0].leaks = 1;
         assert!(!with(&isolation));
         assert!(!isolated(&tenants, &VariantResult::default()).held);
+        // By tenant: only those named count.
+        isolation.pairs[0].leaks = 0;
+        isolation.delivered_own = 3;
+        let own = [("red", (6, 6)), ("blue", (6, 6)), ("cut", (0, 6))];
+        isolation.own = own.map(|(tenant, own)| (tenant.to_owned(), own)).into();
+        assert!(with(&isolation));
+        isolation.own.insert("red".into(), (5, 6));
+        assert!(!with(&isolation));
     }
 }
