@@ -42,19 +42,13 @@ use own_process::{By, Test, child, parent};
 fn tests() -> Vec<Test> {
     [
         broadcast::TESTS,
-<<<<<<< HEAD
         cables::TESTS,
-=======
->>>>>>> 9ff4f25 (Switch VLANs by port in user space where the kernel's bridge cannot)
         edges::TESTS,
         probe::TESTS,
         teardown::TESTS,
         underlay::TESTS,
         verbs::TESTS,
-<<<<<<< HEAD
-=======
         vlans::TESTS,
->>>>>>> 9ff4f25 (Switch VLANs by port in user space where the kernel's bridge cannot)
     ]
     .concat()
 }

@@ -300,6 +300,8 @@ mod arbitrary {
         IsolationPair, Latency, LinkResult, LossResult, MtuResult, PayloadResult, ProbeResult,
         RoundMark, TransferResult, TunnelResult,
     };
+    use overlab::measure::stray::StrayResult;
+    use overlab::measure::tables::TableCount;
     use overlab::measure::walk::WalkResult;
     use proptest::collection::vec;
     use proptest::option;
@@ -389,6 +391,7 @@ mod arbitrary {
                 leaks,
                 expected_own,
                 delivered_own,
+                own: [("t".to_owned(), (delivered_own, expected_own))].into(),
                 pairs,
                 evidence,
             },
@@ -470,6 +473,10 @@ mod arbitrary {
                 broadcasts: [(name.clone(), [(name, broadcast())].into())].into(),
                 attacks: attacks(n),
                 walks: vec![WalkResult::default()],
+                switching: "switch".into(),
+                table_growth: vec![TableCount { vms: n, entries: [("s".to_owned(), n)].into() }],
+                strays: [("t".to_owned(), StrayResult { strays: n, ..StrayResult::default() })]
+                    .into(),
             })
     }
 

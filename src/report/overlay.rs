@@ -2,11 +2,8 @@
 //! draws alike.
 
 use super::number::{NONE, count};
-<<<<<<< HEAD
 use super::published;
-=======
 use super::switches::{growth, strays};
->>>>>>> 9b19eee (Report who forwarded, how MAC tables grew and what strayed)
 use crate::measure::result::RunResult;
 
 /// Rows that are shown of one table.
@@ -24,11 +21,14 @@ pub struct Sheet {
 
 /// The tables that have something to say.
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
-<<<<<<< HEAD
-    let mut sheets = vec![published::sheet(run), tunnels(run), broadcasts(run), walks(run)];
-=======
-    let mut sheets = vec![growth(run), strays(run), tunnels(run), broadcasts(run), walks(run)];
->>>>>>> 9b19eee (Report who forwarded, how MAC tables grew and what strayed)
+    let mut sheets = vec![
+        published::sheet(run),
+        growth(run),
+        strays(run),
+        tunnels(run),
+        broadcasts(run),
+        walks(run),
+    ];
     sheets.retain(|sheet| !sheet.rows.is_empty());
     for sheet in &mut sheets {
         let more = sheet.rows.len().saturating_sub(ROWS);

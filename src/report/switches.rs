@@ -96,7 +96,8 @@ mod tests {
             entries: entries.iter().map(|(node, n)| ((*node).to_owned(), *n)).collect(),
         };
         let steps = vec![step(4, &[("leaf1", 4)]), step(8, &[("leaf1", 8), ("leaf2", 2)])];
-        let found = VariantResult { name: "vlan".into(), table_growth: steps, ..Default::default() };
+        let found =
+            VariantResult { name: "vlan".into(), table_growth: steps, ..Default::default() };
         let sheet = growth(&run(found));
         assert_eq!(sheet.rows, [["vlan", "leaf1", "4: 4, 8: 8"], ["vlan", "leaf2", "4: 0, 8: 2"]]);
     }
@@ -105,7 +106,11 @@ mod tests {
     fn switches_of_this_program_are_named() {
         let of = |kind: &str| {
             let switching = kind.to_owned();
-            who_forwards(&run(VariantResult { name: "vlan".into(), switching, ..Default::default() }))
+            who_forwards(&run(VariantResult {
+                name: "vlan".into(),
+                switching,
+                ..Default::default()
+            }))
         };
         assert!(of("switch").is_some_and(|text| text.contains("vlan (1 variant)")));
         assert!(of("vlan-bridge").is_some_and(|text| text.contains("VLAN filtering")));
