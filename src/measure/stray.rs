@@ -16,11 +16,14 @@ use serde::{Deserialize, Serialize};
 use super::Place;
 use super::ends::{tenant, wait};
 use super::error::{MeasureError, within};
-use super::isolation::{Kind, Station, Token, frame};
+use super::isolation::{Station, Token};
 use super::segment::Segmenter;
 use super::tap::{BUFFER, Tap, Watch};
 use crate::plan::{NodeKind, Variant, VmPlan};
+use crate::wire::ethernet;
 
+/// For local experiments (IEEE 802 clause 9.2.4): no stack answers, and an answer would quote the token.
+const ETHERTYPE: u16 = 0x88B5;
 /// VMs that each one sends a frame to.
 const AIMS: usize = 4;
 /// How long frames are awaited.
@@ -147,7 +150,10 @@ fn send(
             source: io::ErrorKind::InvalidInput.into(),
         })
     };
-    let bytes = frame(Kind::Unicast, &station(from)?, &station(to)?, &token);
+    let mut bytes = [station(to)?.mac, station(from)?.mac].concat();
+    bytes.extend(ETHERTYPE.to_be_bytes());
+    bytes.extend(token.bytes());
+    bytes.resize(ethernet::MIN_FRAME, 0);
     ports[from].tap.send(&bytes).map_err(|source| MeasureError::Namespace {
         operation: "send a unicast frame".into(),
         namespace: namespace(),
@@ -167,10 +173,6 @@ fn watch(ports: &[Port], secret: [u8; 16], sent: &[usize]) -> io::Result<BTreeSe
         wait(&taps, end)?;
         for (at, port) in ports.iter().enumerate() {
             while let Some(frame) = port.tap.next(&mut buffer)? {
-                // What leaves is no stray, whoever sends it.
-                if frame.outgoing {
-                    continue;
-                }
                 segmenter.each(&frame, |packet| {
                     let token = Token::find(packet).filter(|token| token.secret == secret);
                     if let Some(token) = token.filter(|t| (t.number as usize) < sent.len()) {

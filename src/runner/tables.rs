@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::bum::expected;
 use super::{Progress, RunError};
-use crate::lab::Expected;
+use crate::ids::Encap;
+use crate::lab::{Expected, Fabric};
 use crate::measure::result::VariantResult;
 use crate::measure::{stray, tables};
 use crate::plan::{Plan, Variant};
@@ -41,6 +42,12 @@ pub(super) fn strays(
     result: &mut VariantResult,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
+    // A router sees packets only.
+    if !variant.encap.carries_ethernet()
+        || variant.encap == Encap::None && variant.fabric == Fabric::L3
+    {
+        return Ok(());
+    }
     let named = expected(plan, variant).filter_map(|what| match what {
         Expected::Stray(stray) => Some(stray.within.as_str()),
         _ => None,
