@@ -258,6 +258,7 @@ mod tests {
         PortConfig { tagged: set, untagged }
     }
 
+    #[allow(clippy::unnecessary_wraps)] // as it is asked for
     fn tag(tci: u16) -> Option<RawTag> {
         Some(RawTag { tpid: C_TAG, tci })
     }

@@ -89,7 +89,7 @@ impl Switch {
 /// Running switches of one variant.
 #[derive(Debug)]
 pub struct Switches {
-    switches: Arc<Vec<Switch>>,
+    all: Arc<Vec<Switch>>,
     watched: Arc<Watched>,
     stop: Arc<EventFd>,
     threads: Vec<JoinHandle<()>>,
@@ -117,24 +117,24 @@ impl Switches {
             shares[number % count].push(source);
         }
         let started = Instant::now();
-        let mut all = Switches {
-            switches: Arc::new(switches),
+        let mut running = Switches {
+            all: Arc::new(switches),
             watched: Arc::new(Watched::new(watched)),
             stop: Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?),
             threads: Vec::new(),
             started,
         };
         for (number, share) in shares.into_iter().enumerate() {
-            let stop = Arc::clone(&all.stop);
-            let worker = Worker::new(Arc::clone(&all.switches), share, stop, started)?;
+            let stop = Arc::clone(&running.stop);
+            let worker = Worker::new(Arc::clone(&running.all), share, stop, started)?;
             let thread = std::thread::Builder::new().name(format!("switch-{number}"));
-            all.threads.push(thread.spawn(move || worker.run())?);
+            running.threads.push(thread.spawn(move || worker.run())?);
         }
-        let (switches, watched) = (Arc::clone(&all.switches), Arc::clone(&all.watched));
-        let stop = Arc::clone(&all.stop);
+        let (switches, watched) = (Arc::clone(&running.all), Arc::clone(&running.watched));
+        let stop = Arc::clone(&running.stop);
         let thread = std::thread::Builder::new().name("switch-states".to_owned());
-        all.threads.push(thread.spawn(move || watched.run(&switches, &stop, started))?);
-        Ok(all)
+        running.threads.push(thread.spawn(move || watched.run(&switches, &stop, started))?);
+        Ok(running)
     }
 
     /// Reads all ports' states now, so that what the kernel said before is obeyed.
@@ -142,7 +142,7 @@ impl Switches {
     /// # Errors
     /// The kernel refused to list interfaces.
     pub fn obey(&self) -> crate::netns::Result<()> {
-        self.watched.read_all(&self.switches, worker::since(self.started))
+        self.watched.read_all(&self.all, worker::since(self.started))
     }
 
     /// Entries of the MAC tables, by switch.
@@ -150,20 +150,20 @@ impl Switches {
     pub fn tables(&self) -> BTreeMap<String, u64> {
         let now = worker::since(self.started);
         let of = |switch: &Switch| (switch.name.clone(), switch.bridge.table().entries(now) as u64);
-        self.switches.iter().map(of).collect()
+        self.all.iter().map(of).collect()
     }
 
     /// Unicast frames flooded so far because the table did not know their addressee, by switch.
     #[must_use]
     pub fn unknown(&self) -> BTreeMap<String, u64> {
-        self.switches.iter().map(|s| (s.name.clone(), s.bridge.unknown())).collect()
+        self.all.iter().map(|s| (s.name.clone(), s.bridge.unknown())).collect()
     }
 
     /// Frames that a switch dropped so far, by reason.
     #[must_use]
     pub fn drops(&self, name: &str) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();
-        for switch in self.switches.iter().filter(|switch| switch.name == name) {
+        for switch in self.all.iter().filter(|switch| switch.name == name) {
             switch.counters.add_drops(&mut sums);
         }
         sums
@@ -182,7 +182,7 @@ impl Drop for Switches {
                 tracing::error!("a thread of the switches panicked");
             }
         }
-        if let Some(switches) = Arc::into_inner(std::mem::take(&mut self.switches)) {
+        if let Some(switches) = Arc::into_inner(std::mem::take(&mut self.all)) {
             let sockets = switches.into_iter().flat_map(|switch| switch.ports);
             close_at_once(sockets.map(|socket| Box::new(socket) as Box<dyn Send>).collect());
         }
