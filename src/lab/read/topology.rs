@@ -11,8 +11,20 @@ use crate::lab::units::{Delay, Loss, Rate};
 
 /// Keys of a topology beside its generators.
 const KEYS: [&str; 14] = [
-    "title", "hosts", "switches", "links", "mtu", "rate", "loss", "delay", "jitter", "reorder",
-    "stp", "mac_table", "switch", "ports",
+    "title",
+    "hosts",
+    "switches",
+    "links",
+    "mtu",
+    "rate",
+    "loss",
+    "delay",
+    "jitter",
+    "reorder",
+    "stp",
+    "mac_table",
+    "switch",
+    "ports",
 ];
 
 /// Reads a topology; what could not be read is left out.
