@@ -18,6 +18,7 @@ pub mod netns;
 pub mod plan;
 pub mod report;
 pub mod runner;
+pub mod sketch;
 pub mod system;
 pub mod testbed;
 pub mod traffic;

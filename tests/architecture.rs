@@ -24,8 +24,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // What an encapsulation adds decides whether an MTU of the lab can fit.
     ("lab", &["encap", "ids"]),
     ("plan", &["encap", "ids", "lab"]),
+    // Boxes and wires placed on a page, whatever they stand for.
+    ("sketch", &[]),
     // A plan as a picture.
-    ("draw", &["ids", "lab", "plan"]),
+    ("draw", &["ids", "lab", "plan", "sketch"]),
     // Where to measure is said by the plan: namespaces, ports, addresses.
     ("measure", &["ids", "lab", "plan", "wire"]),
     // Namespaces are a place to measure in, which is a trait of `measure`.
@@ -43,7 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // The engines' datapath under a device of the machine's own; it knows no labs.
     ("endpoint", &["datapath", "encap", "ids", "measure", "vswitch", "wire"]),
     ("traffic", &["ids", "lab", "measure", "plan"]),
-    ("report", &["ids", "measure"]),
+    ("report", &["ids", "measure", "sketch"]),
     // The only one that sees the whole pipeline.
     ("runner", &["dissect", "ids", "lab", "measure", "netns", "plan", "testbed", "traffic"]),
     // Arguments and exit codes; privileges are taken here, while there is one thread.
@@ -61,7 +63,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     // The engines' datapath knows sockets and frames, and neither labs nor plans.
     ("src/datapath/user/", &["datapath", "encap", "ids", "system", "vswitch", "wire"]),
     // Reports are drawn from a result, which is all they see of `measure`.
-    ("src/report/", &["ids", "measure", "report"]),
+    ("src/report/", &["ids", "measure", "report", "sketch"]),
 ];
 
 /// Files that may say `unsafe`, and what they need it for.

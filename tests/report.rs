@@ -297,8 +297,8 @@ mod arbitrary {
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
         Anatomy, AnatomyLayer, AttackResult, CounterResult, Evidence, FlowResult, FlowRound,
-        IsolationPair, Latency, LinkResult, LossResult, MtuResult, PayloadResult, ProbeResult,
-        RoundMark, TransferResult, TunnelResult,
+        IsolationPair, Latency, LinkResult, LossResult, MtuResult, NodeResult, PayloadResult,
+        ProbeResult, RoundMark, TransferResult, TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -418,6 +418,17 @@ mod arbitrary {
         BroadcastResult { on_links: f64::NAN, delivered: u64::MAX, ..BroadcastResult::default() }
     }
 
+    /// Every other end of a link is a node that there is.
+    fn nodes_of(links: &[LinkResult]) -> Vec<NodeResult> {
+        let ends = links.iter().flat_map(|link| &link.ends).step_by(2);
+        ends.enumerate()
+            .map(|(n, name)| {
+                let kind = ["host", "switch", "router", ""][n % 4].to_owned();
+                NodeResult { name: name.clone(), kind }
+            })
+            .collect()
+    }
+
     fn variant() -> impl Strategy<Value = VariantResult> {
         let link = (name(), any::<[u64; 2]>(), any::<bool>()).prop_map(|(name, bytes, blocked)| {
             let loss = LossResult { configured: 0.01, offered: bytes, lost: bytes };
@@ -465,6 +476,7 @@ mod arbitrary {
                     }],
                 }),
                 fragments: Some(n),
+                nodes: nodes_of(&links),
                 links,
                 drops: [(name.clone(), n)].into(),
                 tables: [(name.clone(), n)].into(),

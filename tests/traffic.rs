@@ -227,7 +227,7 @@ fn a_capture_holds_what_a_cable_would_carry() {
             comment: format!("host {namespace}"),
         });
         let limit = 1 << 20;
-        let capture = Capture::start(&net, &ports, &path, limit).unwrap();
+        let capture = Capture::start(&net, &ports, &path, "a lab", limit).unwrap();
         good(&net, &tcp(1, Tool::Builtin));
         let summary = capture.stop().unwrap();
         let file = std::fs::read(&path).unwrap();

@@ -347,3 +347,38 @@ fn assert_stream(packets: &[Packet], bytes: u64) {
     // tcpdump ends without those that still wait for it.
     assert!(payload > bytes / 2, "{payload} bytes on the wire, {bytes} received");
 }
+
+#[test]
+fn a_capture_names_its_interfaces_and_says_what_it_is() {
+    let Some((_home, file)) = captured("vxlan", "on") else { return };
+    let output = Command::new("tshark")
+        .args(["-n", "-T", "fields", "-E", "separator=/t"])
+        .args(["-e", "frame.interface_name", "-e", "frame.interface_description", "-r"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    let mut seen: Vec<&str> = said.lines().collect();
+    seen.sort_unstable();
+    seen.dedup();
+    // Every packet has one of them, and every host its own.
+    assert!(seen.len() >= 2, "{seen:?}");
+    for (line, host) in seen.iter().zip(["h1", "h2"]) {
+        let (name, about) = line.split_once('\t').unwrap();
+        assert!(name.contains(&format!(".{host}:")), "{line}");
+        assert!(
+            about.contains(&format!("host {host} towards ")) && about.contains("VTEP"),
+            "{line}"
+        );
+    }
+    if !witness("capinfos") {
+        return;
+    }
+    let output = Command::new("capinfos").arg(&file).output().unwrap();
+    let said = text(&output.stdout);
+    for part in
+        ["overlab", "Linux", "each packet is one that a cable could have carried", "Name = "]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

@@ -1,8 +1,7 @@
 //! Where everything of a picture stands, in pixels from the upper left corner of its variant.
 
-use std::collections::BTreeMap;
-
 use super::picture::Picture;
+use crate::sketch::{self, Places};
 
 /// Width and height of a box.
 pub(super) const BOX: (f64, f64) = (104.0, 34.0);
@@ -56,21 +55,10 @@ impl Layout {
     pub(super) fn new(picture: &Picture) -> Layout {
         let shapes = &picture.shapes;
         let top = shapes.iter().map(|shape| shape.layer).max().unwrap_or(0);
-        let mut x = vec![0.0; shapes.len()];
-        let mut position = vec![0; shapes.len()];
-        let width = ground(picture, &mut x);
+        let layer_of: Vec<usize> = shapes.iter().map(|shape| shape.layer).collect();
+        let wires: Vec<[usize; 2]> = picture.wires.iter().map(|wire| wire.ends).collect();
+        let Places { x, position, width } = sketch::places(&layer_of, &wires, STEP);
         let between = (SLOPE * width).clamp(RISE, HIGHEST);
-        for layer in 0..=top {
-            let mut order: Vec<usize> =
-                (0..shapes.len()).filter(|&s| shapes[s].layer == layer).collect();
-            if layer > 1 {
-                above(picture, &order, &mut x, width);
-            }
-            order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
-            for (n, shape) in order.into_iter().enumerate() {
-                position[shape] = n;
-            }
-        }
 
         // From the top down, with room for the arcs between boxes of one layer.
         let mut y = 0.0;
@@ -122,65 +110,4 @@ fn arcs(picture: &Picture, layer: usize, position: &[usize]) -> f64 {
         .filter(|w| w.ends.iter().all(|&end| picture.shapes[end].layer == layer));
     let spans = inside.map(|w| position[w.ends[0]].abs_diff(position[w.ends[1]]));
     spans.filter(|&span| span > 1).max().map_or(0.0, rise)
-}
-
-/// Hosts side by side below the switches they are joined to, and those switches; returns the width.
-fn ground(picture: &Picture, x: &mut [f64]) -> f64 {
-    let shapes = &picture.shapes;
-    // Boxes of hosts by the boxes of switches above them, as they are ordered there.
-    let mut groups: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
-    for host in (0..shapes.len()).filter(|&s| shapes[s].layer == 0) {
-        let mut above: Vec<usize> = picture
-            .wires
-            .iter()
-            .filter(|wire| wire.ends.contains(&host))
-            .map(|wire| wire.ends[usize::from(wire.ends[0] == host)])
-            .filter(|&other| shapes[other].layer == 1)
-            .collect();
-        above.sort_unstable();
-        above.dedup();
-        groups.entry(above).or_default().push(host);
-    }
-    let mut placed = vec![false; shapes.len()];
-    let mut left = 0.0;
-    for (above, hosts) in &groups {
-        let new: Vec<usize> = above.iter().copied().filter(|&s| !placed[s]).collect();
-        let room = STEP * (hosts.len().max(new.len()) as f64);
-        for (boxes, places) in [(hosts, hosts.len()), (&new, new.len())] {
-            for (n, &shape) in boxes.iter().enumerate() {
-                x[shape] = left + room * (n as f64 + 0.5) / places as f64;
-                placed[shape] = true;
-            }
-        }
-        left += room;
-    }
-    left.max(STEP)
-}
-
-/// A layer of switches over the middle of what is below them, or evenly where that is too narrow.
-fn above(picture: &Picture, layer: &[usize], x: &mut [f64], width: f64) {
-    let mut wanted: Vec<(f64, usize)> = layer
-        .iter()
-        .map(|&shape| {
-            let height = picture.shapes[shape].layer;
-            let below = picture
-                .wires
-                .iter()
-                .filter(|w| w.ends.contains(&shape))
-                .map(|wire| wire.ends[usize::from(wire.ends[0] == shape)]);
-            let below: Vec<f64> = below
-                .filter(|&other| picture.shapes[other].layer < height)
-                .map(|other| x[other])
-                .collect();
-            (below.iter().sum::<f64>() / below.len().max(1) as f64, shape)
-        })
-        .collect();
-    wanted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let apart = wanted.windows(2).all(|pair| pair[1].0 - pair[0].0 >= STEP);
-    // Narrower than the layer below looks like a fabric, wider like a tangle.
-    let span = width.max(STEP * wanted.len() as f64);
-    for (n, (middle, shape)) in wanted.iter().enumerate() {
-        let evenly = (width - span) / 2.0 + span * (n as f64 + 0.5) / wanted.len() as f64;
-        x[*shape] = if apart { *middle } else { evenly };
-    }
 }

@@ -6,7 +6,6 @@
 //! the nearest it leads to. What would not fit a page is folded into boxes that say how many.
 
 mod dot;
-mod fold;
 mod lanes;
 mod layout;
 mod picture;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fold::{Fold, neighbours};
 use super::lanes::{self, Lane};
 use super::text::{count, range};
 use crate::plan::{NodeKind, PortRole, Variant};
+use crate::sketch::{Fold, Wiring};
 
 /// One box: a node, or several that are folded.
 #[derive(Debug)]
@@ -57,16 +57,28 @@ pub(super) struct Picture {
     pub blocked: usize,
 }
 
+/// Which nodes are hosts, and what is joined with what.
+fn wiring(variant: &Variant, index: &BTreeMap<&str, usize>) -> Wiring {
+    let ends = variant.links.iter().filter_map(|cable| {
+        let [a, b] = cable.ends.each_ref().map(|end| index.get(end.node.as_str()).copied());
+        Some([a?, b?])
+    });
+    Wiring {
+        hosts: variant.nodes.iter().map(|node| node.kind == NodeKind::Host).collect(),
+        links: ends.collect(),
+    }
+}
+
 /// Most pills under a host.
 const PILLS: usize = 5;
 
 impl Picture {
     pub(super) fn new(variant: &Variant) -> Picture {
-        let fold = Fold::new(variant, &neighbours(variant));
         let tree = variant.spanning_tree();
         let roots: BTreeSet<&str> = tree.roots.iter().map(String::as_str).collect();
         let index: BTreeMap<&str, usize> =
             variant.nodes.iter().enumerate().map(|(n, node)| (node.name.as_str(), n)).collect();
+        let fold = Fold::new(&wiring(variant, &index));
         let of_host = |host: &str| index.get(host).map(|&node| fold.of[node]);
         let shapes = fold
             .members

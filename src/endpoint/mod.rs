@@ -241,7 +241,8 @@ fn capture(checked: &Checked) -> Result<Option<Capture>, Error> {
             interface: checked.nic.clone(),
             comment: format!("below {}", checked.device),
         };
-        Capture::start(&Here, &[port], path, CAPTURE_LIMIT)
+        let about = format!("What crosses {} below {}.", checked.nic, checked.device);
+        Capture::start(&Here, &[port], path, &about, CAPTURE_LIMIT)
     });
     capture.transpose().map_err(|error| Error::Capture(error.to_string()))
 }

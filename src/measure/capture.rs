@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Place;
 use super::ends::wait;
 use super::error::{MeasureError, within};
+use super::machine;
 use super::pcapng::Writer;
 use super::segment::{Segmenter, on_wire};
 use super::tap::{BUFFER, Frame, Tap, Watch};
@@ -63,7 +64,7 @@ pub struct Capture {
 
 impl Capture {
     /// Starts to write what crosses `ports` to a new pcapng file at `path`, up to `limit` bytes
-    /// in equal shares.
+    /// in equal shares; `comment` says what a reader should know of all of it.
     ///
     /// Everything that crosses after this returns is captured.
     ///
@@ -73,6 +74,7 @@ impl Capture {
         place: &impl Place,
         ports: &[Port],
         path: &Path,
+        comment: &str,
         limit: u64,
     ) -> Result<Capture, MeasureError> {
         let taps = ports
@@ -87,7 +89,8 @@ impl Capture {
         let operation = format!("write the capture `{}`", path.display());
         let begin = || -> io::Result<_> {
             let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-            let mut writer = Writer::new(file, concat!("overlab ", env!("CARGO_PKG_VERSION")))?;
+            let program = concat!("overlab ", env!("CARGO_PKG_VERSION"));
+            let mut writer = Writer::new(file, program, &machine().kernel, comment)?;
             for port in ports {
                 let name = format!("{}:{}", port.namespace, port.interface);
                 writer.interface(&name, &port.comment)?;

@@ -15,7 +15,9 @@ const ETHERNET: u16 = 1;
 
 const COMMENT: u16 = 1;
 const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
+const SHB_OS: u16 = 3;
 const SHB_USERAPPL: u16 = 4;
 const EPB_FLAGS: u16 = 2;
 const ISB_IFDROP: u16 = 5;
@@ -29,14 +31,17 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Starts a section.
-    pub fn new(to: W, program: &str) -> io::Result<Writer<W>> {
+    /// Starts a section: the program that writes it, the system it runs on, and what a reader should
+    /// know of all of it.
+    pub fn new(to: W, program: &str, system: &str, comment: &str) -> io::Result<Writer<W>> {
         let mut writer = Writer { to, block: Vec::new(), written: 0 };
         writer.begin(SECTION);
         writer.put(&0x1A2B_3C4D_u32.to_le_bytes());
         writer.put(&1_u16.to_le_bytes());
         writer.put(&0_u16.to_le_bytes());
         writer.put(&u64::MAX.to_le_bytes()); // the section's length is not told
+        writer.option(COMMENT, comment.as_bytes());
+        writer.option(SHB_OS, system.as_bytes());
         writer.option(SHB_USERAPPL, program.as_bytes());
         writer.end()?;
         Ok(writer)
@@ -50,6 +55,7 @@ impl<W: Write> Writer<W> {
         self.put(&0_u32.to_le_bytes()); // packets are held whole
         self.option(COMMENT, comment.as_bytes());
         self.option(IF_NAME, name.as_bytes());
+        self.option(IF_DESCRIPTION, comment.as_bytes());
         self.option(IF_TSRESOL, &[9]); // nanoseconds
         self.end()
     }
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn blocks_follow_each_other_by_both_their_lengths() {
-        let mut writer = Writer::new(Vec::new(), "overlab").unwrap();
+        let mut writer = Writer::new(Vec::new(), "overlab", "Linux", "a lab").unwrap();
         writer.interface("h1:eth0", "a comment").unwrap();
         writer.packet(0, Duration::new(1, 5), true, &[1, 2, 3, 4, 5]).unwrap();
         writer.missed(0, Duration::ZERO, 3).unwrap();

@@ -135,6 +135,9 @@ pub struct VariantResult {
     pub isolation: Option<IsolationResult>,
     /// Pairs of VMs of one tenant that reach each other, per tenant: `(reached, tried)`.
     pub reachable: BTreeMap<String, (u32, u32)>,
+    /// Nodes of the underlay, in the order of the topology.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeResult>,
     /// Underlay links, with what crossed them over all rounds of this variant's flows.
     pub links: Vec<LinkResult>,
     /// Frames the edges dropped, by reason, over the whole run but for the search for the largest packet.
@@ -342,6 +345,15 @@ pub struct IsolationPair {
     pub probes: u64,
     /// Frames seen where they must not be.
     pub leaks: u64,
+}
+
+/// One node of the underlay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeResult {
+    /// Its name.
+    pub name: String,
+    /// `host`, `switch` or `router`.
+    pub kind: String,
 }
 
 /// What crossed one underlay link.

@@ -19,6 +19,7 @@
 mod attacks;
 mod behaviour;
 pub mod claims;
+mod columns;
 mod csv;
 pub mod diff;
 mod figures;
@@ -26,6 +27,7 @@ mod files;
 mod html;
 mod impaired;
 mod json;
+mod key;
 mod lesson;
 mod markdown;
 mod number;

@@ -6,6 +6,7 @@ use tabled::builder::Builder;
 use tabled::settings::object::{Columns, Rows};
 use tabled::settings::{Modify, Padding, Panel, Style, Width};
 
+use super::columns::columns;
 use super::files::Files;
 use super::table::{Cell, Group, Tone, side_by_side};
 use super::{overlay, parts, ranking, words};
@@ -19,9 +20,6 @@ const WIDEST: usize = 30;
 const NAMES: usize = 14;
 /// Narrowest terminal that is laid out for.
 const NARROWEST: usize = 32;
-
-/// Rows of a plain table that are shown; the others are in the files.
-const ROWS: usize = 10;
 
 /// Paints where colours are wanted.
 #[derive(Clone, Copy)]
@@ -95,7 +93,7 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
     for sheet in overlay::sheets(run) {
         line(String::new());
         line(paint.bold(sheet.title));
-        line(rows(&sheet, width));
+        line(columns(&sheet, width));
     }
     section(&mut line, "Frames dropped at the edges", drops(run), width, paint);
     section(&mut line, "Notes", run.notes.clone(), width, paint);
@@ -223,26 +221,6 @@ fn cell(cell: &Cell, column: usize, paint: Paint) -> String {
         let _ = write!(out, "{}{text}", if index == 0 { "" } else { "\n" });
     }
     out
-}
-
-/// A plain table with its first rows, in `width` columns.
-fn rows(sheet: &overlay::Sheet, width: usize) -> String {
-    let mut builder = Builder::default();
-    builder.push_record(sheet.head.iter().copied());
-    for row in sheet.rows.iter().take(ROWS) {
-        builder.push_record(row.iter().map(|cell| plain(cell)));
-    }
-    let mut table = builder.build();
-    table.with(Style::blank()).with(Padding::new(0, 1, 0, 0));
-    table.with(Width::wrap(width).keep_words(true));
-    let text = table.to_string();
-    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let more = sheet.rows.len().saturating_sub(ROWS);
-    let rest = format!("… {more} more in report.html");
-    if more > 0 {
-        lines.push(&rest);
-    }
-    lines.join("\n")
 }
 
 fn bullet(mark: &str, text: &str, width: usize, paint: impl Fn(&str) -> String) -> String {

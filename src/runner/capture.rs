@@ -18,7 +18,8 @@ pub(super) fn start(
         None => Ok(None),
         Some(lab::Capture::Underlay) => {
             let ports: Vec<Port> = plan.variants.iter().flat_map(nics).collect();
-            Ok(Some(Capture::start(testbed, &ports, path, LIMIT)?))
+            let about = about(plan);
+            Ok(Some(Capture::start(testbed, &ports, path, &about, LIMIT)?))
         }
     }
 }
@@ -45,14 +46,39 @@ pub(super) fn stop(capture: Capture, path: &Path) -> Result<String, RunError> {
     Ok(note)
 }
 
-/// Every host's interface towards the fabric.
+/// What a reader of the file should know: the lab, its variants, and what each packet is.
+fn about(plan: &Plan) -> String {
+    let variants = plan.variants.iter().map(|v| {
+        let fabric = v.fabric.name();
+        format!("{} ({}, {} fabric, MTU {})", v.name, v.encap, fabric, v.underlay_mtu)
+    });
+    format!(
+        "{}. The underlay at every host, one interface per namespace and variant: {}. Super-frames \
+         are cut and checksums finished, so each packet is one that a cable could have carried; \
+         the same packet appears at the host that sent it and at the one that received it.",
+        plan.title,
+        variants.collect::<Vec<_>>().join("; ")
+    )
+}
+
+/// Every host's interfaces towards the fabric.
 fn nics(variant: &Variant) -> impl Iterator<Item = Port> {
-    variant.edges.iter().map(|edge| Port {
-        namespace: variant.namespace(&edge.host),
-        interface: edge.nic.clone(),
-        comment: match edge.vtep {
-            Some(vtep) => format!("{}: host {}, VTEP {vtep}", variant.name, edge.host),
-            None => format!("{}: host {}", variant.name, edge.host),
-        },
+    variant.edges.iter().flat_map(|edge| {
+        let ends = variant.links.iter().flat_map(|link| {
+            let [a, b] = &link.ends;
+            [(a, b), (b, a)]
+        });
+        ends.filter(|(end, _)| end.node == edge.host).map(|(end, peer)| {
+            let vtep = match edge.vtep {
+                Some(vtep) => format!(", VTEP {vtep}"),
+                None => String::new(),
+            };
+            let (name, host, peer) = (&variant.name, &edge.host, &peer.node);
+            Port {
+                namespace: variant.namespace(&edge.host),
+                interface: end.interface.clone(),
+                comment: format!("variant {name}: host {host} towards {peer}{vtep}"),
+            }
+        })
     })
 }

@@ -11,6 +11,7 @@ mod capture;
 mod error;
 mod expect;
 mod links;
+mod nodes;
 mod phases;
 mod probes;
 mod rounds;
@@ -207,6 +208,7 @@ fn blank(variant: &Variant) -> VariantResult {
         baseline: variant.baseline.clone(),
         ..VariantResult::default()
     };
+    result.nodes = nodes::of(variant);
     result.mtu.underlay = variant.underlay_mtu;
     result.mtu.inner = variant.inner_mtu;
     result.mtu.overhead_computed = variant.overhead;

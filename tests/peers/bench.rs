@@ -193,7 +193,8 @@ impl Bench {
             interface: NIC.to_owned(),
             comment: "between our engine and the peer".to_owned(),
         };
-        Capture::start(&self.namespaces, &[port], file, 256 << 20).expect("start the capture")
+        Capture::start(&self.namespaces, &[port], file, "beside a peer", 256 << 20)
+            .expect("start the capture")
     }
 
     /// A console in one of the namespaces.

@@ -4,6 +4,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as page};
 
 use super::super::html::sheet;
 use super::{Proof, Row, State, Wall, found, summary};
+use crate::measure::result::Verdict;
+
+/// Verdicts of a lab that are shown before all of them.
+const FIGURES: usize = 3;
 
 /// The whole page.
 #[must_use]
@@ -74,13 +78,24 @@ fn lab(proof: &Proof) -> Markup {
         @if proof.verdicts.is_empty() {
             p { code { (proof.lab) } ": no result" }
         } @else {
-            details open[proof.verdicts.iter().any(|v| !v.held)] {
-                summary { code { (proof.lab) } ": " (proof.count()) " on " (proof.day()) }
-                ul { @for verdict in &proof.verdicts {
-                    li class=[(!verdict.held).then_some("bad")] { (found(verdict)) }
-                } }
+            @let telling = proof.telling(FIGURES);
+            p { code { (proof.lab) } ": " (proof.count()) " on " (proof.day()) }
+            (list(&telling))
+            @if proof.verdicts.len() > telling.len() {
+                details {
+                    summary { "All " (proof.verdicts.len()) }
+                    (list(&proof.verdicts.iter().collect::<Vec<_>>()))
+                }
             }
         }
+    }
+}
+
+fn list(verdicts: &[&Verdict]) -> Markup {
+    page! {
+        ul { @for verdict in verdicts {
+            li class=[(!verdict.held).then_some("bad")] { (found(verdict)) }
+        } }
     }
 }
 

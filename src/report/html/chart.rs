@@ -21,10 +21,13 @@ pub const fn variant(index: u8) -> RGBColor {
     RGBColor(0x0A, 0x0A, index)
 }
 
-const WIDTH: u32 = 420;
+/// Width of a chart.
+pub const WIDTH: u32 = 420;
 const FONT: i32 = 17;
+/// Height of a chart of lines.
+pub const TALL: u32 = 320;
 /// Beyond these no axis is drawn: such figures come from no measurement.
-const SANE: std::ops::Range<f64> = 1e-9..1e15;
+pub const SANE: std::ops::Range<f64> = 1e-9..1e15;
 
 /// One bar.
 #[derive(Debug, Clone)]
@@ -64,7 +67,9 @@ pub fn bars(alt: &str, axis: &str, bars: &[Bar]) -> Option<String> {
     Some(finish(&svg, alt))
 }
 
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+/// What drawing gives.
+pub type Drawn<'a> =
+    Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 fn draw_bars<'a>(
     svg: &'a mut String,
@@ -188,7 +193,7 @@ fn draw_curves<'a>(
     low: f64,
     high: f64,
 ) -> Drawn<'a> {
-    let area = SVGBackend::with_string(svg, (WIDTH, 320)).into_drawing_area();
+    let area = SVGBackend::with_string(svg, (WIDTH, TALL)).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
         .margin(6)
         .margin_right(16)
@@ -234,12 +239,13 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
-fn text() -> TextStyle<'static> {
+/// Letters of axes and labels.
+pub fn text() -> TextStyle<'static> {
     ("sans-serif", FONT).into_font().color(&INK)
 }
 
 /// A label of an axis that ends at `end`.
-fn tick(x: f64, end: f64) -> String {
+pub fn tick(x: f64, end: f64) -> String {
     match end {
         e if e >= 10.0 => fixed(x, 0),
         e if e >= 1.0 => fixed(x, 1),
@@ -249,7 +255,7 @@ fn tick(x: f64, end: f64) -> String {
 }
 
 /// A name that fits beside an axis.
-fn short(name: &str) -> String {
+pub fn short(name: &str) -> String {
     if name.chars().count() <= 16 {
         name.to_owned()
     } else {
@@ -258,7 +264,7 @@ fn short(name: &str) -> String {
 }
 
 /// The drawing as a part of a page: scales with its place, and says what it shows.
-fn finish(svg: &str, alt: &str) -> String {
+pub fn finish(svg: &str, alt: &str) -> String {
     let alt = maud::html! { (alt) }.into_string();
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let height = svg

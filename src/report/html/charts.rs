@@ -2,11 +2,14 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::super::figures::{flow, good, labels, packet_rate, small_packets, spread};
+use super::super::figures::{
+    bit_rate, cpu_per_gb, flow, labels, over_rounds, packet_rate, small_packets,
+};
 use super::super::number::{Unit, count, fixed};
 use super::chart::{Bar, Curve, bars, distribution, variant};
 use super::colors;
-use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
+use crate::measure::result::{FlowResult, FlowRound, RunResult, Spread, VariantResult};
+use crate::measure::statistics::LEVEL;
 
 /// All charts of a run, each with its title; those without figures are left out.
 pub fn charts(run: &RunResult) -> Vec<Markup> {
@@ -21,7 +24,7 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
             "rr" => out.extend(latencies(run, label)),
             "udp" if small => {
                 out.extend(flow_bars(run, label, "packets delivered", Unit::packets, |f| {
-                    spread(f, packet_rate)
+                    sure(f, packet_rate)
                 }));
             }
             "udp" => out.extend(flow_bars(run, label, "payload delivered", Unit::bits, rate)),
@@ -32,7 +35,7 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
                     label,
                     "CPU per gigabyte",
                     |_| Unit::CPU,
-                    |f| good(f).next().and(f.cpu_per_gb),
+                    |f| sure(f, cpu_per_gb),
                 ));
             }
         }
@@ -42,11 +45,32 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
     out
 }
 
-fn rate(flow: &FlowResult) -> Option<Spread> {
-    good(flow).next().map(|_| flow.rate)
+/// The rate, with the interval of its median for whiskers.
+pub fn rate(flow: &FlowResult) -> Option<Spread> {
+    sure(flow, bit_rate)
 }
 
-fn figure(title: &str, how: &str, svg: Option<String>) -> Option<Markup> {
+/// A figure's median between the ends of its interval; of one round both are the figure.
+fn sure(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread> {
+    let found = over_rounds(flow, figure)?;
+    let Spread { min, median, max } = found.spread;
+    let (low, high) = found.interval.map_or((min, max), |i| (i.low, i.high));
+    Some(Spread { min: low, median, max: high })
+}
+
+/// What whiskers are, which depends on how many rounds there were.
+pub fn whiskers(run: &RunResult) -> &'static str {
+    let flows = run.variants.iter().flat_map(|v| &v.flows);
+    let mut intervals = flows.filter_map(|f| over_rounds(f, bit_rate)?.interval).peekable();
+    if intervals.peek().is_some() && intervals.all(|i| i.level >= LEVEL) {
+        "median; whiskers hold it with 95 %"
+    } else {
+        "median; whiskers from smallest to largest round"
+    }
+}
+
+/// A chart with its title and how to read it.
+pub fn figure(title: &str, how: &str, svg: Option<String>) -> Option<Markup> {
     let svg = svg?;
     Some(html! {
         figure {
@@ -88,7 +112,7 @@ fn flow_bars(
         .collect();
     let title = format!("{label}: {what}");
     let axis = format!("{what}, {}", unit.name);
-    figure(&title, "median; whiskers from smallest to largest round", bars(&title, &axis, &list))
+    figure(&title, whiskers(run), bars(&title, &axis, &list))
 }
 
 fn latencies(run: &RunResult, label: &str) -> Option<Markup> {

@@ -5,7 +5,10 @@ mod attacks;
 mod bytes;
 mod chart;
 mod charts;
+mod heat;
+mod lines;
 mod style;
+mod sweep;
 mod tables;
 
 pub(super) use style::sheet;
@@ -16,11 +19,24 @@ use super::table::Tone;
 use super::{ranking, words};
 use crate::measure::result::RunResult;
 
+/// A part of the page.
+struct Section {
+    title: String,
+    content: Markup,
+    /// Whether it is text rather than tables and drawings.
+    prose: bool,
+    /// Whether it begins closed: what only few readers want.
+    closed: bool,
+}
+
+/// Pages with more sections have a table of contents.
+const SHORT: usize = 5;
+
 /// The whole report.
 #[must_use]
 pub fn html(run: &RunResult) -> String {
     let head = words::headline(run);
-    let charts = charts::charts(run);
+    let sections = sections(run);
     page! {
         (DOCTYPE)
         html lang="en" {
@@ -42,47 +58,11 @@ pub fn html(run: &RunResult) -> String {
                             ul { @for failed in &head.failed { li { (failed) } } }
                         }
                     }
+                    (key_figures(run))
                     @if let Some(about) = &run.about { p.about { (about) } }
+                    @if sections.len() > SHORT { (contents(&sections)) }
                 }
-                main {
-                    @if run.variants.is_empty() {
-                        p { "No variant was measured." }
-                    } @else {
-                        (section("Side by side", &tables::side_by_side(run)))
-                    }
-                    @if let Some(sheet) = ranking::sheet(run) {
-                        (section(sheet.title, &tables::sheet(&sheet)))
-                    }
-                    @for (title, lines) in super::parts::LINES { (list(title, &lines(run))) }
-                    @if !charts.is_empty() {
-                        (section("Charts", &page! { div.charts { @for chart in &charts { (chart) } } }))
-                    }
-                    @if !run.variants.is_empty() {
-                        (section("Packets on the wire", &page! {
-                            p.how { "Headers to scale, in bytes; the inner packet goes on to the right." }
-                            (anatomy::anatomy(run))
-                        }))
-                    }
-                    @if let Some(bytes) = bytes::bytes(run) { (section("Captured packets", &bytes)) }
-                    @if let Some(attacks) = attacks::attacks(run) { (section("Attacks", &attacks)) }
-                    @if !run.expectations.is_empty() {
-                        (section("Expectations", &tables::expectations(run)))
-                    }
-                    @if run.variants.iter().any(|v| v.isolation.is_some()) {
-                        (section("Isolation", &tables::isolation(run)))
-                    }
-                    @if run.variants.iter().any(|v| !v.links.is_empty()) {
-                        (section("Underlay links", &tables::links(run)))
-                    }
-                    @for sheet in super::overlay::sheets(run) {
-                        (section(sheet.title, &tables::sheet(&sheet)))
-                    }
-                    (counters("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops).as_ref()))
-                    (counters("MAC table entries at the end", tables::counters(run, "Node", |v| &v.tables).as_ref()))
-                    (list("Notes", &run.notes))
-                    (list("Machine", &words::machine(run)))
-                    (list("Method", &words::METHOD.map(str::to_owned)))
-                }
+                main { @for section in &sections { (drawn(section)) } }
                 footer {
                     p {
                         "Lab " code { (run.lab) } ", started " (run.started) ", overlab " (run.version)
@@ -93,6 +73,100 @@ pub fn html(run: &RunResult) -> String {
         }
     }
     .into_string()
+}
+
+/// All parts in the order of the page. A new part is a file and its line here; parts that every
+/// format shows are in [`super::parts`] and [`super::overlay`].
+fn sections(run: &RunResult) -> Vec<Section> {
+    let measured = !run.variants.is_empty();
+    let nothing = page! { p { "No variant was measured." } };
+    let table = if measured { tables::side_by_side(run) } else { nothing };
+    let mut out = vec![Section { prose: !measured, ..shown("Side by side", table) }];
+    out.extend(ranking::sheet(run).map(|s| {
+        let how = page! { p.how { (ranking::title(run)) "." } };
+        shown(s.title, page! { (how) (tables::sheet(&s)) })
+    }));
+    out.extend(super::parts::LINES.iter().filter_map(|(title, lines)| listed(title, &lines(run))));
+    let charts = [charts::charts(run), sweep::sweeps(run)].concat();
+    let charts = page! { div.charts { @for chart in &charts { (chart) } } };
+    let how =
+        page! { p.how { "Headers to scale, in bytes; the inner packet goes on to the right." } };
+    let packets = page! { (how) (anatomy::anatomy(run)) };
+    let tried = run.variants.iter().any(|v| v.isolation.is_some());
+    let linked = run.variants.iter().any(|v| !v.links.is_empty());
+    let drawings = [
+        ("Charts", Some(charts).filter(|c| c.0.contains("<figure"))),
+        ("Packets on the wire", Some(packets).filter(|_| measured)),
+        ("Captured packets", bytes::bytes(run)),
+        ("Attacks", attacks::attacks(run)),
+        ("Expectations", (!run.expectations.is_empty()).then(|| tables::expectations(run))),
+        ("Isolation", tried.then(|| tables::isolation(run))),
+        ("Load of the links", heat::heat(run)),
+    ];
+    out.extend(drawings.into_iter().filter_map(|(title, content)| Some(shown(title, content?))));
+    out.extend(super::overlay::sheets(run).iter().map(|s| shown(s.title, tables::sheet(s))));
+    let details = [
+        ("Underlay links in figures", linked.then(|| tables::links(run))),
+        ("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops)),
+        ("MAC table entries at the end", tables::counters(run, "Node", |v| &v.tables)),
+    ];
+    let details = details.into_iter().filter_map(|(title, content)| Some(shown(title, content?)));
+    out.extend(details.map(|section| Section { closed: true, ..section }));
+    out.extend(listed("Notes", &run.notes));
+    out.extend(listed("Machine", &words::machine(run)));
+    out.extend(listed("Method", &words::METHOD.map(str::to_owned)));
+    out
+}
+
+fn shown(title: &str, content: Markup) -> Section {
+    Section { title: title.to_owned(), content, prose: false, closed: false }
+}
+
+/// A part that is a list of sentences; `None` where there are none.
+fn listed(title: &str, lines: &[String]) -> Option<Section> {
+    let content = page! { ul { @for line in lines { li { (line) } } } };
+    (!lines.is_empty()).then(|| Section { prose: true, ..shown(title, content) })
+}
+
+/// The name by which the table of contents finds a part.
+fn anchor(title: &str) -> String {
+    title
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect()
+}
+
+fn contents(sections: &[Section]) -> Markup {
+    page! {
+        nav aria-label="Contents" {
+            ul { @for s in sections { li { a href={ "#" (anchor(&s.title)) } { (s.title) } } } }
+        }
+    }
+}
+
+fn drawn(section: &Section) -> Markup {
+    let prose = section.prose.then_some("prose");
+    page! {
+        section id=(anchor(&section.title)) class=[prose] {
+            @if section.closed {
+                details { summary { h2 { (section.title) } } (section.content) }
+            } @else {
+                h2 { (section.title) }
+                (section.content)
+            }
+        }
+    }
+}
+
+fn key_figures(run: &RunResult) -> Markup {
+    let keys = super::key::keys(run);
+    page! {
+        @if !keys.is_empty() {
+            ul.keys { @for key in &keys {
+                li { b { (key.value) } " " (key.what) " " small { (key.sure) } }
+            } }
+        }
+    }
 }
 
 /// A colour number per variant: plain paths share the greys, the others go round the palette.
@@ -111,22 +185,6 @@ fn colors(run: &RunResult) -> Vec<u8> {
             color
         })
         .collect()
-}
-
-fn section(title: &str, content: &Markup) -> Markup {
-    page! { section { h2 { (title) } (content) } }
-}
-
-fn list(title: &str, lines: &[String]) -> Markup {
-    page! {
-        @if !lines.is_empty() {
-            section.prose { h2 { (title) } ul { @for line in lines { li { (line) } } } }
-        }
-    }
-}
-
-fn counters(title: &str, table: Option<&Markup>) -> Markup {
-    page! { @if let Some(table) = table { (section(title, table)) } }
 }
 
 const fn tone(tone: Tone) -> &'static str {

@@ -1,8 +1,8 @@
-//! Which nodes share a box, so that any lab fits a page.
+//! Which nodes share a box, so that any wiring fits a page.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::plan::{NodeKind, Variant};
+use super::Wiring;
 
 /// Most boxes of switches in one layer.
 const SWITCHES: usize = 32;
@@ -11,8 +11,8 @@ const HOSTS: usize = 24;
 
 /// Nodes by box: `of[node]` is the number of its box, and boxes are in the order they are drawn in.
 #[derive(Debug)]
-pub(super) struct Fold {
-    /// The box of each node, in the order of [`Variant::nodes`].
+pub struct Fold {
+    /// The box of each node, in the order of [`Wiring::hosts`].
     pub of: Vec<usize>,
     /// The nodes of each box.
     pub members: Vec<Vec<usize>>,
@@ -20,31 +20,28 @@ pub(super) struct Fold {
     pub layers: Vec<usize>,
 }
 
-/// Neighbours of each node, as `(link, node)`.
-pub(super) fn neighbours(variant: &Variant) -> Vec<Vec<(usize, usize)>> {
-    let index: BTreeMap<&str, usize> =
-        variant.nodes.iter().enumerate().map(|(n, node)| (node.name.as_str(), n)).collect();
-    let mut neighbours = vec![Vec::new(); variant.nodes.len()];
-    for (link, cable) in variant.links.iter().enumerate() {
-        let [a, b] = cable.ends.each_ref().map(|end| index.get(end.node.as_str()).copied());
-        if let (Some(a), Some(b)) = (a, b) {
-            neighbours[a].push((link, b));
-            neighbours[b].push((link, a));
+/// Neighbours of each node.
+fn neighbours(wiring: &Wiring) -> Vec<Vec<usize>> {
+    let mut neighbours = vec![Vec::new(); wiring.hosts.len()];
+    for &[a, b] in &wiring.links {
+        if a < neighbours.len() && b < neighbours.len() {
+            neighbours[a].push(b);
+            neighbours[b].push(a);
         }
     }
     neighbours
 }
 
 /// Steps from the nearest host: 0 at hosts. A switch that no host reaches is above all others.
-fn layers(variant: &Variant, neighbours: &[Vec<(usize, usize)>]) -> Vec<usize> {
-    let mut layer = vec![usize::MAX; variant.nodes.len()];
-    let hosts = (0..variant.nodes.len()).filter(|&n| variant.nodes[n].kind == NodeKind::Host);
+fn layers(wiring: &Wiring, neighbours: &[Vec<usize>]) -> Vec<usize> {
+    let mut layer = vec![usize::MAX; wiring.hosts.len()];
+    let hosts = (0..wiring.hosts.len()).filter(|&n| wiring.hosts[n]);
     let mut queue: VecDeque<usize> = hosts.collect();
     for &host in &queue {
         layer[host] = 0;
     }
     while let Some(node) = queue.pop_front() {
-        for &(_, peer) in &neighbours[node] {
+        for &peer in &neighbours[node] {
             if layer[peer] == usize::MAX {
                 layer[peer] = layer[node] + 1;
                 queue.push_back(peer);
@@ -56,10 +53,13 @@ fn layers(variant: &Variant, neighbours: &[Vec<(usize, usize)>]) -> Vec<usize> {
 }
 
 impl Fold {
-    pub(super) fn new(variant: &Variant, neighbours: &[Vec<(usize, usize)>]) -> Fold {
-        let layer = layers(variant, neighbours);
+    /// Folds what would not fit.
+    #[must_use]
+    pub fn new(wiring: &Wiring) -> Fold {
+        let neighbours = neighbours(wiring);
+        let layer = layers(wiring, &neighbours);
         let mut fold =
-            Fold { of: vec![0; variant.nodes.len()], members: Vec::new(), layers: Vec::new() };
+            Fold { of: vec![0; wiring.hosts.len()], members: Vec::new(), layers: Vec::new() };
         let top = layer.iter().max().copied().unwrap_or(0);
         for height in 1..=top {
             let nodes: Vec<usize> = (0..layer.len()).filter(|&n| layer[n] == height).collect();
@@ -72,8 +72,8 @@ impl Fold {
         let hosts: Vec<usize> = (0..layer.len()).filter(|&n| layer[n] == 0).collect();
         let mut under: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
         for &host in &hosts {
-            let peers = neighbours[host].iter().filter(|(_, peer)| layer[*peer] > 0);
-            let mut above: Vec<usize> = peers.map(|&(_, peer)| fold.of[peer]).collect();
+            let peers = neighbours[host].iter().filter(|peer| layer[**peer] > 0);
+            let mut above: Vec<usize> = peers.map(|&peer| fold.of[peer]).collect();
             above.sort_unstable();
             above.dedup();
             under.entry(above).or_default().push(host);
