@@ -1,5 +1,5 @@
 //! Labs on a kernel of a distribution, which has what the machine's own may lack: VLAN devices,
-//! bridges with VLAN filtering, and all the tunnels' devices.
+//! bridges with VLAN filtering, netem, and all the tunnels' devices.
 
 #[path = "support/guest.rs"]
 mod guest;
@@ -26,6 +26,7 @@ fn labs_hold_on_an_ordinary_kernel() {
     // The last one's tables have bounds, which that kernel's bridges cannot keep to.
     let labs = [
         "tests/ordinary/vlan.yaml",
+        "tests/ordinary/links.yaml",
         "labs/hello.yaml",
         "labs/tunnels.yaml",
         "labs/vlan-ports.yaml",
@@ -33,7 +34,8 @@ fn labs_hold_on_an_ordinary_kernel() {
     ];
     let labs = labs.map(repository);
     let said = run_labs(&linux, &labs);
-    for lab in labs {
+    for lab in &labs {
         assert!(said.contains(&format!("status of {lab}: 0")), "{said}");
     }
+    assert!(said.contains("link h2-sw1 (netem"), "the relay took the place of netem: {said}");
 }

@@ -88,6 +88,11 @@ fn wanted(role: Role) -> Vec<(String, &'static str, bool)> {
         ("net/ipv4/ip_forward".into(), forward, true),
         ("net/ipv6/conf/all/forwarding".into(), forward, false),
     ];
+    if matches!(role, Role::End | Role::Vtep | Role::Host) {
+        // What TCP does about loss. Kernels differ (most have CUBIC, some BBR, which hardly minds
+        // loss); this one every kernel has, and it is the only one that every namespace may choose.
+        all.push(("net/ipv4/tcp_congestion_control".into(), "reno", true));
+    }
     if matches!(role, Role::Host | Role::Router) {
         // No addresses made up by the kernel, so no multicast to announce them, on devices that are
         // added later; for the others see `link::plain`. Mode 1 is `none`.

@@ -83,10 +83,13 @@ fn some_packets_overtake() {
     let underlay = up(&plan);
     let seen = observe(&underlay, &plan);
     let reorder = seen.reorder.as_ref().unwrap();
-    assert_eq!(reorder.arrived, seen.delay.sent, "none is lost");
-    // About a quarter of some 300; a sender that is held up makes it fewer, nothing makes it more.
-    let share = reorder.share();
-    assert!((0.08..0.37).contains(&share), "{reorder:?}");
+    assert_eq!(seen.delay.arrived, seen.delay.sent, "none is lost");
+    // A quarter, less the few that went ahead behind nobody (a third of one in each train of 15);
+    // five standard deviations. Those behind a sender that was held up are not among them.
+    let (able, share) = (reorder.arrived.iter().sum::<u64>(), reorder.share());
+    assert!(able >= 600, "{reorder:?}");
+    let wide = 5.0 * (0.25 * 0.75 / able as f64).sqrt();
+    assert!((0.25 - 0.006 - wide..0.25 + wide).contains(&share), "{reorder:?}");
     assert!(seen.delay.median[0] >= 0.04, "{seen:?}");
 }
 

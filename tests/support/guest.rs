@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What labs, and the devices that they use, are made of.
-const MODULES: &str =
-    "veth bridge 8021q vxlan geneve tun sch_tbf sch_ingress cls_bpf ip_gre ipip sit esp4 xfrm_user";
+const MODULES: &str = "veth bridge 8021q vxlan geneve tun sch_tbf sch_ingress cls_bpf sch_netem cls_matchall act_mirred ip_gre ipip sit esp4 xfrm_user";
 
 /// The program that is such a kernel, where it is installed.
 pub fn linux() -> Option<PathBuf> {

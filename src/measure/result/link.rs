@@ -30,7 +30,7 @@ pub struct DelayResult {
     /// By how much that is to be shorter or longer: uniformly, so that half of the probes are to lie
     /// within a range of this width.
     pub jitter: f64,
-    /// Probes sent each way.
+    /// Probes sent each way; on a link that reorders, trains of probes, whose first ones count here.
     pub sent: [u64; 2],
     /// Probes of these that arrived.
     pub arrived: [u64; 2],
@@ -51,9 +51,9 @@ pub struct DelayResult {
 pub struct ReorderResult {
     /// Share that the lab asks for, from 0 to 1.
     pub configured: f64,
-    /// Probes that arrived, each way.
+    /// Probes that arrived and could have overtaken one right before them, each way.
     pub arrived: [u64; 2],
-    /// Those of them that arrived before one that was sent earlier.
+    /// Those of them that arrived before one that was sent earlier in their train.
     pub overtook: [u64; 2],
 }
 
