@@ -352,6 +352,7 @@ mod arbitrary {
             |(label, kind, rounds, (rate, ratio, cpu, engine), latency)| FlowResult {
                 label,
                 kind,
+                together: None,
                 rounds,
                 rate,
                 ratio,
@@ -445,6 +446,7 @@ mod arbitrary {
         let texts = (name(), name(), option::of(name()));
         (texts, mtu(), vec(flow(), 0..4), option::of(isolation()), vec(link, 0..4), any::<u64>())
             .prop_map(|((name, encap, baseline), mtu, flows, isolation, links, n)| VariantResult {
+                events: Vec::new(),
                 name: name.clone(),
                 encap,
                 datapath: "user".into(),

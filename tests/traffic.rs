@@ -37,6 +37,7 @@ fn planned(flow: Flow) -> PlannedFlow {
         to: "vm2".into(),
         span: SHORT,
         flow,
+        together: None,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attacks::AttackExpected;
 use super::bum::{CopyCount, TunnelCount};
+use super::events::{DowntimeExpected, SurvivalExpected};
 use super::link::LinkExpected;
 use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
@@ -128,6 +129,10 @@ pub enum Expected {
     Tables(TableExpected),
     /// Unicast frames of a tenant that are seen at ports they are not for.
     Stray(StrayExpected),
+    /// How long nothing passes after an event.
+    Downtime(DowntimeExpected),
+    /// Whether connections carry on after an event.
+    Survives(SurvivalExpected),
     /// Share of the first UDP flow's datagrams that arrive.
     Delivered {
         /// Smallest share.

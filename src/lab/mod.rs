@@ -7,6 +7,7 @@ mod attacks;
 mod bum;
 mod carriers;
 mod check;
+mod events;
 mod expected;
 mod fault;
 pub mod lesson;
@@ -31,6 +32,10 @@ mod units;
 pub use attacks::{All, Attack, AttackExpected, Attacks};
 pub use carriers::{
     KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
+};
+pub use events::{
+    DETECTION, DowntimeExpected, Event, Happening, SurvivalExpected, Watch, find_event,
+    watched_pair,
 };
 pub use fault::{Fault, Faults};
 pub(crate) use limits::UNDERLAY_MAC;

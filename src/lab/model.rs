@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attacks::Attacks;
 pub use super::bum::{CopyCount, TunnelCount};
+use super::events::{Event, Watch};
 pub use super::expected::{Expectation, Expected};
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
@@ -50,6 +51,16 @@ pub struct Lab {
     /// The flows inside tenants.
     #[serde(default)]
     pub traffic: Vec<Flow>,
+    /// What happens while traffic is watched, in the order of time.
+    #[serde(default)]
+    pub events: Vec<Event>,
+    /// The traffic that is watched meanwhile.
+    #[serde(default)]
+    pub watch: Watch,
+    /// How long routers take until they act on a link that changed, as a routing protocol would;
+    /// 50 ms where absent.
+    #[serde(default)]
+    pub detection: Option<Span>,
     /// Crafted packets, counted at the far end.
     #[serde(default)]
     pub probes: Vec<Probe>,
@@ -306,16 +317,39 @@ pub enum Flow {
     Udp(UdpFlow),
     /// TCP request and response, one outstanding, with a latency histogram.
     Rr(RrFlow),
+    /// Flows that run at the same time, and what they come to together.
+    Together(Vec<Flow>),
 }
 
 impl Flow {
-    /// `tcp`, `udp` or `rr`.
+    /// `tcp`, `udp`, `rr` or `together`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Flow::Tcp(_) => "tcp",
             Flow::Udp(_) => "udp",
             Flow::Rr(_) => "rr",
+            Flow::Together(_) => "together",
+        }
+    }
+
+    /// Itself, or the flows that it consists of.
+    #[must_use]
+    pub fn members(&self) -> &[Flow] {
+        match self {
+            Flow::Together(flows) => flows,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// Sender and receiver, and the time per round; `None` of several flows.
+    #[must_use]
+    pub fn ends(&self) -> Option<(&str, &str, Span)> {
+        match self {
+            Flow::Tcp(f) => Some((&f.from, &f.to, f.span)),
+            Flow::Udp(f) => Some((&f.from, &f.to, f.span)),
+            Flow::Rr(f) => Some((&f.from, &f.to, f.span)),
+            Flow::Together(_) => None,
         }
     }
 }

@@ -54,6 +54,7 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/delay", json!({ "minItems": 1, "uniqueItems": true })),
         ("/ThroughputExpected/properties/at-least", json!({ "exclusiveMinimum": 0 })),
         ("/ThroughputExpected/properties/at-most", json!({ "exclusiveMinimum": 0 })),
+        ("/Watch/properties/ends/items", json!({ "pattern": "^[^/]+/[^/]+->[^/]+/[^/]+$" })),
         ("/Probe/properties/count", range(&limits::PROBES)),
         ("/InnerPacket/properties/from", end.clone()),
         ("/InnerPacket/properties/to", end.clone()),
@@ -115,7 +116,7 @@ fn values(defs: &mut Value) {
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
                 "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
-                | "copies" | "tunnels" | "link" | "tables" | "stray" => {
+                | "copies" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
                     json!({})
                 }
                 "drops" => json!({ "minProperties": 1 }),

@@ -2,6 +2,7 @@
 
 mod attack;
 mod behaviour;
+mod events;
 mod lesson;
 mod link;
 mod published;
@@ -25,6 +26,8 @@ pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
 
 pub use published::{PublishedFigureResult, PublishedResult};
 pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
+
+pub use events::{ConnectionResult, EventResult, OutageResult};
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
@@ -179,6 +182,9 @@ pub struct VariantResult {
     /// Attacks that were tried when everything else was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attacks: Vec<AttackResult>,
+    /// What events came to, in the order in which they happened; one for each pair of VMs watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventResult>,
     /// First packets between two VMs, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub walks: Vec<WalkResult>,
@@ -233,6 +239,10 @@ pub struct FlowResult {
     pub label: String,
     /// `tcp`, `udp` or `rr`.
     pub kind: String,
+    /// Label of what it is part of, where it runs at the same time as others; their sum stands
+    /// before them under that label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<String>,
     /// One entry per round.
     pub rounds: Vec<FlowRound>,
     /// The figure to compare (bit/s for `tcp` and `udp`, transactions/s for `rr`) over the rounds.

@@ -7,6 +7,7 @@
 mod address;
 mod build;
 mod cable;
+pub mod change;
 mod ecmp;
 mod error;
 mod event;
@@ -30,7 +31,7 @@ pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, rou
 pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build, build_by};
 pub use cable::{Cables, Impairer};
 pub use error::{Error, Result};
-pub use event::LinkEvents;
+pub use event::{LinkEvents, wait_any};
 pub use feature::{Offloads, switch_off};
 pub use mroute::forward;
 pub use namespaces::Namespaces;

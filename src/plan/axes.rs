@@ -148,9 +148,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
 /// or else the first.
 fn baseline_tenant(lab: &Lab) -> Vec<usize> {
     let of_flow = lab.traffic.first().and_then(|flow| {
-        let (Flow::Tcp(crate::lab::TcpFlow { from, .. })
-        | Flow::Udp(crate::lab::UdpFlow { from, .. })
-        | Flow::Rr(crate::lab::RrFlow { from, .. })) = flow;
+        let (from, _, _) = flow.members().first().and_then(Flow::ends)?;
         let tenant = from.split_once('/')?.0;
         lab.tenants.iter().position(|t| t.name == tenant)
     });

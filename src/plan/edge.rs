@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::axes::{Choice, resolve};
 use super::graph::Graph;
 use super::place::Placed;
-use super::{Edge, EdgeNetwork};
+use super::{Edge, EdgeNetwork, SparePort};
 use crate::ids::Encap;
 use crate::lab::{IpVersion, Lab, Learning, in_groups};
 
@@ -69,7 +69,12 @@ pub(super) fn edges(
     let present: Vec<(usize, Presence)> = choice
         .tenants
         .iter()
-        .map(|&t| (t, Presence::of(placed[t].iter().map(|vm| numbers[vm.host]))))
+        .map(|&t| {
+            let vms = placed[t].iter();
+            // Where a VM moves to, its network is there from the beginning.
+            let hosts = vms.flat_map(|vm| vm.spare.iter().map(|(host, _)| *host).chain([vm.host]));
+            (t, Presence::of(hosts.map(|host| numbers[host])))
+        })
         .collect();
 
     let network = |host: usize, tenant: usize, present: &Presence| {
@@ -81,6 +86,7 @@ pub(super) fn edges(
             tenant: lab.tenants[tenant].name.clone(),
             id: *lab.tenants[tenant].id_on.get(&graph.nodes[host].name).unwrap_or(&ids[tenant]),
             ports: vms.iter().filter(|vm| vm.host == host).map(|vm| vm.port.clone()).collect(),
+            spare: vms.iter().filter_map(|vm| spare(vm, host)).collect(),
             group: multicast.then(|| {
                 let written = lab.tenants[tenant].group;
                 written.unwrap_or_else(|| group(choice.underlay, ids[tenant]))
@@ -117,6 +123,12 @@ pub(super) fn edges(
             })
         })
         .collect()
+}
+
+/// The port of a VM at a host that it moves to.
+fn spare(vm: &Placed, host: usize) -> Option<SparePort> {
+    let (_, port) = vm.spare.iter().find(|(at, _)| *at == host)?;
+    Some(SparePort { vm: vm.name.clone(), port: port.clone() })
 }
 
 /// The group of a tenant's BUM frames: organisation-local scope (RFC 2365 section 6.2, RFC 4291

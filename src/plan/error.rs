@@ -9,6 +9,11 @@ use crate::ids::Encap;
 /// Why a lab cannot be planned: the object, the reason, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    /// Events without watched traffic.
+    #[error(
+        "events are watched between two VMs of a tenant, and none are named; write `watch: {{ ends: [red/vm1 -> red/vm2] }}`"
+    )]
+    NothingWatched,
     /// Nothing to plan.
     #[error(
         "the topology has no host; list some under `hosts`, or generate them with `leaf-spine`"

@@ -29,7 +29,9 @@ impl Plan {
 
     fn flow_time(&self, variant: &Variant) -> Duration {
         let carried = |tenant: &str| variant.tenants.iter().any(|t| t.name == tenant);
-        let flows = self.flows.iter().filter(|flow| carried(&flow.tenant));
+        // Flows that run together take the time of their sum.
+        let alone = self.flows.iter().filter(|flow| flow.together.is_none());
+        let flows = alone.filter(|flow| carried(&flow.tenant));
         let round: Duration = flows.map(|flow| flow.span + FLOW_START).sum();
         round.saturating_mul(self.measure.rounds.least())
     }

@@ -10,15 +10,34 @@ use crate::lab::{Flow, Lab, Tool};
 /// An end that is no VM, or ends in two tenants.
 pub(super) fn flows(lab: &Lab) -> Result<Vec<PlannedFlow>, PlanError> {
     let mut labels = Names::default();
-    lab.traffic.iter().map(|flow| resolve(lab, flow, &mut labels)).collect()
+    let mut flows = Vec::new();
+    for flow in &lab.traffic {
+        let label = match flow {
+            Flow::Together(members) => {
+                Some(labels.unique(&format!("{} flows together", members.len()), " #"))
+            }
+            _ => None,
+        };
+        let first = flows.len();
+        for member in flow.members() {
+            flows.extend(resolve(lab, member, label.as_ref(), &mut labels)?);
+        }
+        // Their sum stands before them.
+        if let (Some(label), Some(member)) = (label, flows.get(first)) {
+            let sum = PlannedFlow { label, flow: flow.clone(), together: None, ..member.clone() };
+            flows.insert(first, sum);
+        }
+    }
+    Ok(flows)
 }
 
-fn resolve(lab: &Lab, flow: &Flow, labels: &mut Names) -> Result<PlannedFlow, PlanError> {
-    let (from, to, span) = match flow {
-        Flow::Tcp(tcp) => (&tcp.from, &tcp.to, tcp.span),
-        Flow::Udp(udp) => (&udp.from, &udp.to, udp.span),
-        Flow::Rr(rr) => (&rr.from, &rr.to, rr.span),
-    };
+fn resolve(
+    lab: &Lab,
+    flow: &Flow,
+    together: Option<&String>,
+    labels: &mut Names,
+) -> Result<Option<PlannedFlow>, PlanError> {
+    let Some((from, to, span)) = flow.ends() else { return Ok(None) };
     let wanted = format!("{} {from}→{to}", kind(flow));
     let end = |end: &str| {
         let known = end.split_once('/').filter(|(tenant, vm)| {
@@ -34,7 +53,8 @@ fn resolve(lab: &Lab, flow: &Flow, labels: &mut Names) -> Result<PlannedFlow, Pl
         return Err(PlanError::FlowAcross { flow: wanted });
     }
     let label = labels.unique(&wanted, " #");
-    Ok(PlannedFlow { label, tenant, from, to, span: span.0, flow: flow.clone() })
+    let (span, flow) = (span.0, flow.clone());
+    Ok(Some(PlannedFlow { label, tenant, from, to, span, flow, together: together.cloned() }))
 }
 
 /// What tells this flow from others between the same ends, e.g. `tcp x4` or `udp 200M 1024 B`.
@@ -58,6 +78,7 @@ fn kind(flow: &Flow) -> String {
             words.push(format!("rr {} B", rr.size));
             Tool::Builtin
         }
+        Flow::Together(_) => Tool::Builtin,
     };
     if tool == Tool::Iperf3 {
         words.push("iperf3".to_owned());

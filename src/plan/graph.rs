@@ -34,7 +34,7 @@ pub(super) struct Spot {
 }
 
 /// One cable.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cable {
     /// `a-b`, unique.
     pub name: String,

@@ -24,7 +24,9 @@ mod name;
 mod place;
 mod predict;
 mod print;
+mod reroute;
 mod route;
+mod schedule;
 mod stp;
 mod switches;
 mod variant;
@@ -36,11 +38,13 @@ pub use predict::{
     predict_scale,
 };
 pub use print::{json, print};
+pub use reroute::reroute;
+pub use schedule::{Pair, Schedule};
 pub use stp::{PortRole, SpanningTree};
 
 use crate::ids::Encap;
 use crate::lab::topology::Generator;
-use crate::lab::{Carrier, Compare, Expected, Fabric, Lab, Measure, Topology, TopologyRef};
+use crate::lab::{Carrier, Compare, Expected, Fabric, Lab, Measure, Topology, TopologyRef, Watch};
 use address::Ranges;
 use graph::Graph;
 
@@ -63,6 +67,9 @@ fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
         compare: Compare::default(),
         tenants: Vec::new(),
         traffic: Vec::new(),
+        events: Vec::new(),
+        watch: Watch::default(),
+        detection: None,
         probes: Vec::new(),
         measure: Measure::default(),
         expect: Vec::new(),
@@ -102,6 +109,7 @@ pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
         seed: lab.seed,
         variants,
         flows: flow::flows(lab)?,
+        schedule: schedule::schedule(lab)?,
         probes: lab.probes.clone(),
         measure: lab.measure.clone(),
         expect: lab.expect.clone(),

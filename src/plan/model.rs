@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Schedule;
 use crate::ids::Encap;
 use crate::lab::{
     Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired, IpVersion,
@@ -28,6 +29,9 @@ pub struct Plan {
     pub variants: Vec<Variant>,
     /// Flows, each run in every variant that carries its tenant.
     pub flows: Vec<PlannedFlow>,
+    /// What happens while traffic is watched.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// Crafted packets.
     #[serde(default)]
     pub probes: Vec<Probe>,
@@ -268,6 +272,9 @@ pub struct EdgeNetwork {
     pub id: u64,
     /// Port interfaces of its VMs here.
     pub ports: Vec<String>,
+    /// Ports of VMs that move here later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spare: Vec<SparePort>,
     /// The other hosts' VTEPs that have VMs of this tenant: where BUM frames are replicated to.
     pub peers: Vec<IpAddr>,
     /// The IP multicast group of the tenant's BUM frames, where they are not replicated here.
@@ -275,6 +282,22 @@ pub struct EdgeNetwork {
     pub group: Option<IpAddr>,
     /// MAC to VTEP, for static learning (empty otherwise).
     pub fdb: Vec<(String, IpAddr)>,
+}
+
+/// A port that stands empty until a VM moves to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SparePort {
+    /// The VM's name in its tenant.
+    pub vm: String,
+    /// Interface name in the host's namespace, at most 15 bytes.
+    pub port: String,
+}
+
+impl EdgeNetwork {
+    /// All ports, those that stand empty at first behind the others.
+    pub fn all_ports(&self) -> impl Iterator<Item = &String> {
+        self.ports.iter().chain(self.spare.iter().map(|spare| &spare.port))
+    }
 }
 
 /// One flow with its ends resolved.
@@ -292,6 +315,9 @@ pub struct PlannedFlow {
     pub span: Duration,
     /// The flow as written.
     pub flow: Flow,
+    /// Label of the flows that it runs together with, which follow each other in the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<String>,
 }
 
 impl Variant {
@@ -305,6 +331,17 @@ impl Variant {
     #[must_use]
     pub fn vm(&self, tenant: &str, vm: &str) -> Option<&VmPlan> {
         self.tenants.iter().find(|t| t.name == tenant)?.vms.iter().find(|v| v.name == vm)
+    }
+
+    /// The interface name of a VM's port at a host, where it is or moves to.
+    #[must_use]
+    pub fn port_at<'v>(&'v self, vm: &'v VmPlan, host: &str) -> Option<&'v str> {
+        if vm.host == host {
+            return Some(&vm.port);
+        }
+        let edge = self.edges.iter().find(|edge| edge.host == host)?;
+        let network = edge.networks.iter().find(|network| network.tenant == vm.tenant)?;
+        network.spare.iter().find(|spare| spare.vm == vm.name).map(|spare| spare.port.as_str())
     }
 
     /// All VMs.

@@ -9,7 +9,7 @@ use super::PlanError;
 use super::address::{mac_text, parse_mac, vm_mac};
 use super::graph::Graph;
 use super::name::Names;
-use crate::lab::{Lab, Tenant, UNDERLAY_MAC, Vm};
+use crate::lab::{Happening, Lab, Tenant, UNDERLAY_MAC, Vm};
 
 /// One VM, the same in all variants.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Placed {
     pub mtu: Option<u32>,
     /// Interface of its port at the host.
     pub port: String,
+    /// Other hosts that it moves to, and the interfaces of its ports there.
+    pub spare: Vec<(usize, String)>,
 }
 
 /// The VMs of every tenant, in the order of the lab.
@@ -56,9 +58,29 @@ pub(super) fn place(lab: &Lab, graph: &Graph) -> Result<Vec<Vec<Placed>>, PlanEr
                 .entry(host)
                 .or_default()
                 .interface(&format!("v{tenant_number}-{}", vm.name), &format!("v{tenant_number}_"));
-            placed.push(Placed { name: vm.name.clone(), host, address, mac, mtu: vm.mtu, port });
+            let (name, spare) = (vm.name.clone(), Vec::new());
+            placed.push(Placed { name, host, address, mac, mtu: vm.mtu, port, spare });
         }
         all.push(placed);
+    }
+    for event in &lab.events {
+        let Some(Happening::Move { vm, to }) = event.happening() else { continue };
+        let host = *hosts
+            .get(to)
+            .ok_or_else(|| PlanError::UnknownHost { vm: vm.to_owned(), host: to.to_owned() })?;
+        let tenants = lab.tenants.iter().zip(&mut all).enumerate();
+        for (index, (tenant, placed)) in tenants {
+            let Some(of) = placed.iter_mut().find(|p| format!("{}/{}", tenant.name, p.name) == vm)
+            else {
+                continue;
+            };
+            if of.host != host && of.spare.iter().all(|(known, _)| *known != host) {
+                let number = index + 1;
+                let wanted = (format!("v{number}-{}", of.name), format!("v{number}_"));
+                let port = ports.entry(host).or_default().interface(&wanted.0, &wanted.1);
+                of.spare.push((host, port));
+            }
+        }
     }
     Ok(all)
 }

@@ -34,13 +34,38 @@ pub(super) fn routed(
     ranges: &Ranges,
     destinations: &[Vec<IpAddr>],
 ) -> Result<Vec<Vec<Route>>, PlanError> {
-    let via = |hops: &[Hop]| -> Vec<IpAddr> {
-        let address = |&(cable, peer): &Hop| ranges.link(cable, graph.cables[cable].end_at(peer));
-        hops.iter().map(address).collect()
-    };
     let mut routes = vec![Vec::new(); graph.nodes.len()];
-    each(graph, |node, to, hops| {
-        let via = via(hops);
+    let address = |cable, end| Some(ranges.link(cable, end));
+    each(graph, adding(&mut routes, graph, &address, destinations))?;
+    Ok(routes)
+}
+
+/// As [`routed`], in a network that may be in pieces: what cannot be reached has no route. Addresses
+/// are by cable and end.
+pub(super) fn around(
+    graph: &Graph,
+    address: &dyn Fn(usize, usize) -> Option<IpAddr>,
+    destinations: &[Vec<IpAddr>],
+) -> Vec<Vec<Route>> {
+    let mut routes = vec![Vec::new(); graph.nodes.len()];
+    // Only unreachable hosts are an error, and here they are none.
+    let _ = each_of(graph, false, adding(&mut routes, graph, address, destinations));
+    routes
+}
+
+/// Adds the routes to a host, or the default one, by next hops.
+fn adding<'a>(
+    routes: &'a mut [Vec<Route>],
+    graph: &'a Graph,
+    address: &'a dyn Fn(usize, usize) -> Option<IpAddr>,
+    destinations: &'a [Vec<IpAddr>],
+) -> impl FnMut(usize, Option<usize>, &[Hop]) + 'a {
+    move |node, to, hops| {
+        let address = |&(cable, peer): &Hop| address(cable, graph.cables[cable].end_at(peer));
+        let via: Vec<IpAddr> = hops.iter().filter_map(address).collect();
+        if via.is_empty() {
+            return;
+        }
         let Some(host) = to else {
             let to = match via.first() {
                 Some(IpAddr::V6(_)) => IpNet::V6(Ipv6Net::default()),
@@ -52,8 +77,7 @@ pub(super) fn routed(
         let route =
             |&address: &IpAddr| Route { to: IpNet::from(address), via: via.clone(), device: None };
         routes[node].extend(destinations[host].iter().map(route));
-    })?;
-    Ok(routes)
+    }
 }
 
 /// Calls `add` with every node, the host that its route leads to (`None` for a default route), and
@@ -63,12 +87,20 @@ pub(super) fn routed(
 /// [`PlanError::Unreachable`] where a host does not reach another one.
 pub(super) fn each(
     graph: &Graph,
+    add: impl FnMut(usize, Option<usize>, &[Hop]),
+) -> Result<(), PlanError> {
+    each_of(graph, true, add)
+}
+
+fn each_of(
+    graph: &Graph,
+    whole: bool,
     mut add: impl FnMut(usize, Option<usize>, &[Hop]),
 ) -> Result<(), PlanError> {
     let groups = groups(graph);
     for node in 0..graph.nodes.len() {
         if graph.nodes[node].host {
-            host_routes(graph, &groups, node, |hops, host| add(node, host, hops))?;
+            host_routes(graph, whole, &groups, node, |hops, host| add(node, host, hops))?;
             continue;
         }
         for group in &groups {
@@ -154,6 +186,7 @@ fn nearer(graph: &Graph, group: &Group, node: usize, distance: u32) -> Vec<Hop> 
 /// Calls `add` with the next hops of a host: to one host, or (`None`) the default ones.
 fn host_routes(
     graph: &Graph,
+    whole: bool,
     groups: &[Group],
     host: usize,
     mut add: impl FnMut(&[Hop], Option<usize>),
@@ -179,6 +212,7 @@ fn host_routes(
             if let Some(&lost) = others
                 .into_iter()
                 .find(|&&other| other != host && direct.binary_search(&other).is_err())
+                .filter(|_| whole)
             {
                 return Err(unreachable(
                     graph,

@@ -22,6 +22,7 @@ pub mod claims;
 mod columns;
 mod csv;
 pub mod diff;
+mod events;
 mod figures;
 mod files;
 mod html;

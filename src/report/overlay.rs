@@ -1,6 +1,7 @@
 //! What was found out about tunnels, broadcasts and first packets, as plain tables that every format
 //! draws alike.
 
+use super::events;
 use super::number::{NONE, count};
 use super::published;
 use super::switches::{growth, strays};
@@ -23,6 +24,7 @@ pub struct Sheet {
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
     let mut sheets = vec![
         published::sheet(run),
+        events::sheet(run),
         growth(run),
         strays(run),
         tunnels(run),

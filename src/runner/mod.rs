@@ -9,6 +9,7 @@ mod attacks;
 mod bum;
 mod capture;
 mod error;
+mod events;
 mod expect;
 mod links;
 mod nodes;
@@ -17,6 +18,7 @@ mod probes;
 mod rounds;
 mod stopping;
 mod tables;
+mod together;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -192,6 +194,8 @@ fn measure(
     }
     let results = found.variants.iter_mut().map(|v| &mut v.links).collect();
     links::end(testbed, plan, observed, (&before, &after), results);
+    let (variants, notes) = (&mut found.variants, &mut found.notes);
+    found.complete &= events::run(testbed, plan, variants, notes, progress, stop)?;
     Ok(found)
 }
 

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::Progress;
 use super::stopping::{self, State};
+use super::together;
 use crate::lab::{self, Flow};
 use crate::measure::cpu::ticks_per_second;
 use crate::measure::foreign::Load;
@@ -22,6 +23,8 @@ use crate::traffic;
 /// First port that receivers listen on; each round of each flow takes the next one, so that no
 /// connection of the last one is in the way.
 const FIRST_PORT: u16 = 20_000;
+/// Where they begin anew, with room for flows that run together.
+const LAST_PORT: u16 = 65_000;
 
 /// What was found of one flow in one variant.
 struct Series {
@@ -83,25 +86,36 @@ impl Rounds {
             let round_begun = Instant::now();
             progress.stage(&stopping::words(rounds, round));
             for (f, flow) in plan.flows.iter().enumerate() {
+                // It runs with the sum that it is part of.
+                if flow.together.is_some() {
+                    continue;
+                }
                 for v in 0..plan.variants.len() {
                     let v = (v + round as usize) % plan.variants.len();
-                    let Some(series) = &mut self.series[v][f] else { continue };
+                    let members = together::members(plan, f);
+                    if self.series[v][f].is_none() {
+                        continue;
+                    }
                     if stop.load(Relaxed) {
                         return false;
                     }
                     let variant = &plan.variants[v];
                     progress.step(&format!("{} in {}", flow.label, variant.name));
-                    let cpu = || testbed.engine_cpu(variant);
-                    let mut outcome = traffic::run_flow(testbed, variant, flow, port, &cpu);
-                    port = port.checked_add(1).unwrap_or(FIRST_PORT);
+                    let outcomes = together::run(testbed, variant, flow, members, port);
+                    let next = u16::try_from(outcomes.len()).ok().and_then(|n| port.checked_add(n));
+                    port = next.filter(|next| *next < LAST_PORT).unwrap_or(FIRST_PORT);
                     let now = Load::now().ok();
                     let pair = now.as_ref().zip(load.as_ref());
                     let foreign =
                         pair.map(|(now, then)| now.foreign_since(then, processors, ticks));
                     load = now;
-                    outcome.round.foreign = foreign;
-                    outcome.round.mark = stopping::mark(rounds, round, foreign);
-                    series.take(outcome);
+                    for (series, mut outcome) in self.series[v][f..].iter_mut().zip(outcomes) {
+                        outcome.round.foreign = foreign;
+                        outcome.round.mark = stopping::mark(rounds, round, foreign);
+                        if let Some(series) = series {
+                            series.take(outcome);
+                        }
+                    }
                 }
             }
             self.run += 1;
@@ -229,17 +243,22 @@ impl Series {
     fn result(&self, flow: &PlannedFlow, base: Option<&Series>, quiet: bool) -> FlowResult {
         let good = || self.rounds.iter().filter(|r| r.counts());
         let per_gb = |seconds: f64, bytes: u64| seconds / (real(bytes) / 1e9);
+        let alone = flow.together.is_none();
         let has_engine = good().any(|r| r.engine_seconds > 0.0);
         let rates: Vec<f64> = good().map(|r| rate(&flow.flow, r)).collect();
         let ratios = base.map(|_| values(flow, self, base, quiet)).unwrap_or_default();
         FlowResult {
             label: flow.label.clone(),
-            kind: flow.flow.kind().to_owned(),
+            kind: together::kind(&flow.flow).to_owned(),
+            together: flow.together.clone(),
             rounds: self.rounds.clone(),
             rate: Spread::of(rates.iter().copied()).unwrap_or_default(),
             ratio: Spread::of(ratios.iter().copied()),
-            cpu_per_gb: Spread::of(good().map(|r| per_gb(r.cpu_seconds, r.bytes))),
-            engine_cpu_per_gb: has_engine
+            // The processors' time belongs to all flows that run together.
+            cpu_per_gb: Spread::of(
+                good().filter(|_| alone).map(|r| per_gb(r.cpu_seconds, r.bytes)),
+            ),
+            engine_cpu_per_gb: (has_engine && alone)
                 .then(|| Spread::of(good().map(|r| per_gb(r.engine_seconds, r.bytes))))
                 .flatten(),
             latency: self.latency(quiet).as_ref().and_then(latency::summary),
@@ -282,7 +301,7 @@ fn values(flow: &PlannedFlow, here: &Series, base: Option<&Series>, quiet: bool)
 /// The figure to compare: bit/s, or transactions/s.
 fn rate(flow: &Flow, round: &FlowRound) -> f64 {
     match flow {
-        Flow::Tcp(_) | Flow::Udp(_) => real(round.bytes) * 8.0 / round.seconds,
+        Flow::Tcp(_) | Flow::Udp(_) | Flow::Together(_) => real(round.bytes) * 8.0 / round.seconds,
         Flow::Rr(_) => real(round.received) / round.seconds,
     }
 }

@@ -13,7 +13,7 @@ use crate::encap::{
 };
 use crate::ids::{Encap, VlanId};
 use crate::lab::{EngineSettings, GeneveOption, Learning, MtuMode};
-use crate::plan::{Edge, Variant};
+use crate::plan::{Edge, EdgeNetwork, Variant};
 use crate::vswitch::{NetworkConfig, Peer};
 use crate::wire::ethernet::Mac;
 
@@ -47,7 +47,7 @@ pub(super) fn config(
             });
             Ok(NetworkConfig {
                 id: network.id,
-                ports: network.ports.len(),
+                ports: network.all_ports().count(),
                 peers: match edge.vtep {
                     Some(_) => network.peers.iter().copied().map(peer).collect(),
                     None => vec![Peer::Fabric],
@@ -64,7 +64,7 @@ pub(super) fn config(
         nic: edge.nic.clone(),
         vtep: edge.vtep,
         networks,
-        ports: edge.networks.iter().flat_map(|n| n.ports.clone()).collect(),
+        ports: edge.networks.iter().flat_map(|n| n.all_ports().cloned()).collect(),
         inner_mtu: variant.inner_mtu,
         oversize: match variant.mtu_mode {
             MtuMode::Lower | MtuMode::Blackhole => Oversize::Drop,
@@ -86,7 +86,7 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
     let peers = others.filter_map(|other| Some((other.vtep?, other.more_addresses.clone())));
     let (mut neighbours, mut attached) = (Vec::new(), Vec::new());
     if variant.learning == Learning::Static && variant.encap.carries_ethernet() {
-        let ports: Vec<&String> = edge.networks.iter().flat_map(|n| &n.ports).collect();
+        let ports: Vec<&String> = edge.networks.iter().flat_map(EdgeNetwork::all_ports).collect();
         for network in edge.networks.iter().filter(|_| edge.vtep.is_some()) {
             let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
             for vm in tenant.flat_map(|t| &t.vms) {
@@ -110,7 +110,18 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
         attached,
         neighbours,
         untagged: edge.untagged.map(u64::from),
+        later: later(edge),
     })
+}
+
+/// Numbers of the ports that stand empty at first.
+fn later(edge: &Edge) -> Vec<usize> {
+    let each = |network: &EdgeNetwork| {
+        let filled = network.ports.len();
+        (0..network.all_ports().count()).map(move |number| number >= filled).collect::<Vec<_>>()
+    };
+    let empty = edge.networks.iter().flat_map(each).enumerate().filter(|(_, empty)| *empty);
+    empty.map(|(number, _)| number).collect()
 }
 
 /// The ways from an edge to all VMs of its tenants, for encapsulations that carry IP packets.
@@ -118,7 +129,7 @@ fn routes(variant: &Variant, edge: &Edge) -> Result<Vec<RouteConfig>, TestbedErr
     if variant.encap.carries_ethernet() {
         return Ok(Vec::new());
     }
-    let ports: Vec<&String> = edge.networks.iter().flat_map(|n| &n.ports).collect();
+    let ports: Vec<&String> = edge.networks.iter().flat_map(EdgeNetwork::all_ports).collect();
     let mut routes = Vec::new();
     for network in &edge.networks {
         let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);

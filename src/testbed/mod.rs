@@ -5,9 +5,12 @@
 //! here outlives the process: namespaces are held by descriptors and by names in a mount
 //! namespace of its own, engines are threads.
 
+mod control;
 mod craft;
 mod edge;
 mod error;
+mod events;
+mod mobility;
 mod switches;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use craft::{Recipe, craft, craft_segments};
 pub use edge::service_tag;
 pub use error::TestbedError;
+pub use events::{Happenings, Routing};
 pub use switches::start as start_switches;
 
 use crate::datapath::switch::Switches;

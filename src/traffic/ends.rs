@@ -33,16 +33,25 @@ pub struct Ends {
 
 impl Ends {
     pub fn of(variant: &Variant, flow: &PlannedFlow, port: u16) -> Result<Ends, TrafficError> {
+        Ends::between(variant, &flow.tenant, [&flow.from, &flow.to], port)
+    }
+
+    pub fn between(
+        variant: &Variant,
+        tenant: &str,
+        [from, to]: [&str; 2],
+        port: u16,
+    ) -> Result<Ends, TrafficError> {
         let end = |name: &str| {
-            variant.vm(&flow.tenant, name).map(|vm| End::of(variant, vm)).ok_or_else(|| {
+            variant.vm(tenant, name).map(|vm| End::of(variant, vm)).ok_or_else(|| {
                 TrafficError::UnknownVm {
                     variant: variant.name.clone(),
-                    tenant: flow.tenant.clone(),
+                    tenant: tenant.to_owned(),
                     vm: name.to_owned(),
                 }
             })
         };
-        Ok(Ends { from: end(&flow.from)?, to: end(&flow.to)?, port })
+        Ok(Ends { from: end(from)?, to: end(to)?, port })
     }
 
     /// Where the receiver listens.

@@ -7,6 +7,12 @@ use std::time::Duration;
 /// Why a flow failed; the text goes into the report.
 #[derive(Debug, thiserror::Error)]
 pub enum TrafficError {
+    /// Several flows where one is to be run.
+    #[error("{label}: these are several flows, each of which has to be run by itself")]
+    Together {
+        /// What they are called.
+        label: String,
+    },
     /// The flow names a VM that the variant does not have.
     #[error("variant `{variant}` has no VM `{vm}` of tenant `{tenant}`")]
     UnknownVm {

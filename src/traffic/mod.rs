@@ -13,6 +13,7 @@ mod mmsg;
 mod rr;
 mod tcp;
 mod udp;
+pub mod watch;
 mod window;
 
 use std::time::Duration;
@@ -77,6 +78,7 @@ fn run(
             let rate = udp.rate.map(|rate| rate.0);
             udp::run(place, &ends, rate, udp.size.0, flow.span, engine_cpu).map(plain)
         }
+        Flow::Together(_) => Err(TrafficError::Together { label: flow.label.clone() }),
         Flow::Rr(rr) => rr::run(place, &ends, rr.size.0, flow.span, engine_cpu)
             .map(|(round, latency)| Outcome { round, latency: Some(latency) }),
     }

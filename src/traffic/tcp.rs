@@ -103,8 +103,8 @@ fn measure(
     }
     pass(events, ramp(span))?;
     let retransmits = || pairs.iter().map(|(sender, _)| retransmitted(sender)).sum::<u64>();
-    let (retransmits_before, before) = (retransmits(), shared.bytes());
     let start = Mark::now(engine_cpu)?;
+    let (retransmits_before, before) = (retransmits(), shared.bytes());
     let (mut left, mut seen, mut quiet) = (span, before, Duration::ZERO);
     while !left.is_zero() {
         let step = left.min(LOOK);

@@ -17,8 +17,10 @@ pub struct Mark {
 
 impl Mark {
     pub fn now(engine_cpu: &dyn Fn() -> Duration) -> Result<Mark, TrafficError> {
+        // First, because flows that run together wait for each other in it.
+        let engines = engine_cpu();
         let machine = machine_busy().map_err(TrafficError::Cpu)?;
-        Ok(Mark { machine, engines: engine_cpu(), at: Instant::now() })
+        Ok(Mark { machine, engines, at: Instant::now() })
     }
 
     /// A round with the times between `self` and `end`.

@@ -140,6 +140,13 @@ impl Switch {
         }
     }
 
+    /// Says for good where a MAC address of a network is, in place of what was known.
+    pub fn fix(&self, network: u64, mac: Mac, location: Location) {
+        if let Some(network) = self.network(network) {
+            network.fdb.insert_static(mac, location);
+        }
+    }
+
     /// Takes packets from `address` as if they came from the VTEP `of`.
     pub fn also_known_as(&mut self, of: IpAddr, address: IpAddr) {
         if let Some(id) = self.peer_of(Peer::Vtep(of)) {

@@ -89,6 +89,7 @@ pub fn build(variant: &Variant) -> Testbed {
         title: String::new(),
         about: None,
         seed: 7,
+        schedule: None,
         variants: vec![variant.clone()],
         flows: vec![],
         probes: vec![],

@@ -169,6 +169,7 @@ pub fn with_tenants(mut variant: Variant, vteps: [Option<&str>; 2], mtu: u32) ->
                 tenant: tenant.name.clone(),
                 id: tenant.id,
                 ports: vec![tenant.vms[at].port.clone()],
+                spare: Vec::new(),
                 peers: vteps[1 - at].iter().map(|vtep| ip(vtep)).collect(),
                 group: None,
                 fdb: vec![],

@@ -4,9 +4,12 @@
 //! the host's namespace and vanishes with it, so there is nothing to hold on to and nothing to
 //! take down. This module may import `netns` (verbs) and `plan`.
 
+mod dock;
 mod plain;
 mod vlan;
 mod vxlan;
+
+pub use dock::dock;
 
 use crate::ids::Encap;
 use crate::lab::Fabric;

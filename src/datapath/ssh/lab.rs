@@ -123,6 +123,7 @@ mod tests {
             tenant: tenant.to_owned(),
             id: 0,
             ports: vec![format!("{tenant}-vm")],
+            spare: Vec::new(),
             peers: hosts.iter().filter(|h| **h != host).map(|h| address(*h)).collect(),
             group: None,
             fdb: vec![],

@@ -10,7 +10,7 @@ use super::extras::Extras;
 use super::groups;
 use super::neighbours::Neighbours;
 use super::oversize::Oversize;
-use super::routes::{RouteConfig, Routes};
+use super::routes::{RouteConfig, Routes, Via};
 use super::sockets;
 use super::stt::SttLink;
 use super::tap::{Port, Tap};
@@ -121,8 +121,12 @@ impl Edge {
     /// # Errors
     /// As [`Edge::open`].
     pub fn open_with(config: &EdgeConfig, extras: &Extras) -> io::Result<Self> {
-        let port = |name: &String| sockets::packet(name).map(Port::Packet);
-        let ports = config.ports.iter().map(port).collect::<io::Result<_>>();
+        let port = |(number, name): (usize, &String)| {
+            let later = extras.later.contains(&number);
+            let socket = if later { sockets::packet_later(name) } else { sockets::packet(name) };
+            socket.map(Port::Packet)
+        };
+        let ports = config.ports.iter().enumerate().map(port).collect::<io::Result<_>>();
         let at_host = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", config.host));
         Self::with_ports(config, ports.map_err(at_host)?, extras)
     }
@@ -231,6 +235,36 @@ impl Edge {
     pub fn remotes(&self, network: u64) -> Option<(usize, usize)> {
         let network = self.switch.network(network)?;
         Some((network.peers.len(), network.flood.len()))
+    }
+
+    /// Serves a port from now on whose interface has come. Call it inside the host's network namespace.
+    ///
+    /// # Errors
+    /// There is no such port, or what the system says.
+    pub fn dock(&self, port: usize, interface: &str) -> io::Result<()> {
+        match self.ports.get(port) {
+            Some(Port::Packet(fd)) => sockets::attach(fd, interface),
+            _ => Err(io::Error::new(io::ErrorKind::NotFound, format!("no port {port}"))),
+        }
+    }
+
+    /// Says for good that a MAC of a network is at a peer from now on, or behind a port here.
+    pub fn locate(&self, network: u64, mac: Mac, peer: Option<Peer>, port: usize) {
+        let location = match peer {
+            Some(peer) => self.switch.peer_of(peer).map(Location::Peer),
+            None => Some(Location::Port(PortId(port))),
+        };
+        if let Some(location) = location {
+            self.switch.fix(network, mac, location);
+        }
+    }
+
+    /// Changes the way to an address of a network, where the edge is a router.
+    pub fn reroute(&self, network: u64, address: IpAddr, via: Via) {
+        if let Some(routes) = &self.routes {
+            let peer = |vtep| self.switch.peer_of(Peer::Vtep(vtep));
+            routes.change(&RouteConfig { network, address, via }, peer);
+        }
     }
 
     /// Where the MAC of a VM of a network lives, as a VTEP's address, if it was learned.

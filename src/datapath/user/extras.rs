@@ -22,6 +22,8 @@ pub struct Extras {
     pub source_ports: usize,
     /// MACs behind ports (counted over all networks) that are known before they send anything.
     pub attached: Vec<(usize, Mac)>,
+    /// Ports (counted over all networks) whose interfaces come later.
+    pub later: Vec<usize>,
     /// By network id the addresses of VMs elsewhere: the edge answers who asks for their MACs.
     pub neighbours: Vec<(u64, IpAddr, Mac)>,
     /// The network whose frames have no tag on the fabric's side, where others have one.
@@ -36,6 +38,7 @@ impl Default for Extras {
             peer_addresses: Vec::new(),
             source_ports: SOURCE_PORTS,
             attached: Vec::new(),
+            later: Vec::new(),
             neighbours: Vec::new(),
             untagged: None,
         }

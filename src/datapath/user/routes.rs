@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{PoisonError, RwLock};
 
 use crate::encap::DropReason;
 use crate::vswitch::{Location, PeerId, PortId};
@@ -58,12 +59,14 @@ pub struct Hop {
     pub mac: Mac,
 }
 
+type Hops = HashMap<(u64, IpAddr), Hop, ahash::RandomState>;
+
 /// The routes of all networks of one edge.
 #[derive(Debug)]
 pub struct Routes {
     /// The router's MAC, the same on every port.
     pub mac: Mac,
-    hops: HashMap<(u64, IpAddr), Hop, ahash::RandomState>,
+    hops: RwLock<Hops>,
     /// Broadcast addresses by network.
     everyone: HashSet<(u64, IpAddr), ahash::RandomState>,
     /// Networks that pass multicast on.
@@ -79,19 +82,14 @@ impl Routes {
         peer: impl Fn(IpAddr) -> Option<PeerId>,
     ) -> Self {
         let hop = |config: &RouteConfig| {
-            let (location, mac) = match config.via {
-                Via::Port(port, mac) => (Location::Port(PortId(port)), mac),
-                Via::Peer(address) => (Location::Peer(peer(address)?), Mac::ZERO),
-                Via::Everyone => return None,
-            };
-            Some(((config.network, config.address), Hop { location, mac }))
+            Some(((config.network, config.address), resolve(config.via, &peer)?))
         };
         let [a, b, c, d, ..] = seed.to_be_bytes();
         // Locally administered (IEEE 802 section 8.4).
         let everyone = configs.iter().filter(|config| config.via == Via::Everyone);
         Routes {
             mac: Mac([2, 0xED, a, b, c, d]),
-            hops: configs.iter().filter_map(hop).collect(),
+            hops: RwLock::new(configs.iter().filter_map(hop).collect()),
             everyone: everyone.clone().map(|config| (config.network, config.address)).collect(),
             passing: everyone.map(|config| config.network).collect(),
         }
@@ -100,7 +98,17 @@ impl Routes {
     /// The way to an address of a network.
     #[must_use]
     pub fn hop(&self, network: u64, address: IpAddr) -> Option<Hop> {
-        self.hops.get(&(network, address)).copied()
+        // A panic while the lock was held leaves a whole table behind, so it is used on.
+        let hops = self.hops.read().unwrap_or_else(PoisonError::into_inner);
+        hops.get(&(network, address)).copied()
+    }
+
+    /// Changes the way to an address; to an unknown peer there is none.
+    pub fn change(&self, config: &RouteConfig, peer: impl Fn(IpAddr) -> Option<PeerId>) {
+        if let Some(hop) = resolve(config.via, peer) {
+            let mut hops = self.hops.write().unwrap_or_else(PoisonError::into_inner);
+            hops.insert((config.network, config.address), hop);
+        }
     }
 
     /// The frame that answers a question for the MAC of an address routed here; 0 bytes where
@@ -133,6 +141,16 @@ impl Routes {
         let group = destination.is_multicast() && self.passing.contains(&network);
         group.then(|| group_mac(destination))
     }
+}
+
+/// The way to one address, with the peer found.
+fn resolve(via: Via, peer: impl Fn(IpAddr) -> Option<PeerId>) -> Option<Hop> {
+    let (location, mac) = match via {
+        Via::Port(port, mac) => (Location::Port(PortId(port)), mac),
+        Via::Peer(address) => (Location::Peer(peer(address)?), Mac::ZERO),
+        Via::Everyone => return None,
+    };
+    Some(Hop { location, mac })
 }
 
 /// The MAC of frames to an IP multicast group (RFC 1112 section 6.4, RFC 2464 section 7).

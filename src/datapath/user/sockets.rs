@@ -18,13 +18,34 @@ const BUFFER: usize = 16 << 20;
 /// # Errors
 /// What the system says, with the interface and the step named.
 pub fn packet(interface: &str) -> io::Result<OwnedFd> {
+    let fd = packet_later(interface)?;
+    attach(&fd, interface)?;
+    Ok(fd)
+}
+
+/// As [`packet`], for an interface that is not there yet: nothing is received, and what is sent is
+/// refused, until [`attach`].
+///
+/// # Errors
+/// As [`packet`].
+pub fn packet_later(interface: &str) -> io::Result<OwnedFd> {
     let step = |what: &str| packet_step(interface, what);
     let fd = packet_unbound(interface)?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1).map_err(step("PACKET_VNET_HDR"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
         .map_err(step("PACKET_IGNORE_OUTGOING (it needs Linux 4.20)"))?;
     set(&fd, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).map_err(step("PACKET_AUXDATA"))?;
-    let index = bind_packet(&fd, interface, libc::ETH_P_ALL as u16)?;
+    Ok(fd)
+}
+
+/// Binds a packet socket to an interface of the calling thread's namespace, which is the socket's
+/// too. The kernel undoes that by itself when the interface goes away.
+///
+/// # Errors
+/// As [`packet`].
+pub fn attach(fd: &OwnedFd, interface: &str) -> io::Result<()> {
+    let step = |what: &str| packet_step(interface, what);
+    let index = bind_packet(fd, interface, libc::ETH_P_ALL as u16)?;
     // Frames to any MAC, as a switch port must take them.
     let member = libc::packet_mreq {
         mr_ifindex: index,
@@ -32,9 +53,7 @@ pub fn packet(interface: &str) -> io::Result<OwnedFd> {
         mr_alen: 0,
         mr_address: [0; 8],
     };
-    set(&fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member)
-        .map_err(step("promiscuous mode"))?;
-    Ok(fd)
+    set(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member).map_err(step("promiscuous mode"))
 }
 
 /// Opens a packet socket that only sends, whole frames without offload metadata.

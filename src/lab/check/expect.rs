@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, attacks, bum, impaired, probes, tables};
+use super::{Whole, attacks, bum, events, impaired, probes, tables};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
 use crate::lab::model::{
@@ -64,6 +64,12 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Stray(stray) => {
                 tables::stray(whole, stray, &format!("{path}.stray.within"));
+            }
+            Expected::Downtime(of) => {
+                events::named(whole, &of.event, &format!("{path}.downtime.event"));
+            }
+            Expected::Survives(of) => {
+                events::named(whole, &of.event, &format!("{path}.survives.event"));
             }
             Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }
@@ -226,7 +232,8 @@ fn counted(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
 }
 
 fn delivered(whole: &Whole<'_>, path: &str) {
-    let udp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Udp(_)));
+    let udp =
+        whole.lab.traffic.iter().flat_map(Flow::members).any(|flow| matches!(flow, Flow::Udp(_)));
     if !udp && whole.sink.clean("traffic") {
         let message = "is about the first UDP flow, and the lab has none; \
                        add `- udp: { from: .., to: .., for: 1s, rate: 1M }` to `traffic`";
@@ -235,7 +242,8 @@ fn delivered(whole: &Whole<'_>, path: &str) {
 }
 
 fn has_tcp(whole: &Whole<'_>, path: &str) {
-    let tcp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Tcp(_)));
+    let tcp =
+        whole.lab.traffic.iter().flat_map(Flow::members).any(|flow| matches!(flow, Flow::Tcp(_)));
     if !tcp && whole.sink.clean("traffic") {
         let message = "is about the first TCP flow, and the lab has none; \
                        add `- tcp: { from: .., to: .., for: 1s }` to `traffic`";

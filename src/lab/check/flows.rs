@@ -6,27 +6,53 @@ use crate::lab::read::suggestion;
 
 pub(super) fn check(whole: &Whole<'_>) {
     for (n, flow) in whole.lab.traffic.iter().enumerate() {
-        let (kind, from, to) = match flow {
-            Flow::Tcp(f) => ("tcp", &f.from, &f.to),
-            Flow::Udp(f) => ("udp", &f.from, &f.to),
-            Flow::Rr(f) => ("rr", &f.from, &f.to),
-        };
-        let path = format!("traffic[{n}].{kind}");
-        let known =
-            [end(whole, from, &format!("{path}.from")), end(whole, to, &format!("{path}.to"))];
-        let [Some(from_tenant), Some(to_tenant)] = known else { continue };
-        if from == to {
-            whole.sink.rule(
-                &format!("{path}.to"),
-                format!("`{to}` is where the flow comes from; name another VM of `{to_tenant}`"),
-            );
-        } else if from_tenant != to_tenant {
-            let message = format!(
-                "the flow comes from tenant `{from_tenant}`; tenants do not reach each other, \
-                 so name a VM of `{from_tenant}`"
-            );
-            whole.sink.rule(&format!("{path}.to"), message);
+        let path = format!("traffic[{n}]");
+        if let Flow::Together(flows) = flow {
+            for (m, flow) in flows.iter().enumerate() {
+                one(whole, flow, &format!("{path}.together[{m}]"));
+            }
+            together(whole, flows, &format!("{path}.together"));
+        } else {
+            one(whole, flow, &path);
         }
+    }
+}
+
+fn one(whole: &Whole<'_>, flow: &Flow, path: &str) {
+    let Some((from, to, _)) = flow.ends() else { return };
+    let path = format!("{path}.{}", flow.kind());
+    between(whole, [from, to], [&format!("{path}.from"), &format!("{path}.to")]);
+}
+
+/// Two VMs of one tenant.
+pub(super) fn between(whole: &Whole<'_>, [from, to]: [&str; 2], [from_path, to_path]: [&str; 2]) {
+    let known = [end(whole, from, from_path), end(whole, to, to_path)];
+    let [Some(from_tenant), Some(to_tenant)] = known else { return };
+    if from == to {
+        whole.sink.rule(
+            to_path,
+            format!("`{to}` is where the flow comes from; name another VM of `{to_tenant}`"),
+        );
+    } else if from_tenant != to_tenant {
+        let message = format!(
+            "the flow comes from tenant `{from_tenant}`; tenants do not reach each other, \
+             so name a VM of `{from_tenant}`"
+        );
+        whole.sink.rule(to_path, message);
+    }
+}
+
+/// What runs at the same time begins and ends together, and comes to a sum of bytes.
+fn together(whole: &Whole<'_>, flows: &[Flow], path: &str) {
+    let mut spans = flows.iter().filter_map(Flow::ends).map(|(_, _, span)| span);
+    let first = spans.next();
+    if spans.any(|span| Some(span) != first) && whole.sink.clean(path) {
+        let message = "these flows have different times; give all of them the same `for`";
+        whole.sink.rule(path, message);
+    }
+    if flows.iter().all(|flow| matches!(flow, Flow::Rr(_))) && whole.sink.clean(path) {
+        let message = "has no flow whose bytes can be added up; let at least one be tcp or udp";
+        whole.sink.rule(path, message);
     }
 }
 

@@ -7,6 +7,7 @@ mod addresses;
 mod attacks;
 mod bum;
 mod carrier;
+mod events;
 mod expect;
 mod fabric;
 mod flows;
@@ -58,6 +59,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     fabric::check(whole);
     switches::used(whole);
     flows::check(whole);
+    events::check(whole);
     probes::check(whole);
     attacks::check(whole);
     expect::check(whole);

@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
-use super::{attacks, bum, carrier, link, tables};
+use super::{attacks, bum, carrier, events, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
@@ -12,7 +12,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 28] = [
     "attack",
     "reachable",
     "unreachable",
@@ -39,6 +39,8 @@ const KINDS: [&str; 26] = [
     "link",
     "tables",
     "stray",
+    "downtime",
+    "survives",
 ];
 /// What every kind may have beside it.
 const COMMON: [&str; 4] = ["in", "variant", "claim", "contradicts"];
@@ -144,6 +146,8 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
         }
         "link" => link::link(&at),
+        "downtime" => events::downtime(&at),
+        "survives" => events::survives(&at),
         "spread" => bum::spread(&at),
         "tunnels" => bum::tunnels(&at),
         "tables" => tables::tables(&at),

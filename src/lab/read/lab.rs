@@ -1,10 +1,10 @@
 //! The top level of a lab file.
 
-use super::{At, carrier, expect, probes, published, tenant, topology, traffic};
+use super::{At, carrier, events, expect, probes, published, tenant, topology, traffic};
 use crate::lab::model::{Capture, Carrier, Compare, Lab, Measure, TopologyRef};
 use crate::lab::read::tree::Kind;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 16] = [
     "title",
     "about",
     "topology",
@@ -12,6 +12,9 @@ const KEYS: [&str; 13] = [
     "compare",
     "tenants",
     "traffic",
+    "events",
+    "watch",
+    "detection",
     "probes",
     "measure",
     "expect",
@@ -44,6 +47,9 @@ pub(crate) fn lab(root: &At<'_>) -> Option<Lab> {
         compare: fields.get("compare").map_or_else(Compare::default, |at| carrier::compare(&at)),
         tenants: tenants.map(|at| tenant::tenants(&at)).unwrap_or_default(),
         traffic: fields.get("traffic").map(|at| traffic::flows(&at)).unwrap_or_default(),
+        events: fields.get("events").map(|at| events::events(&at)).unwrap_or_default(),
+        watch: fields.get("watch").map(|at| events::watch(&at)).unwrap_or_default(),
+        detection: fields.get("detection").and_then(|at| at.parsed("a time, e.g. `50ms`")),
         probes: fields.get("probes").map(|at| probes::probes(&at)).unwrap_or_default(),
         measure: fields.get("measure").map_or_else(Measure::default, |at| traffic::measure(&at)),
         expect: fields.get("expect").map(|at| expect::expectations(&at)).unwrap_or_default(),

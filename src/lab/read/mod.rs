@@ -10,6 +10,7 @@ mod attacks;
 mod bum;
 mod carrier;
 mod engine;
+mod events;
 mod expect;
 mod lab;
 mod link;

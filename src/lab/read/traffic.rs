@@ -10,7 +10,7 @@ use crate::lab::model::{Flow, Measure, RrFlow, TcpFlow, Tool, UdpFlow};
 use crate::lab::units::{ByteSize, Rate, Span};
 
 const TOOLS: [(&str, Tool); 2] = [("builtin", Tool::Builtin), ("iperf3", Tool::Iperf3)];
-const KINDS: [&str; 3] = ["tcp", "udp", "rr"];
+const KINDS: [&str; 4] = ["tcp", "udp", "rr", "together"];
 
 pub(super) fn flows(at: &At<'_>) -> Vec<Flow> {
     let Some(items) = at.list("a list of flows") else { return Vec::new() };
@@ -26,16 +26,23 @@ fn nobodys() -> Flow {
 }
 
 fn flow(at: &At<'_>) -> Option<Flow> {
+    one_of(at, &KINDS)
+}
+
+/// A flow of one of these kinds.
+fn one_of(at: &At<'_>, known: &[&'static str]) -> Option<Flow> {
     let example = "`tcp: { from: red/vm1, to: red/vm2, for: 1s }`";
-    let fields = at.fields(&format!("a flow, e.g. {example}"), &KINDS)?;
-    let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+    let names = known.join(", ");
+    let fields = at.fields(&format!("a flow, e.g. {example}"), known)?;
+    let kinds: Vec<&str> =
+        known.iter().copied().filter(|kind| fields.get(kind).is_some()).collect();
     let [kind] = kinds.as_slice() else {
         if at.sink.clean(&at.path) {
             at.wrong(if kinds.is_empty() {
-                format!("a flow is one of tcp, udp, rr, e.g. {example}")
+                format!("a flow is one of {names}, e.g. {example}")
             } else {
                 format!(
-                    "one flow is one of tcp, udp, rr, not {}; begin each with its own `-`",
+                    "one flow is one of {names}, not {}; begin each with its own `-`",
                     kinds.join(" and ")
                 )
             });
@@ -46,8 +53,20 @@ fn flow(at: &At<'_>) -> Option<Flow> {
     match *kind {
         "tcp" => tcp(&at).map(Flow::Tcp),
         "udp" => udp(&at).map(Flow::Udp),
+        "together" => together(&at),
         _ => rr(&at).map(Flow::Rr),
     }
+}
+
+/// Flows that run at the same time.
+fn together(at: &At<'_>) -> Option<Flow> {
+    let items = at.list("a list of flows, e.g. `[{ tcp: .. }, { tcp: .. }]`")?;
+    let flows: Vec<Flow> =
+        items.iter().map(|at| one_of(at, &KINDS[..3]).unwrap_or_else(nobodys)).collect();
+    if flows.len() < 2 && at.sink.clean(&at.path) {
+        at.wrong("names fewer than two flows; one alone stands in the list itself");
+    }
+    Some(Flow::Together(flows))
 }
 
 /// The ends and the time of a flow, which all kinds have; unread ends are empty.

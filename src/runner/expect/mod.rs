@@ -3,6 +3,7 @@
 mod attacks;
 mod bum;
 mod drops;
+mod events;
 mod finding;
 mod link;
 mod probes;
@@ -19,21 +20,19 @@ use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelC
 use crate::measure::result::{ClaimResult, RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
 
-/// A verdict for every expectation in every variant that it is about. Plain paths are no subject
-/// of expectations, unless the lab has nothing else.
+/// A verdict for every expectation in every variant that it is about. Plain paths are a subject
+/// of expectations where these name them, or where the lab has nothing else.
 pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
     let only_plain = plan.variants.iter().all(|v| v.baseline.is_none());
-    let subjects: Vec<_> = plan
-        .variants
-        .iter()
-        .zip(&result.variants)
-        .filter(|(variant, _)| only_plain || !is_reference(plan, variant))
-        .collect();
+    let all = || plan.variants.iter().zip(&result.variants);
     let mut verdicts = Vec::new();
     for expectation in &plan.expect {
         let before = verdicts.len();
-        for (variant, found) in &subjects {
-            let named = expectation.variant.as_ref().is_none_or(|name| *name == variant.name);
+        for (variant, found) in all() {
+            let named = match &expectation.variant {
+                Some(name) => *name == variant.name,
+                None => only_plain || !is_reference(plan, variant),
+            };
             if named && expectation.only.is_none_or(|encap| encap == variant.encap) {
                 verdicts.push(verdict(expectation, found, &result.variants));
             }
@@ -133,6 +132,8 @@ fn words(expected: &Expected) -> String {
         Expected::Checksum(SentChecksum::Right) => "the outer UDP checksum is sent".into(),
         Expected::Tables(table) => tables::table_words(table),
         Expected::Stray(stray) => tables::stray_words(stray),
+        Expected::Downtime(of) => events::downtime_words(of),
+        Expected::Survives(of) => events::survival_words(of),
         Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
     }
 }
@@ -168,6 +169,8 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Checksum(sent) => wire::checksum(*sent, found),
         Expected::Tables(table) => tables::table(table, found),
         Expected::Stray(stray) => tables::stray(stray, found),
+        Expected::Downtime(of) => events::downtime(of, found),
+        Expected::Survives(of) => events::survives(of, found),
         Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
     };
     Verdict {

@@ -1,0 +1,88 @@
+//! What events did to the traffic that was watched.
+
+use super::number::count;
+use super::overlay::Sheet;
+use crate::measure::result::{EventResult, OutageResult, RunResult, VariantResult};
+
+/// One row for each event in each variant.
+pub fn sheet(run: &RunResult) -> Sheet {
+    Sheet {
+        title: "Events, and what they did to traffic",
+        head: vec![
+            "Variant",
+            "Event",
+            "At",
+            "Watched",
+            "Down there",
+            "Down back",
+            "Datagrams lost",
+            "Flows hit",
+            "TCP",
+            "Longest gap before",
+        ],
+        rows: all(run).map(|(v, e)| row(v, e)).collect(),
+    }
+}
+
+fn row(v: &VariantResult, e: &EventResult) -> Vec<String> {
+    vec![
+        v.name.clone(),
+        format!("{}. {}", e.number, e.what),
+        format!("{:.2} s", e.at),
+        e.watched.clone(),
+        downtime(&e.there),
+        downtime(&e.back),
+        format!("{} of {}", count(e.there.lost + e.back.lost), count(e.there.sent + e.back.sent)),
+        format!("{} of {}", e.there.flows_hit + e.back.flows_hit, e.there.flows + e.back.flows),
+        connection(e),
+        format!("{:.0} ms", e.quiet_ms),
+    ]
+}
+
+fn all(run: &RunResult) -> impl Iterator<Item = (&VariantResult, &EventResult)> {
+    run.variants.iter().flat_map(|v| v.events.iter().map(move |e| (v, e)))
+}
+
+fn downtime(outage: &OutageResult) -> String {
+    let more = if outage.healed { "" } else { ", not healed" };
+    format!("{:.0} ms{more}", outage.downtime_ms)
+}
+
+fn connection(event: &EventResult) -> String {
+    match (&event.tcp.error, event.tcp.survived) {
+        (Some(error), _) => format!("ended: {error}"),
+        (None, true) => format!("survived, gap of {:.0} ms", event.tcp.gap_ms),
+        (None, false) => "nothing arrived any more".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_row_with_its_outage() {
+        let there = OutageResult {
+            flows: 8,
+            flows_hit: 2,
+            sent: 1500,
+            lost: 40,
+            downtime_ms: 123.4,
+            healed: true,
+        };
+        let back = OutageResult { flows: 8, sent: 1500, healed: true, ..OutageResult::default() };
+        let event = EventResult {
+            number: 1,
+            what: "link a-b is cut".into(),
+            at: 1.0,
+            there,
+            back,
+            routes_changed: 3,
+            ..EventResult::default()
+        };
+        let variant = VariantResult { name: "vxlan".into(), ..VariantResult::default() };
+        let row = row(&variant, &event);
+        assert_eq!(row[4..8], ["123 ms", "0 ms", "40 of 3,000", "2 of 16"]);
+        assert_eq!(row[8], "nothing arrived any more");
+    }
+}

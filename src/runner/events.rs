@@ -1,0 +1,193 @@
+//! The phase in which things happen: once in every variant, while traffic is watched.
+//!
+//! All variants are watched at the same time, each in its own network and with little traffic; they
+//! begin one after the other, so that what one event costs does not fall into another's outage.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use super::{Progress, RunError};
+use crate::lab::Event;
+use crate::measure::result::{EventResult, VariantResult};
+use crate::plan::{Plan, Schedule, Variant};
+use crate::testbed::{Testbed, TestbedError};
+use crate::traffic::watch::{Log, Watched, connection, outage, quiet};
+
+/// From one variant's beginning to the next one's.
+const APART: Duration = Duration::from_millis(200);
+/// How often an interruption is looked for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What one variant's events came to, or why they were not watched to the end.
+type Outcome = (Vec<EventResult>, Option<String>);
+
+/// When one event began and ended, from the beginning of the watch, and the routes changed by then.
+struct Happened {
+    at: Duration,
+    done: Duration,
+    routes: u64,
+}
+
+/// Lets everything happen and writes what it came to into the results; what went wrong becomes a
+/// note. Returns whether it came to the end.
+///
+/// # Errors
+/// An event that could not be brought about.
+pub(super) fn run(
+    testbed: &Testbed,
+    plan: &Plan,
+    results: &mut [VariantResult],
+    notes: &mut Vec<String>,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<bool, RunError> {
+    let Some(schedule) = plan.schedule.as_ref().filter(|_| !stop.load(Relaxed)) else {
+        return Ok(plan.schedule.is_none());
+    };
+    let count = schedule.events.len();
+    let many = if count == 1 { "" } else { "s" };
+    let span = schedule.span.as_secs_f64();
+    progress.stage(&format!("{count} event{many} during {span:.0} s of watched traffic"));
+    let outcomes = std::thread::scope(|scope| {
+        let mut running = Vec::new();
+        for (number, variant) in plan.variants.iter().enumerate() {
+            let wait = APART.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+            running.push(scope.spawn(move || {
+                if pass(SystemTime::now(), wait, stop) {
+                    watch(testbed, variant, schedule, stop)
+                } else {
+                    Ok((Vec::new(), None))
+                }
+            }));
+        }
+        let panicked = || Ok((Vec::new(), Some("a watching thread panicked".to_owned())));
+        let joined = running.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked()));
+        joined.collect::<Vec<Result<Outcome, TestbedError>>>()
+    });
+    for ((variant, result), outcome) in plan.variants.iter().zip(results).zip(outcomes) {
+        let (events, note) = outcome?;
+        result.events = events;
+        notes.extend(note.map(|why| format!("{}: events: {why}", variant.name)));
+    }
+    Ok(!stop.load(Relaxed))
+}
+
+/// One variant's events.
+fn watch(
+    testbed: &Testbed,
+    variant: &Variant,
+    schedule: &Schedule,
+    stop: &AtomicBool,
+) -> Result<Outcome, TestbedError> {
+    let carried =
+        schedule.watched.iter().filter(|pair| variant.vm(&pair.tenant, &pair.from).is_some());
+    let mut open = Vec::new();
+    for (pair, number) in carried.zip(0..) {
+        match Watched::open(testbed, variant, pair, number) {
+            Ok(watched) => open.push((pair, watched)),
+            Err(error) => return Ok((Vec::new(), Some(format!("{}: {error}", pair.label())))),
+        }
+    }
+    let routing = testbed.routing(variant, schedule.detection)?;
+    let (done, changed) = (AtomicBool::new(false), AtomicU64::new(0));
+    let origin = SystemTime::now();
+    std::thread::scope(|scope| {
+        let routing = routing.map(|routing| scope.spawn(|| routing.run(&done, &changed)));
+        let running: Vec<_> = open
+            .into_iter()
+            .map(|(pair, watched)| {
+                (pair, scope.spawn(move || watched.run(origin, schedule.span, stop)))
+            })
+            .collect();
+        let happened = happen(testbed, variant, &schedule.events, origin, &changed, stop);
+        let logs = running.into_iter().filter_map(|(pair, one)| Some((pair, one.join().ok()?)));
+        let logs: Vec<_> = logs.collect();
+        done.store(true, Relaxed);
+        let refused = routing.and_then(|routing| routing.join().ok()?.err());
+        let happened = happened?;
+        if stop.load(Relaxed) {
+            return Ok((Vec::new(), None));
+        }
+        let routes = changed.load(Relaxed);
+        let results = logs
+            .iter()
+            .flat_map(|(pair, log)| findings(&pair.label(), schedule, &happened, log, routes));
+        let mut results: Vec<EventResult> = results.collect();
+        results.sort_by_key(|result| result.number);
+        Ok((results, refused.map(|error| format!("routes: {error}"))))
+    })
+}
+
+/// Brings the events about at their times.
+fn happen(
+    testbed: &Testbed,
+    variant: &Variant,
+    events: &[Event],
+    origin: SystemTime,
+    changed: &AtomicU64,
+    stop: &AtomicBool,
+) -> Result<Vec<Happened>, TestbedError> {
+    let mut happenings = testbed.happenings(variant);
+    let mut happened = Vec::with_capacity(events.len());
+    for event in events {
+        if !pass(origin, event.at.0, stop) {
+            break;
+        }
+        let (at, routes) = (since(origin), changed.load(Relaxed));
+        if let Some(what) = event.happening() {
+            happenings.happen(what)?;
+        }
+        happened.push(Happened { at, done: since(origin), routes });
+    }
+    Ok(happened)
+}
+
+/// What each event did to the traffic of one pair.
+fn findings(
+    label: &str,
+    schedule: &Schedule,
+    happened: &[Happened],
+    log: &Log,
+    routes: u64,
+) -> Vec<EventResult> {
+    let first = happened.first().map_or(schedule.span, |first| first.at);
+    let quiet_ms = quiet(&log.there, first).max(quiet(&log.back, first));
+    let each = schedule.events.iter().zip(happened).enumerate();
+    each.map(|(n, (event, this))| {
+        let next = happened.get(n + 1);
+        let until = next.map_or(schedule.span, |next| next.at);
+        EventResult {
+            number: u32::try_from(n + 1).unwrap_or(u32::MAX),
+            name: event.name.clone(),
+            what: event.words(),
+            watched: label.to_owned(),
+            at: this.at.as_secs_f64(),
+            took_ms: this.done.saturating_sub(this.at).as_secs_f64() * 1e3,
+            seconds: until.saturating_sub(this.at).as_secs_f64(),
+            there: outage(&log.there, this.at, until),
+            back: outage(&log.back, this.at, until),
+            tcp: connection(&log.tcp, this.at, this.done, until),
+            quiet_ms,
+            routes_changed: next.map_or(routes, |next| next.routes).saturating_sub(this.routes),
+        }
+    })
+    .collect()
+}
+
+/// Waits until `after` has passed since `origin`; `false` if it is to end before.
+fn pass(origin: SystemTime, after: Duration, stop: &AtomicBool) -> bool {
+    loop {
+        if stop.load(Relaxed) {
+            return false;
+        }
+        let left = after.saturating_sub(since(origin));
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}
+
+fn since(origin: SystemTime) -> Duration {
+    SystemTime::now().duration_since(origin).unwrap_or_default()
+}

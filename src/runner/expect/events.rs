@@ -1,0 +1,126 @@
+//! What events did to the traffic that was watched.
+
+use std::fmt::Display;
+
+use super::finding::Finding;
+use crate::lab::{DowntimeExpected, Span, SurvivalExpected};
+use crate::measure::result::{EventResult, VariantResult};
+
+/// How long nothing may pass after an event, in words.
+pub(super) fn downtime_words(expected: &DowntimeExpected) -> String {
+    format!("downtime after event {} is {}", expected.event, bounds(expected))
+}
+
+/// What becomes of a connection, in words.
+pub(super) fn survival_words(expected: &SurvivalExpected) -> String {
+    let what = if expected.tcp { "survives" } else { "breaks or hangs" };
+    format!("TCP {what} at event {}", expected.event)
+}
+
+/// The downtime of every pair that was watched, in its worse direction, is within the bounds.
+pub(super) fn downtime(expected: &DowntimeExpected, found: &VariantResult) -> Finding {
+    let events = events(&expected.event, found);
+    if events.is_empty() {
+        return not_seen();
+    }
+    let milliseconds = |span: Span| span.0.as_secs_f64() * 1e3;
+    let held = |event: &&EventResult| {
+        let (down, healed) = event.downtime();
+        let short = expected.at_most.is_none_or(|most| healed && down <= milliseconds(most));
+        short && expected.at_least.is_none_or(|least| down >= milliseconds(least))
+    };
+    let worst = events.iter().map(|event| event.downtime().0).fold(0.0, f64::max);
+    let healed = events.iter().all(|event| event.downtime().1);
+    let measured = if healed { format!("{worst:.0} ms") } else { format!("over {worst:.0} ms") };
+    let lost: u64 = events.iter().map(|event| event.there.lost + event.back.lost).sum();
+    let sent: u64 = events.iter().map(|event| event.there.sent + event.back.sent).sum();
+    let quiet = events.iter().map(|event| event.quiet_ms).fold(0.0, f64::max);
+    Finding::new(
+        events.iter().all(held),
+        format!("{lost} of {sent} datagrams lost; {quiet:.0} ms at most before the first event"),
+    )
+    .figures(bounds(expected), measured)
+}
+
+/// The connection of every pair that was watched carries on, or none does.
+pub(super) fn survives(expected: &SurvivalExpected, found: &VariantResult) -> Finding {
+    let events = events(&expected.event, found);
+    if events.is_empty() {
+        return not_seen();
+    }
+    let each = events.iter().map(|event| match (&event.tcp.error, event.tcp.survived) {
+        (Some(error), _) => format!("{}: {error}", event.watched),
+        (None, true) => format!("{}: gap of {:.0} ms", event.watched, event.tcp.gap_ms),
+        (None, false) => {
+            format!("{}: nothing arrived in {:.0} ms", event.watched, event.tcp.gap_ms)
+        }
+    });
+    Finding::new(
+        events.iter().all(|event| event.tcp.survived == expected.tcp),
+        each.collect::<Vec<_>>().join("; "),
+    )
+}
+
+fn not_seen() -> Finding {
+    Finding::unknown("the event did not happen here, or its traffic is not carried")
+}
+
+fn events<'a>(reference: &str, found: &'a VariantResult) -> Vec<&'a EventResult> {
+    let named = |event: &&EventResult| event.name.as_deref() == Some(reference);
+    let named: Vec<_> = found.events.iter().filter(named).collect();
+    if !named.is_empty() {
+        return named;
+    }
+    found.events.iter().filter(|event| event.number.to_string() == reference).collect()
+}
+
+fn bounds(expected: &DowntimeExpected) -> String {
+    let bound = |sign: &str, span: &dyn Display| format!("{sign} {span}");
+    let least = expected.at_least.as_ref().map(|least| bound("≥", least));
+    let most = expected.at_most.as_ref().map(|most| bound("≤", most));
+    least.into_iter().chain(most).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::measure::result::{ConnectionResult, OutageResult};
+
+    fn found(down: f64, healed: bool, survived: bool) -> VariantResult {
+        let outage = OutageResult { downtime_ms: down, healed, ..OutageResult::default() };
+        let back = OutageResult { healed: true, ..OutageResult::default() };
+        let tcp = ConnectionResult { survived, ..ConnectionResult::default() };
+        let event = EventResult { number: 1, there: outage, back, tcp, ..EventResult::default() };
+        VariantResult { events: vec![event], ..VariantResult::default() }
+    }
+
+    fn expected(at_least: Option<u64>, at_most: Option<u64>) -> DowntimeExpected {
+        let span = |ms: u64| Span(Duration::from_millis(ms));
+        let (at_least, at_most) = (at_least.map(span), at_most.map(span));
+        DowntimeExpected { event: "1".into(), at_most, at_least }
+    }
+
+    #[test]
+    fn downtime_lies_within_both_bounds() {
+        let of = |least, most, found: &VariantResult| downtime(&expected(least, most), found).held;
+        assert!(of(Some(90), Some(100), &found(95.0, true, true)));
+        assert!(!of(Some(96), None, &found(95.0, true, true)));
+        assert!(!of(None, Some(94), &found(95.0, true, true)));
+        let endless = found(95.0, false, true);
+        assert!(!of(None, Some(500), &endless), "what does not heal is not short");
+        assert!(of(Some(90), None, &endless));
+        assert!(!of(None, Some(500), &VariantResult::default()), "it did not happen");
+    }
+
+    #[test]
+    fn connections_survive_or_do_not() {
+        let of = |tcp, found: &VariantResult| {
+            survives(&SurvivalExpected { event: "1".into(), tcp }, found).held
+        };
+        assert!(of(true, &found(0.0, true, true)) && !of(true, &found(0.0, true, false)));
+        assert!(of(false, &found(0.0, true, false)) && !of(false, &found(0.0, true, true)));
+        assert!(!of(false, &VariantResult::default()));
+    }
+}
