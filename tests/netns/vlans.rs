@@ -57,6 +57,7 @@ fn plan() -> Variant {
         tenant: "red".into(),
         id: 10,
         ports: vec![],
+        spare: Vec::new(),
         peers: vec![],
         group: None,
         fdb: vec![],
