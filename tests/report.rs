@@ -297,8 +297,8 @@ mod arbitrary {
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
         Anatomy, AnatomyLayer, AttackResult, CounterResult, Evidence, FlowResult, FlowRound,
-        IsolationPair, Latency, LinkResult, LossResult, MtuResult, NodeResult, PayloadResult,
-        ProbeResult, RoundMark, TransferResult, TunnelResult,
+        IsolationPair, Latency, LinkResult, LossResult, MtuResult, NodeResult, OverlayResult,
+        PayloadResult, ProbeResult, RoundMark, TraceResult, TransferResult, TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -333,6 +333,7 @@ mod arbitrary {
                 sent,
                 received,
                 retransmits,
+                reordered: retransmits,
                 cpu_seconds: cpu,
                 engine_seconds: cpu,
                 error,
@@ -477,6 +478,11 @@ mod arbitrary {
                         fields: vec![(name.clone(), name.clone())],
                     }],
                 }),
+                overlay: OverlayResult {
+                    traces: vec![TraceResult { from: name.clone(), ..TraceResult::default() }],
+                    across: [(name.clone(), (1, 2))].into(),
+                    ..OverlayResult::default()
+                },
                 fragments: Some(n),
                 nodes: nodes_of(&links),
                 links,

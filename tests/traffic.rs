@@ -35,6 +35,7 @@ fn planned(flow: Flow) -> PlannedFlow {
         tenant: "red".into(),
         from: "vm1".into(),
         to: "vm2".into(),
+        to_tenant: None,
         span: SHORT,
         flow,
         together: None,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attacks::AttackExpected;
 use super::bum::{CopyCount, TunnelCount};
 use super::events::{DowntimeExpected, SurvivalExpected};
+use super::joined::{Reach, StreamExpected};
 use super::link::LinkExpected;
 use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::ProbeExpected;
@@ -39,15 +40,45 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Expected {
-    /// Every VM of the tenant reaches every other one.
-    Reachable {
-        /// Tenant name.
-        within: String,
+    /// Every VM of the tenant reaches every other one, or every one of another tenant.
+    Reachable(Reach),
+    /// No VM of the tenant reaches another one, or one of another tenant.
+    Unreachable(Reach),
+    /// No packet on the underlay has a MAC or IP address of these tenants' VMs in its outermost
+    /// headers, and no switch's table one of their MACs.
+    Blind(Vec<String>),
+    /// Packets on the underlay and tables of switches have MACs of these tenants' VMs.
+    Seen(Vec<String>),
+    /// Frames of both directions carry this segment's VLAN id on its trunk and the tenant's id on
+    /// the underlay, and no other.
+    Gateway(String),
+    /// So many hops lie between two VMs, by traceroute; 1 is no router in between.
+    Hops {
+        /// `tenant/vm` that asks.
+        from: String,
+        /// `tenant/vm` that is asked for.
+        to: String,
+        /// Hops, the receiver being the last.
+        count: u32,
     },
-    /// No VM of the tenant reaches another one.
-    Unreachable {
+    /// VMs of the tenant are configured as in another variant, but for the MTU.
+    Unaware {
         /// Tenant name.
         within: String,
+        /// The other variant; absent means the plain path.
+        #[serde(default)]
+        of: Option<String>,
+    },
+    /// Entries that the host with the most of them has to have for a tenant: the other ends of its
+    /// tunnels, or the places that it sends broadcasts to.
+    Entries(BTreeMap<String, u64>),
+    /// What a stream of broadcasts costs on the sender's link.
+    Stream(StreamExpected),
+    /// Datagrams of UDP flows that arrive behind a later one of the same flow, over all rounds.
+    Reordered {
+        /// Most.
+        #[serde(rename = "at-most")]
+        at_most: u64,
     },
     /// Engines dropped at least so many frames, by reason.
     Drops(BTreeMap<String, u64>),

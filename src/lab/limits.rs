@@ -32,6 +32,12 @@ pub(super) const SOURCE_PORTS: RangeInclusive<u32> = 1..=64;
 pub(super) const COUNT: RangeInclusive<u32> = 0..=1_000_000;
 /// VMs of a lab that an expectation counts on.
 pub(super) const VMS: RangeInclusive<u32> = 1..=1_000_000;
+/// Types of Ethernet frames; smaller numbers are lengths (IEEE 802.3).
+pub(super) const ETHERTYPE: RangeInclusive<u32> = 0x600..=0xFFFF;
+/// Hops between two VMs.
+pub(super) const HOPS: RangeInclusive<u32> = 1..=16;
+/// Packets that one broadcast becomes on the sender's link.
+pub(super) const COPIES: RangeInclusive<u32> = 1..=10_000;
 /// Packets of one probe.
 pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
 /// Connections opened on the underlay.

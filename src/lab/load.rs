@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::{self, Whole};
 use super::fault::{Fault, Faults};
+use super::joined::ComparedTopology;
 use super::limits::FILE;
 use super::model::{Lab, Topology, TopologyRef};
 use super::read::{self, At, Kind, Node, Sink, suggestion};
@@ -138,7 +139,7 @@ fn read_with(
     let root = parse(name, text)?;
     let sink = Sink::new(name, text, &root);
     let lab = read::lab(&At::root(&root, &sink));
-    let Some(lab) = lab else { return Err(Faults(sink.into_faults())) };
+    let Some(mut lab) = lab else { return Err(Faults(sink.into_faults())) };
 
     let mut elsewhere = Vec::new();
     let mut from = name.to_owned();
@@ -162,6 +163,10 @@ fn read_with(
         },
     };
     check::lab(&Whole { lab: &lab, topology: topology.as_ref(), hosts, sink: &sink });
+    let others = compared(&lab, find, &sink, &mut elsewhere);
+    for (other, topology) in lab.compare.topology.iter_mut().zip(others) {
+        other.topology = topology;
+    }
     let mut faults = sink.into_faults();
     faults.append(&mut elsewhere);
     match topology {
@@ -174,6 +179,32 @@ fn read_with(
         }),
         _ => Err(Faults(faults)),
     }
+}
+
+/// The topologies that are compared, each of which all rules must hold on.
+fn compared(
+    lab: &Lab,
+    find: &dyn Fn(&str) -> Result<Found, String>,
+    sink: &Sink<'_>,
+    elsewhere: &mut Vec<Fault>,
+) -> Vec<Option<Topology>> {
+    let one = |(n, compared): (usize, &ComparedTopology)| {
+        let path = format!("compare.topology[{n}]");
+        let earlier = &lab.compare.topology[..n];
+        if earlier.iter().any(|other| other.label() == compared.label()) {
+            let message = format!(
+                "another one is called `{}` too; variants could not be told apart",
+                compared.label()
+            );
+            sink.rule(&path, message);
+        }
+        let (file, text) = find(&compared.reference).map_err(|m| sink.rule(&path, m)).ok()?;
+        let (topology, hosts, mut faults) = topology_text(&file, &text);
+        check::lab(&Whole { lab, topology: topology.as_ref(), hosts, sink });
+        elsewhere.append(&mut faults);
+        topology
+    };
+    lab.compare.topology.iter().enumerate().map(one).collect()
 }
 
 /// A topology file: what could be read, its hosts where known for certain, and its faults.

@@ -10,6 +10,7 @@ mod check;
 mod events;
 mod expected;
 mod fault;
+mod joined;
 pub mod lesson;
 mod limits;
 mod link;
@@ -38,6 +39,9 @@ pub use events::{
     watched_pair,
 };
 pub use fault::{Fault, Faults};
+pub use joined::{
+    Across, ComparedTopology, Machine, MachineSpec, Reach, Router, Segment, StreamExpected, Within,
+};
 pub(crate) use limits::UNDERLAY_MAC;
 pub use link::{Bounds, LinkExpected};
 pub use load::{

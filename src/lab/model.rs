@@ -15,6 +15,7 @@ use super::attacks::Attacks;
 pub use super::bum::{CopyCount, TunnelCount};
 use super::events::{Event, Watch};
 pub use super::expected::{Expectation, Expected};
+use super::joined::{ComparedTopology, Router, Segment};
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
 use super::published::Published;
@@ -48,6 +49,12 @@ pub struct Lab {
     pub compare: Compare,
     /// The tenants and their VMs.
     pub tenants: Vec<Tenant>,
+    /// Routers between tenants.
+    #[serde(default)]
+    pub routers: Vec<Router>,
+    /// VLAN segments behind gateways.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
     /// The flows inside tenants.
     #[serde(default)]
     pub traffic: Vec<Flow>,
@@ -215,6 +222,8 @@ impl Switchable {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
+    /// Wirings: names from `topologies/`, or paths.
+    pub topology: Vec<ComparedTopology>,
     /// Encapsulations.
     pub encap: Vec<Encap>,
     /// Datapaths.

@@ -66,6 +66,10 @@ pub struct InnerPacket {
     /// Whom it is addressed to.
     #[serde(default)]
     pub cast: Cast,
+    /// `EtherType` of a frame that holds no IP packet, e.g. 0x88B5, which IEEE 802 keeps for
+    /// experiments; absent means a UDP datagram.
+    #[serde(default)]
+    pub ethertype: Option<u16>,
 }
 
 /// What stands in the outer UDP checksum of a crafted packet.

@@ -40,6 +40,7 @@ fn values(defs: &mut Value) {
     let name =
         |max: usize| json!({ "type": ["string", "number"], "pattern": pattern, "maxLength": max });
     let (node, tenant) = (name(limits::NODE_NAME), name(limits::TENANT_NAME));
+    let joint = node.clone();
     let end = json!({ "pattern": "^[^/]+/[^/]+$" });
     let claims = lesson::CLAIMS.map(|claim| claim.id);
     for (path, patch) in [
@@ -104,6 +105,7 @@ fn values(defs: &mut Value) {
         merge(defs.pointer_mut(path), patch);
     }
     generators(defs);
+    joined(defs, &joint, &tenant);
     vms_by_name(defs, &tenant);
     for kind in
         defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
@@ -116,9 +118,11 @@ fn values(defs: &mut Value) {
                 "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
                 "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
-                | "copies" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
+                | "copies" | "reachable" | "unreachable" | "stream" | "gateway" | "entries"
+                | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
                     json!({})
                 }
+                "blind" | "seen" => json!({ "minItems": 1 }),
                 "drops" => json!({ "minProperties": 1 }),
                 _ => json!({ "additionalProperties": false }),
             };
@@ -129,6 +133,24 @@ fn values(defs: &mut Value) {
                 }
             }
         }
+    }
+}
+
+/// Routers, segments, and what is expected of them.
+fn joined(defs: &mut Value, node: &Value, tenant: &Value) {
+    for (path, patch) in [
+        ("/Router/properties/joins", json!({ "minItems": 2, "uniqueItems": true })),
+        ("/Router/properties/name", node.clone()),
+        ("/Segment/properties/name", tenant.clone()),
+        ("/Segment/properties/switch", node.clone()),
+        ("/Segment/properties/machines", json!({ "minItems": 1 })),
+        ("/Machine/properties/name", tenant.clone()),
+        ("/Machine/properties/mtu", range(&limits::VM_MTU)),
+        ("/InnerPacket/properties/ethertype", range(&limits::ETHERTYPE)),
+        ("/StreamExpected/properties/copies", range(&limits::COPIES)),
+        ("/Compare/properties/topology", json!({ "minItems": 1, "uniqueItems": true })),
+    ] {
+        merge(defs.pointer_mut(path), patch);
     }
 }
 

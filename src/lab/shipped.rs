@@ -13,6 +13,7 @@ pub(super) const TOPOLOGIES: &[(&str, &str)] = &[
     ("oversubscribed-3to1", include_str!("../../topologies/oversubscribed-3to1.yaml")),
     ("ring-4", include_str!("../../topologies/ring-4.yaml")),
     ("single-switch", include_str!("../../topologies/single-switch.yaml")),
+    ("single-switch-4", include_str!("../../topologies/single-switch-4.yaml")),
     ("tree-2x16", include_str!("../../topologies/tree-2x16.yaml")),
     ("tree-2x2", include_str!("../../topologies/tree-2x2.yaml")),
     ("tree-2x32", include_str!("../../topologies/tree-2x32.yaml")),

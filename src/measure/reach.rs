@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Place;
 use super::ends::{passing, receive, tenant, udp, udp6, wait};
 use super::error::MeasureError;
-use crate::plan::Variant;
+use crate::plan::{Variant, VmPlan};
 
 /// How long a pair is tried: address resolution and learning fit in it several times.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -26,7 +26,33 @@ pub fn reachable(
     variant: &Variant,
     tenant_name: &str,
 ) -> Result<(u32, u32), MeasureError> {
-    let vms = &tenant(variant, tenant_name)?.vms;
+    let vms: Vec<&VmPlan> = tenant(variant, tenant_name)?.vms.iter().collect();
+    pairs(place, variant, &vms, |from, to| from != to)
+}
+
+/// The same from every VM of one tenant to every VM of another.
+///
+/// # Errors
+/// As [`reachable`].
+pub fn across(
+    place: &impl Place,
+    variant: &Variant,
+    from: &str,
+    to: &str,
+) -> Result<(u32, u32), MeasureError> {
+    let (near, far) = (&tenant(variant, from)?.vms, &tenant(variant, to)?.vms);
+    let vms: Vec<&VmPlan> = near.iter().chain(far).collect();
+    let first = near.len();
+    pairs(place, variant, &vms, |from, to| from < first && to >= first)
+}
+
+/// The pairs of VMs that are `wanted`, by number.
+fn pairs(
+    place: &impl Place,
+    variant: &Variant,
+    vms: &[&VmPlan],
+    wanted: impl Fn(usize, usize) -> bool,
+) -> Result<(u32, u32), MeasureError> {
     let mut sockets =
         vms.iter().map(|vm| udp(place, variant, vm)).collect::<Result<Vec<_>, _>>()?;
     let (first, both) = (vms.len(), vms.iter().all(|vm| vm.address6.is_some()));
@@ -39,7 +65,7 @@ pub fn reachable(
     // IPv6 sockets stand behind the IPv4 ones; pairs are of one version.
     let mut missing: BTreeSet<(usize, usize)> = (0..sockets.len())
         .flat_map(|from| (0..sockets.len()).map(move |to| (from, to)))
-        .filter(|(from, to)| from != to && (*from < first) == (*to < first))
+        .filter(|(from, to)| (*from < first) == (*to < first) && wanted(from % first, to % first))
         .collect();
     let tried = missing.len();
     let watched: Vec<_> = sockets.iter().map(|(socket, _)| socket.as_fd()).collect();

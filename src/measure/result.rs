@@ -5,6 +5,7 @@ mod behaviour;
 mod events;
 mod lesson;
 mod link;
+mod overlay;
 mod published;
 mod rounds;
 
@@ -24,6 +25,7 @@ pub use behaviour::{
 pub use lesson::ClaimResult;
 pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
 
+pub use overlay::{GatewayResult, OverlayResult, SightResult, StreamResult, TraceResult};
 pub use published::{PublishedFigureResult, PublishedResult};
 pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 
@@ -188,6 +190,9 @@ pub struct VariantResult {
     /// First packets between two VMs, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub walks: Vec<WalkResult>,
+    /// What joins tenants' networks, and what the underlay sees of them.
+    #[serde(default, skip_serializing_if = "OverlayResult::is_empty")]
+    pub overlay: OverlayResult,
 }
 
 /// What the hosts of one tenant have to know of each other.
@@ -276,6 +281,9 @@ pub struct FlowRound {
     pub received: u64,
     /// TCP segments retransmitted.
     pub retransmits: u64,
+    /// Datagrams that came behind a later one of the flow.
+    #[serde(default)]
+    pub reordered: u64,
     /// CPU seconds of the whole machine meanwhile.
     pub cpu_seconds: f64,
     /// CPU seconds of the engines' threads meanwhile.

@@ -22,12 +22,11 @@ use super::socket::{Netlink, Request};
 use super::sysctl::{Harmony, Role};
 use super::vlans::Switching;
 use super::world::World;
-use super::{address, ecmp, mroute, probe, ready, silence, vlans};
+use super::{address, ecmp, joined, mroute, probe, ready, silence, vlans};
 use crate::ids::Encap;
 use crate::lab::{Datapath, Ecmp, Fabric};
 use crate::measure::Place;
 use crate::plan::{MulticastRoute, Node, NodeKind, Variant};
-use crate::system;
 
 /// Name of a switch's bridge in its namespace.
 pub const BRIDGE: &str = "br0";
@@ -56,24 +55,24 @@ pub struct Underlay {
 
 /// What has to be done in one namespace, besides being the home of veth ends.
 #[derive(Debug, Default)]
-struct Site {
+pub(super) struct Site {
     /// Whether the kernel has IPv6, and would make up addresses.
     ipv6: bool,
     indexes: BTreeMap<String, u32>,
-    role: Role,
+    pub(super) role: Role,
     /// What it chooses paths by, where it routes.
     ecmp: Ecmp,
     /// Groups it forwards.
     multicast: Vec<MulticastRoute>,
-    requests: Vec<Request>,
-    offloads_off: Vec<(String, Offloads)>,
-    drops: Vec<(u32, String)>,
+    pub(super) requests: Vec<Request>,
+    pub(super) offloads_off: Vec<(String, Offloads)>,
+    pub(super) drops: Vec<(u32, String)>,
     /// Interfaces that no errors about an IP protocol are to leave.
     silences: Vec<(u32, String, u8)>,
 }
 
 impl Site {
-    fn reserve(&mut self, interface: &str) -> Result<u32> {
+    pub(super) fn reserve(&mut self, interface: &str) -> Result<u32> {
         let index = FIRST_INDEX + u32::try_from(self.indexes.len()).unwrap_or(u32::MAX / 2);
         match self.indexes.insert(interface.to_owned(), index) {
             None => Ok(index),
@@ -82,7 +81,7 @@ impl Site {
     }
 
     /// Brings an interface up, without addresses of the kernel's making.
-    fn up(&mut self, index: u32, interface: &str) {
+    pub(super) fn up(&mut self, index: u32, interface: &str) {
         self.plain(index, interface);
         self.requests.push(link::up(index, interface));
     }
@@ -93,7 +92,7 @@ impl Site {
         }
     }
 
-    fn index(&self, interface: &str) -> Result<u32> {
+    pub(super) fn index(&self, interface: &str) -> Result<u32> {
         let found = self.indexes.get(interface).copied();
         found.ok_or_else(|| Error::Plan(format!("there is no interface `{interface}`")))
     }
@@ -103,9 +102,9 @@ impl Site {
 type CableEnd = (String, String, u32, Option<[u8; 6]>);
 
 /// A veth pair to be born, and the MTUs of its ends.
-struct Cable {
-    ends: [CableEnd; 2],
-    mtus: [u32; 2],
+pub(super) struct Cable {
+    pub(super) ends: [CableEnd; 2],
+    pub(super) mtus: [u32; 2],
 }
 
 /// Builds every namespace of nodes and VMs of all variants, with links, rates, addresses, bridges
@@ -207,7 +206,7 @@ fn furnish(name: &str, site: Site) -> Result<(Option<DropMethod>, Vec<OwnedFd>)>
 }
 
 #[derive(Default)]
-struct Draft {
+pub(super) struct Draft {
     /// What is to impair links that are to be.
     impairer: Impairer,
     /// What forwards in switches.
@@ -215,7 +214,7 @@ struct Draft {
     /// Whether the kernel has IPv6.
     ipv6: bool,
     sites: BTreeMap<String, Site>,
-    cables: Vec<Cable>,
+    pub(super) cables: Vec<Cable>,
 }
 
 impl Draft {
@@ -227,7 +226,10 @@ impl Draft {
             self.site_new(variant, &vm.node)?;
         }
         self.links(variant)?;
-        self.vms(variant)?;
+        joined::routers(self, variant)?;
+        joined::segments(self, variant)?;
+        joined::vms(self, variant)?;
+        joined::silence_switches(self, variant)?;
         self.edges(variant)?;
         // Last, when their devices are up.
         for node in &variant.nodes {
@@ -240,7 +242,7 @@ impl Draft {
         Ok(())
     }
 
-    fn site_new(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
+    pub(super) fn site_new(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
         let name = variant.namespace(node);
         if self.sites.contains_key(&name) {
             return Err(Error::Plan(format!("two nodes are called `{name}`")));
@@ -251,7 +253,7 @@ impl Draft {
         Ok(site)
     }
 
-    fn site(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
+    pub(super) fn site(&mut self, variant: &Variant, node: &str) -> Result<&mut Site> {
         let name = variant.namespace(node);
         self.sites.get_mut(&name).ok_or_else(|| Error::Plan(format!("there is no node `{name}`")))
     }
@@ -366,37 +368,6 @@ impl Draft {
             // The nodes' ends decide what is too big.
             let inner = (middle.clone(), name, index, None);
             self.cables.push(Cable { ends: [end, inner], mtus: [mtu, PORT_MTU] });
-        }
-        Ok(())
-    }
-
-    fn vms(&mut self, variant: &Variant) -> Result<()> {
-        for vm in variant.vms() {
-            let host = self.site(variant, &vm.host)?;
-            let port = host.reserve(&vm.port)?;
-            host.up(port, &vm.port);
-            let site = self.site(variant, &vm.node)?;
-            let eth0 = site.reserve(VM_INTERFACE)?;
-            site.up(eth0, VM_INTERFACE);
-            // The engine's packet socket would lose them.
-            if !system::describes_udp_super_frames() {
-                site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
-            }
-            for net in std::iter::once(vm.address).chain(vm.address6) {
-                site.requests.push(address::address(eth0, VM_INTERFACE, net));
-            }
-            self.cables.push(Cable {
-                ends: [
-                    (
-                        variant.namespace(&vm.node),
-                        VM_INTERFACE.to_owned(),
-                        eth0,
-                        Some(parse_mac(&vm.mac)?),
-                    ),
-                    (variant.namespace(&vm.host), vm.port.clone(), port, None),
-                ],
-                mtus: [vm.mtu, PORT_MTU],
-            });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::axes::{Choice, resolve};
 use super::graph::Graph;
-use super::place::Placed;
+use super::place::{Kind, Placed};
 use super::{Edge, EdgeNetwork, SparePort};
 use crate::ids::Encap;
 use crate::lab::{IpVersion, Lab, Learning, in_groups};
@@ -85,7 +85,7 @@ pub(super) fn edges(
         EdgeNetwork {
             tenant: lab.tenants[tenant].name.clone(),
             id: *lab.tenants[tenant].id_on.get(&graph.nodes[host].name).unwrap_or(&ids[tenant]),
-            ports: vms.iter().filter(|vm| vm.host == host).map(|vm| vm.port.clone()).collect(),
+            ports: ports(vms, host),
             spare: vms.iter().filter_map(|vm| spare(vm, host)).collect(),
             group: multicast.then(|| {
                 let written = lab.tenants[tenant].group;
@@ -129,6 +129,17 @@ pub(super) fn edges(
 fn spare(vm: &Placed, host: usize) -> Option<SparePort> {
     let (_, port) = vm.spare.iter().find(|(at, _)| *at == host)?;
     Some(SparePort { vm: vm.name.clone(), port: port.clone() })
+}
+
+/// The ports of one tenant at a host; all machines of a segment are behind one.
+fn ports(vms: &[Placed], host: usize) -> Vec<String> {
+    let mut ports: Vec<String> = Vec::new();
+    for vm in vms.iter().filter(|vm| vm.host == host) {
+        if vm.kind == Kind::Vm || !ports.contains(&vm.port) {
+            ports.push(vm.port.clone());
+        }
+    }
+    ports
 }
 
 /// The group of a tenant's BUM frames: organisation-local scope (RFC 2365 section 6.2, RFC 4291

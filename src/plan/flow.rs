@@ -40,21 +40,22 @@ fn resolve(
     let Some((from, to, span)) = flow.ends() else { return Ok(None) };
     let wanted = format!("{} {from}→{to}", kind(flow));
     let end = |end: &str| {
-        let known = end.split_once('/').filter(|(tenant, vm)| {
-            lab.tenants.iter().any(|t| t.name == *tenant && t.vms.iter().any(|v| v.name == *vm))
-        });
+        let known = end
+            .split_once('/')
+            .filter(|(tenant, vm)| lab.members(tenant).iter().any(|v| v.name == *vm));
         known
             .map(|(tenant, vm)| (tenant.to_owned(), vm.to_owned()))
             .ok_or_else(|| PlanError::FlowEnd { flow: wanted.clone(), end: end.to_owned() })
     };
     let (tenant, from) = end(from)?;
     let (other, to) = end(to)?;
-    if tenant != other {
+    if tenant != other && !lab.joined(&tenant, &other) {
         return Err(PlanError::FlowAcross { flow: wanted });
     }
     let label = labels.unique(&wanted, " #");
-    let (span, flow) = (span.0, flow.clone());
-    Ok(Some(PlannedFlow { label, tenant, from, to, span, flow, together: together.cloned() }))
+    let to_tenant = (other != tenant).then_some(other);
+    let (span, flow, together) = (span.0, flow.clone(), together.cloned());
+    Ok(Some(PlannedFlow { label, tenant, from, to, to_tenant, span, flow, together }))
 }
 
 /// What tells this flow from others between the same ends, e.g. `tcp x4` or `udp 200M 1024 B`.

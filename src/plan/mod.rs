@@ -17,6 +17,7 @@ mod estimate;
 mod flow;
 mod graph;
 mod id;
+mod joined;
 mod model;
 mod mtu;
 mod multicast;
@@ -32,6 +33,7 @@ mod switches;
 mod variant;
 
 pub use error::PlanError;
+pub use joined::{RouterPlan, RouterPort, SegmentPlan};
 pub use model::*;
 pub use predict::{
     Broadcast, CarrierPrediction, Ids, Many, Placement, Prediction, Scale, grouped, predict,
@@ -66,6 +68,8 @@ fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
         carrier: Carrier { encap: Encap::None, fabric, ..Carrier::default() },
         compare: Compare::default(),
         tenants: Vec::new(),
+        routers: Vec::new(),
+        segments: Vec::new(),
         traffic: Vec::new(),
         events: Vec::new(),
         watch: Watch::default(),
@@ -87,21 +91,25 @@ fn bare(topology: &Topology, title: &str, fabric: Fabric) -> Lab {
 /// # Errors
 /// What cannot be built, with its object, the reason and what to change.
 pub fn plan(lab: &Lab, topology: &Topology) -> Result<Plan, PlanError> {
-    let graph = Graph::new(topology)?;
-    let placed = place::place(lab, &graph)?;
-    let ranges = Ranges::new(lab, &graph)?;
-    let variants = axes::cross(lab, topology, &placed)?
-        .iter()
-        .map(|choice| {
+    let mut variants = Vec::new();
+    for (label, topology) in wirings(lab, topology) {
+        let graph = Graph::new(topology)?;
+        let (placed, trunks) = place::place(lab, &graph)?;
+        let ranges = Ranges::new(lab, &graph)?;
+        for mut choice in axes::cross(lab, topology, &placed)? {
+            if let Some(label) = &label {
+                choice.name += label;
+                choice.baseline = choice.baseline.map(|name| name + label);
+            }
             let other = (choice.rate != topology.rate)
                 .then(|| Graph::new(&Topology { rate: choice.rate, ..topology.clone() }))
                 .transpose()?;
             let graph = other.as_ref().unwrap_or(&graph);
-            let mut variant = variant::build(lab, choice, graph, &ranges, &placed)?;
+            let mut variant = variant::build(lab, &choice, graph, &ranges, &placed, &trunks)?;
             switches::tell(topology, &mut variant);
-            Ok(variant)
-        })
-        .collect::<Result<Vec<_>, PlanError>>()?;
+            variants.push(variant);
+        }
+    }
     check_expectations(lab, &variants)?;
     Ok(Plan {
         title: lab.title.clone(),
@@ -130,6 +138,15 @@ fn check_names<'a>(
     Err(PlanError::NoVariant { name: name.clone(), known: known.join(", ") })
 }
 
+/// The topologies to build on, each with what it adds to the names of variants.
+fn wirings<'l>(lab: &'l Lab, only: &'l Topology) -> Vec<(Option<String>, &'l Topology)> {
+    let compared = lab.compare.topology.iter();
+    let all: Vec<_> = compared
+        .filter_map(|c| Some((Some(format!("-{}", c.label())), c.topology.as_ref()?)))
+        .collect();
+    if all.is_empty() { vec![(None, only)] } else { all }
+}
+
 /// Expectations name variants and links that only the plan knows.
 fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> {
     let listed = |names: Vec<&str>| names.join(", ");
@@ -138,10 +155,14 @@ fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> 
     for expectation in &lab.expect {
         let compared = match &expectation.what {
             Expected::Throughput(expected) => expected.of.as_ref(),
+            Expected::Unaware { of, .. } => of.as_ref(),
             _ => None,
         };
         check_names(expectation.variant.iter().chain(compared), variants)?;
-        let (Expected::Spread { links, .. }, Some(first)) = (&expectation.what, variants.first())
+        // With several topologies each variant has links of its own.
+        let about = |v: &&Variant| expectation.variant.as_ref().is_none_or(|name| *name == v.name);
+        let (Expected::Spread { links, .. }, Some(first)) =
+            (&expectation.what, variants.iter().find(about))
         else {
             continue;
         };

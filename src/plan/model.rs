@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
+use super::joined::{RouterPlan, SegmentPlan};
 use crate::ids::Encap;
 use crate::lab::{
     Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired, IpVersion,
@@ -98,6 +99,12 @@ pub struct Variant {
     pub tenants: Vec<TenantPlan>,
     /// The edge of each host that has VMs or a VTEP.
     pub edges: Vec<Edge>,
+    /// Routers between tenants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<RouterPlan>,
+    /// VLAN segments behind gateways; their machines are VMs of their tenants, at the gateway's port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentPlan>,
 }
 
 const fn on() -> bool {
@@ -305,12 +312,15 @@ impl EdgeNetwork {
 pub struct PlannedFlow {
     /// Unique label for reports, e.g. `tcp red/vm1→red/vm2`, `tcp x4 …`, `udp 64 B …`, `rr …`.
     pub label: String,
-    /// Tenant of both ends.
+    /// Tenant of the sender, and of the receiver unless `to_tenant` says otherwise.
     pub tenant: String,
     /// VM name of the sender or client.
     pub from: String,
     /// VM name of the receiver or server.
     pub to: String,
+    /// The receiver's tenant, where it is another one that a router joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_tenant: Option<String>,
     /// Time per round.
     pub span: Duration,
     /// The flow as written.
@@ -318,6 +328,15 @@ pub struct PlannedFlow {
     /// Label of the flows that it runs together with, which follow each other in the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<String>,
+}
+
+impl PlannedFlow {
+    /// The two VMs, where a variant has both.
+    #[must_use]
+    pub fn ends<'v>(&self, variant: &'v Variant) -> Option<[&'v VmPlan; 2]> {
+        let far = self.to_tenant.as_ref().unwrap_or(&self.tenant);
+        Some([variant.vm(&self.tenant, &self.from)?, variant.vm(far, &self.to)?])
+    }
 }
 
 impl Variant {

@@ -218,7 +218,7 @@ fn vms(variant: &Variant) -> String {
 fn flows(plan: &Plan) -> String {
     let head = ["flow", "time per round", "in"];
     let rows = plan.flows.iter().map(|flow| {
-        let carried = plan.variants.iter().filter(|v| v.vm(&flow.tenant, &flow.from).is_some());
+        let carried = plan.variants.iter().filter(|v| flow.ends(v).is_some());
         let names: Vec<_> = carried.map(|v| v.name.as_str()).collect();
         [
             flow.label.clone(),

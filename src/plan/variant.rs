@@ -8,10 +8,10 @@ use ipnet::{IpNet, Ipv4Net};
 use super::address::{Ranges, underlay_mac, vm_address6};
 use super::axes::Choice;
 use super::graph::Graph;
-use super::place::Placed;
+use super::place::{Kind, Placed, Trunk};
 use super::{
-    Link, LinkEnd, Node, NodeKind, PlanError, Route, TenantPlan, Variant, VmPlan, edge, id, mtu,
-    multicast, route,
+    Link, LinkEnd, Node, NodeKind, PlanError, Route, TenantPlan, Variant, VmPlan, edge, id, joined,
+    mtu, multicast, route,
 };
 use crate::ids::Encap;
 use crate::lab::{Fabric, Lab, Learning, MtuMode, Switchable, Tenant, point_to_point};
@@ -34,7 +34,16 @@ pub(super) fn build(
     graph: &Graph,
     ranges: &Ranges,
     placed: &[Vec<Placed>],
+    trunks: &[Trunk],
 ) -> Result<Variant, PlanError> {
+    let vms_alone;
+    let placed = if choice.encap == Encap::None {
+        let vms = |of: &Vec<Placed>| of.iter().filter(|p| p.kind == Kind::Vm).cloned().collect();
+        vms_alone = placed.iter().map(vms).collect::<Vec<Vec<Placed>>>();
+        &vms_alone
+    } else {
+        placed
+    };
     let routed = choice.fabric == Fabric::L3;
     let ranges = &ranges.of(choice.underlay);
     if choice.encap == Encap::Qinq {
@@ -88,6 +97,8 @@ pub(super) fn build(
         links,
         tenants,
         edges,
+        routers: joined::routers(lab, choice, placed, inner_mtu, underlay_mtu),
+        segments: joined::segments(lab, choice, graph, placed, trunks, underlay_mtu),
     })
 }
 
@@ -327,7 +338,8 @@ fn tenants(
     };
     let plan = |&tenant: &usize| {
         let of = &lab.tenants[tenant];
-        let vms = placed[tenant].iter().map(|vm| vm_plan(of, vm)).collect::<Result<_, _>>()?;
+        let vms = placed[tenant].iter().filter(|vm| !matches!(vm.kind, Kind::Router(_)));
+        let vms = vms.map(|vm| vm_plan(of, vm)).collect::<Result<_, _>>()?;
         Ok(TenantPlan { name: of.name.clone(), id: ids[tenant], vms })
     };
     choice.tenants.iter().map(plan).collect()

@@ -61,9 +61,9 @@ fn about(plan: &Plan) -> String {
     )
 }
 
-/// Every host's interfaces towards the fabric.
+/// Every host's interfaces towards the fabric, and the trunks of segments.
 fn nics(variant: &Variant) -> impl Iterator<Item = Port> {
-    variant.edges.iter().flat_map(|edge| {
+    let hosts = variant.edges.iter().flat_map(|edge| {
         let ends = variant.links.iter().flat_map(|link| {
             let [a, b] = &link.ends;
             [(a, b), (b, a)]
@@ -80,5 +80,16 @@ fn nics(variant: &Variant) -> impl Iterator<Item = Port> {
                 comment: format!("variant {name}: host {host} towards {peer}{vtep}"),
             }
         })
-    })
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    let trunks = variant.segments.iter().filter(move |segment| seen.insert(&segment.switch));
+    let trunks = trunks.map(|segment| {
+        let (name, host, switch) = (&variant.name, &segment.gateway, &segment.switch);
+        Port {
+            namespace: variant.namespace(host),
+            interface: segment.trunk.clone(),
+            comment: format!("variant {name}: trunk of host {host} towards {switch}"),
+        }
+    });
+    hosts.chain(trunks)
 }

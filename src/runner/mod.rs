@@ -13,6 +13,7 @@ mod events;
 mod expect;
 mod links;
 mod nodes;
+mod overlay;
 mod phases;
 mod probes;
 mod rounds;

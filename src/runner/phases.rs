@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::anatomy::{anatomy, decodes};
-use super::{Progress, RunError, bum, probes, tables};
+use super::{Progress, RunError, bum, overlay, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, MtuMode, Rate};
 use crate::measure::result::{PayloadResult, VariantResult};
@@ -40,6 +40,7 @@ pub(super) fn run(
     bum::broadcasts(testbed, plan, variant, result, progress)?;
     tables::strays(testbed, plan, variant, result, progress)?;
     result.tunnels = bum::tunnels(testbed, variant);
+    overlay::run(testbed, plan, variant, result, progress)?;
     let mut note = |what: &str, error: &dyn std::fmt::Display| {
         notes.push(format!("{}: {what}: {error}", variant.name));
     };
@@ -169,9 +170,9 @@ fn goodput(
     rate: Rate,
 ) -> Result<Option<f64>, anyhow::Error> {
     for flow in plan.flows.iter().filter(|f| matches!(f.flow, Flow::Tcp(_))) {
-        let from = variant.vm(&flow.tenant, &flow.from);
-        let to = variant.vm(&flow.tenant, &flow.to);
-        let (Some(from), Some(to)) = (from, to) else { continue };
+        let Some([from, to]) = flow.ends(variant).filter(|_| flow.to_tenant.is_none()) else {
+            continue;
+        };
         if from.host == to.host {
             continue;
         }

@@ -43,16 +43,17 @@ fn inner<'v>(probe: &Probe, packet: &InnerPacket, variant: &'v Variant) -> Optio
     let (from, to) = (vm(variant, &packet.from)?, vm(variant, &packet.to)?);
     let secret = rand::random();
     let tag = packet.tag.map(VlanId::value);
-    let marked = Marked { from, to, cast: packet.cast, tag, secret };
+    let marked = Marked { from, to, cast: packet.cast, ethertype: packet.ethertype, tag, secret };
     let cast = match packet.cast {
         Cast::Unicast => "frame",
         Cast::Broadcast => "broadcast frame",
         Cast::Multicast => "multicast frame",
     };
     let tagged = tag.map(|tag| format!(" with tag {tag}")).unwrap_or_default();
+    let kind = packet.ethertype.map(|kind| format!(" of type {kind:#06x}")).unwrap_or_default();
     Some(Shot {
         name: probe.name.clone(),
-        what: format!("{cast}{tagged} from {} to {}", packet.from, packet.to),
+        what: format!("{cast}{tagged}{kind} from {} to {}", packet.from, packet.to),
         from: From::Vm(from),
         to: Some(to),
         packets: (0..probe.count).map(|number| marked.frame(number)).collect::<Option<_>>()?,
@@ -92,7 +93,7 @@ fn outer<'v>(
     let (Some(src), Some(dst)) = ends else { return Ok(None) };
     let secret = rand::random();
     let tag = packet.tag.map(VlanId::value).filter(|_| variant.encap.carries_ethernet());
-    let marked = Marked { from: own, to, cast: Cast::Unicast, tag, secret };
+    let marked = Marked { from: own, to, cast: Cast::Unicast, ethertype: None, tag, secret };
     let mut packets = Vec::new();
     for number in 0..probe.count {
         let (Some(plain), Some(sent)) = (marked.untagged(number), marked.frame(number)) else {

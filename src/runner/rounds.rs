@@ -46,7 +46,7 @@ pub(super) struct Rounds {
 impl Rounds {
     pub fn new(plan: &Plan) -> Self {
         let series = |variant: &Variant, flow: &PlannedFlow| {
-            let carried = variant.vm(&flow.tenant, &flow.from).is_some();
+            let carried = flow.ends(variant).is_some();
             carried.then(|| Series { rounds: Vec::new(), latency: [None, None] })
         };
         let of_variant = |v| plan.flows.iter().map(|f| series(v, f)).collect();

@@ -157,6 +157,7 @@ mod tests {
             to: "b".into(),
             span,
             flow: Flow::Tcp(tcp),
+            to_tenant: None,
             together: together.map(str::to_owned),
         }
     }

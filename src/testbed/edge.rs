@@ -18,7 +18,7 @@ use crate::vswitch::{NetworkConfig, Peer};
 use crate::wire::ethernet::Mac;
 
 /// MAC addresses one tenant's table holds at one host.
-const MAC_LIMIT: usize = 65_536;
+pub(super) const MAC_LIMIT: usize = 65_536;
 
 /// The provider's VLAN id of `QinQ`: the outer tag of all tenants.
 #[must_use]
@@ -88,14 +88,13 @@ pub(super) fn extras(variant: &Variant, edge: &Edge) -> Result<Extras, TestbedEr
     if variant.learning == Learning::Static && variant.encap.carries_ethernet() {
         let ports: Vec<&String> = edge.networks.iter().flat_map(EdgeNetwork::all_ports).collect();
         for network in edge.networks.iter().filter(|_| edge.vtep.is_some()) {
-            let tenant = variant.tenants.iter().filter(|t| t.name == network.tenant);
-            for vm in tenant.flat_map(|t| &t.vms) {
-                let mac: Mac = vm.mac.parse().map_err(TestbedError::Mac)?;
-                if vm.host == edge.host {
-                    let port = ports.iter().position(|port| **port == vm.port);
+            for (host, port, mac, addresses) in stations(variant, &network.tenant) {
+                let mac: Mac = mac.parse().map_err(TestbedError::Mac)?;
+                if host == edge.host {
+                    let port = ports.iter().position(|own| *own == port);
                     attached.extend(port.map(|port| (port, mac)));
                 } else {
-                    let addresses = std::iter::once(vm.address).chain(vm.address6);
+                    let addresses = std::iter::once(addresses.0).chain(addresses.1);
                     neighbours.extend(addresses.map(|net| (network.id, net.addr(), mac)));
                 }
             }
@@ -122,6 +121,20 @@ fn later(edge: &Edge) -> Vec<usize> {
     };
     let empty = edge.networks.iter().flat_map(each).enumerate().filter(|(_, empty)| *empty);
     empty.map(|(number, _)| number).collect()
+}
+
+/// Host, port, MAC and addresses.
+type Station<'v> = (&'v str, &'v String, &'v str, (IpNet, Option<IpNet>));
+
+/// Everybody with a port in a tenant's network: VMs, bare machines behind a gateway, and routers.
+fn stations<'v>(variant: &'v Variant, tenant: &'v str) -> impl Iterator<Item = Station<'v>> {
+    let vms = variant.tenants.iter().filter(move |t| t.name == tenant).flat_map(|t| &t.vms);
+    let vms = vms.map(|vm| (&*vm.host, &vm.port, &*vm.mac, (vm.address, vm.address6)));
+    let routers = variant.routers.iter().flat_map(move |router| {
+        let own = router.ports.iter().filter(move |port| port.tenant == tenant);
+        own.map(|p| (&*router.host, &p.port, &*p.mac, (p.address, p.address6)))
+    });
+    vms.chain(routers)
 }
 
 /// The ways from an edge to all VMs of its tenants, for encapsulations that carry IP packets.

@@ -11,6 +11,7 @@ mod edge;
 mod error;
 mod events;
 mod mobility;
+mod segment;
 mod switches;
 
 use std::collections::BTreeMap;
@@ -72,12 +73,13 @@ impl Testbed {
             for edge in variant.edges.iter().filter(|e| e.datapath == Datapath::Kernel) {
                 kernel::attach(underlay.namespaces(), variant, edge)?;
             }
+            let mut edges = segment::edges(&underlay, variant, plan.seed)?;
             if variant.encap == Encap::Ssh {
                 let joined = ssh::attach(underlay.namespaces(), variant)?;
                 tunnels.insert(variant.name.clone(), joined);
-                continue;
+            } else {
+                edges.extend(open_edges(&underlay, variant, plan.seed)?);
             }
-            let edges = open_edges(&underlay, variant, plan.seed)?;
             if !edges.is_empty() {
                 let engine = UserDatapath::start(edges).map_err(|source| TestbedError::Engine {
                     variant: variant.name.clone(),
@@ -196,6 +198,15 @@ impl Testbed {
     pub fn remotes(&self, variant: &Variant, host: &str, id: u64) -> Option<(usize, usize)> {
         let engine = self.engines.get(&variant.name)?;
         engine.edge(&variant.namespace(host))?.remotes(id)
+    }
+
+    /// How a VM is configured, one line for each setting.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn vm_configuration(&self, namespace: &str) -> Result<Vec<String>, TestbedError> {
+        let namespaces = self.underlay.namespaces();
+        Ok(netns::configuration(namespaces, namespace, VM_INTERFACE)?)
     }
 
     /// Sets the MTU of a VM's `eth0`.

@@ -33,7 +33,8 @@ pub struct Ends {
 
 impl Ends {
     pub fn of(variant: &Variant, flow: &PlannedFlow, port: u16) -> Result<Ends, TrafficError> {
-        Ends::between(variant, &flow.tenant, [&flow.from, &flow.to], port)
+        let far = flow.to_tenant.as_ref().unwrap_or(&flow.tenant);
+        Ends::across(variant, [(&flow.tenant, &flow.from), (far, &flow.to)], port)
     }
 
     pub fn between(
@@ -42,7 +43,15 @@ impl Ends {
         [from, to]: [&str; 2],
         port: u16,
     ) -> Result<Ends, TrafficError> {
-        let end = |name: &str| {
+        Ends::across(variant, [(tenant, from), (tenant, to)], port)
+    }
+
+    fn across(
+        variant: &Variant,
+        [from, to]: [(&str, &str); 2],
+        port: u16,
+    ) -> Result<Ends, TrafficError> {
+        let end = |(tenant, name): (&str, &str)| {
             variant.vm(tenant, name).map(|vm| End::of(variant, vm)).ok_or_else(|| {
                 TrafficError::UnknownVm {
                     variant: variant.name.clone(),

@@ -34,7 +34,8 @@ pub fn goodput(
     };
     let label = format!("felt {tenant}/{from}→{tenant}/{to}");
     let tenant = tenant.to_owned();
-    let flow = PlannedFlow { label, tenant, from, to, span, flow: Flow::Tcp(tcp), together: None };
+    let (to_tenant, together, flow) = (None, None, Flow::Tcp(tcp));
+    let flow = PlannedFlow { label, tenant, from, to, to_tenant, span, flow, together };
     let ends = Ends::of(variant, &flow, port)?;
     let round = tcp::run(place, &ends, 1, span, &|| Duration::ZERO)?;
     #[allow(clippy::cast_precision_loss)] // bytes of a short flow, far below 2^53

@@ -48,6 +48,8 @@ struct Shared {
     sent: AtomicU64,
     /// Measured datagrams received, each counted once.
     received: AtomicU64,
+    /// Those that came behind a later one.
+    reordered: AtomicU64,
 }
 
 /// Ends both threads when it goes out of scope, whatever the reason.
@@ -92,6 +94,7 @@ pub fn run(
         stop: AtomicBool::new(false),
         sent: AtomicU64::new(0),
         received: AtomicU64::new(0),
+        reordered: AtomicU64::new(0),
     };
     std::thread::scope(|scope| {
         let ending = Ending(&shared);
@@ -142,7 +145,9 @@ fn measure(
     }
     // The queue at the receiver may outlast the window: its time counts, as its datagrams do.
     let seconds = last.map_or(over, |last| last.duration_since(begun)).max(over).as_secs_f64();
-    Ok(FlowRound { bytes: received * length as u64, sent, received, seconds, ..start.round(&end) })
+    let reordered = shared.reordered.load(Ordering::Relaxed);
+    let bytes = received * length as u64;
+    Ok(FlowRound { seconds, bytes, sent, received, reordered, ..start.round(&end) })
 }
 
 /// Time one datagram takes at `rate` bits per second.
@@ -262,6 +267,19 @@ impl Seen {
     }
 }
 
+/// Tells datagrams that come behind a later one.
+#[derive(Default)]
+struct Order(Option<u64>);
+
+impl Order {
+    /// Whether a later one came before.
+    fn late(&mut self, sequence: u64) -> bool {
+        let late = self.0.is_some_and(|newest| sequence < newest);
+        self.0 = self.0.max(Some(sequence));
+        late
+    }
+}
+
 /// Counts until the sender is done and the queue is empty; gives when the last one counted came.
 fn receive(
     socket: &Socket,
@@ -273,6 +291,7 @@ fn receive(
     let mut batch = Batch::new(BATCH, length);
     let mut seen = Seen::new();
     let (mut begun, mut received, mut last) = (false, 0_u64, None);
+    let mut order = Order::default();
     let mut give_up: Option<Instant> = None;
     while !shared.stop.load(Ordering::Relaxed) && give_up.is_none_or(|at| Instant::now() < at) {
         let done = shared.sender_done.load(Ordering::Acquire);
@@ -301,6 +320,9 @@ fn receive(
             }
             if found & 0xFF == u32::from(MEASURED) && seen.first(sequence) {
                 received += 1;
+                if order.late(sequence) {
+                    shared.reordered.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
         if received != before {
@@ -328,6 +350,13 @@ mod tests {
         let mut seen = Seen::new();
         assert!(seen.first(0) && seen.first(1) && !seen.first(0) && !seen.first(1));
         assert!(seen.first(Seen::SLOTS as u64));
+    }
+
+    #[test]
+    fn only_what_comes_behind_a_later_one_is_late() {
+        let mut order = Order::default();
+        let late: Vec<u64> = [0, 1, 4, 2, 3, 5, 7].into_iter().filter(|n| order.late(*n)).collect();
+        assert_eq!(late, [2, 3], "and not what follows a loss");
     }
 
     #[test]

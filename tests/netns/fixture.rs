@@ -98,6 +98,8 @@ pub fn variant(name: &str, encap: Encap, fabric: Fabric) -> Variant {
         links: vec![],
         tenants: vec![],
         edges: vec![],
+        routers: vec![],
+        segments: vec![],
     }
 }
 

@@ -50,7 +50,10 @@ pub fn shipped() -> Vec<(String, Lab, Topology)> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            let lab = lab(&fs::read_to_string(&path).unwrap());
+            let mut lab = lab(&fs::read_to_string(&path).unwrap());
+            for compared in &mut lab.compare.topology {
+                compared.topology = Some(named_topology(&compared.reference));
+            }
             let topology = match &lab.topology {
                 TopologyRef::Named(name) => named_topology(name),
                 TopologyRef::Inline(topology) => topology.clone(),
@@ -88,7 +91,13 @@ pub fn check(plan: &Plan) {
 fn check_names(variant: &Variant) {
     let mut interfaces = BTreeSet::new();
     let ends = variant.links.iter().flat_map(|l| &l.ends).map(|e| (&e.node, &e.interface));
-    for (node, interface) in ends.chain(variant.vms().map(|vm| (&vm.host, &vm.port))) {
+    // Machines of one segment are behind one port.
+    let vms = variant.vms().filter(|vm| variant.segment_of(vm).is_none());
+    let routers = variant.routers.iter().flat_map(|r| r.ports.iter().map(|p| (&r.host, &p.port)));
+    let segments = variant.segments.iter();
+    let patches = segments.flat_map(|s| s.patch.iter().map(|port| (&s.gateway, port)));
+    let ports = vms.map(|vm| (&vm.host, &vm.port)).chain(routers).chain(patches);
+    for (node, interface) in ends.chain(ports) {
         assert!(!interface.is_empty() && interface.len() <= 15, "{interface}");
         assert!(interfaces.insert((node, interface)), "{interface} twice in {node}");
     }
@@ -158,7 +167,11 @@ fn check_peers(variant: &Variant) {
             .iter()
             .flat_map(|e| e.networks.iter().filter(|n| n.tenant == tenant.name))
             .flat_map(|n| &n.ports);
-        assert_eq!(ports.count(), tenant.vms.len(), "every VM has a port at one edge");
+        // Machines of a segment share their gateway's port, and routers have ports too.
+        let vms: BTreeSet<_> = tenant.vms.iter().map(|vm| (&vm.host, &vm.port)).collect();
+        let routers = variant.routers.iter().flat_map(|router| &router.ports);
+        let routers = routers.filter(|port| port.tenant == tenant.name).count();
+        assert_eq!(ports.count(), vms.len() + routers, "every VM has a port at one edge");
     }
 }
 

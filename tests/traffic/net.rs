@@ -303,6 +303,8 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         }],
         tenants: Vec::new(),
         edges: Vec::new(),
+        routers: Vec::new(),
+        segments: Vec::new(),
     }
 }
 

@@ -165,6 +165,8 @@ mod tests {
             links: vec![],
             tenants: vec![],
             edges: (0..3).map(edge).collect(),
+            routers: vec![],
+            segments: vec![],
         }
     }
 

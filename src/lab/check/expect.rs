@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, attacks, bum, events, impaired, probes, tables};
+use super::{Whole, attacks, bum, events, impaired, joined, probes, tables};
 use crate::ids::Encap;
 use crate::lab::carriers::{in_udp, overhead};
 use crate::lab::model::{
@@ -16,12 +16,16 @@ pub(super) fn check(whole: &Whole<'_>) {
         let path = format!("expect[{n}]");
         variant_is_run(whole, expectation, &path);
         match &expectation.what {
-            Expected::Reachable { within } => {
-                reachable(whole, within, &format!("{path}.reachable.within"));
-            }
-            Expected::Unreachable { within } => {
-                reachable(whole, within, &format!("{path}.unreachable.within"));
-            }
+            Expected::Reachable(_)
+            | Expected::Unreachable(_)
+            | Expected::Blind(_)
+            | Expected::Seen(_)
+            | Expected::Gateway(_)
+            | Expected::Hops { .. }
+            | Expected::Unaware { .. }
+            | Expected::Stream(_)
+            | Expected::Entries(_)
+            | Expected::Reordered { .. } => joined::expected(whole, expectation, &path),
             Expected::Drops(_) => drops(whole, &format!("{path}.drops")),
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
             Expected::Spread { links, at_least, .. } => {
@@ -88,17 +92,6 @@ fn variant_is_run(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
                 "the lab never runs {only}, so this is never checked; it runs {}",
                 names.join(", ")
             ),
-        );
-    }
-}
-
-fn reachable(whole: &Whole<'_>, within: &str, path: &str) {
-    if let Some(tenant) = find_tenant(whole, within, path)
-        && tenant.vms.len() == 1
-    {
-        whole.sink.rule(
-            path,
-            format!("`{within}` has only one VM, which has nobody to reach; give it a second one"),
         );
     }
 }

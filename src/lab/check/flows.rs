@@ -21,6 +21,12 @@ pub(super) fn check(whole: &Whole<'_>) {
 fn one(whole: &Whole<'_>, flow: &Flow, path: &str) {
     let Some((from, to, _)) = flow.ends() else { return };
     let path = format!("{path}.{}", flow.kind());
+    let tenants = [from, to].map(|end| end.split_once('/').map_or("", |(tenant, _)| tenant));
+    if tenants[0] != tenants[1] && whole.lab.joined(tenants[0], tenants[1]) {
+        end(whole, from, &format!("{path}.from"));
+        end(whole, to, &format!("{path}.to"));
+        return;
+    }
     between(whole, [from, to], [&format!("{path}.from"), &format!("{path}.to")]);
 }
 
@@ -36,7 +42,7 @@ pub(super) fn between(whole: &Whole<'_>, [from, to]: [&str; 2], [from_path, to_p
     } else if from_tenant != to_tenant {
         let message = format!(
             "the flow comes from tenant `{from_tenant}`; tenants do not reach each other, \
-             so name a VM of `{from_tenant}`"
+             so name a VM of `{from_tenant}`, or join both with `routers`"
         );
         whole.sink.rule(to_path, message);
     }
@@ -69,11 +75,12 @@ pub(super) fn end<'a>(whole: &Whole<'a>, end: &str, path: &str) -> Option<&'a st
         return None;
     };
     let found = find_tenant(whole, tenant, path)?;
-    if found.vms.iter().any(|v| v.name == vm) {
+    let members = whole.lab.members(tenant);
+    if members.iter().any(|v| v.name == vm) {
         return Some(&found.name);
     }
     if !found.vms.is_empty() {
-        let near = suggestion(vm, found.vms.iter().map(|v| v.name.as_str()));
+        let near = suggestion(vm, members.iter().map(|v| v.name.as_str()));
         whole.sink.rule(path, format!("tenant `{tenant}` has no VM `{vm}`{near}"));
     }
     None

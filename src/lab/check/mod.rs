@@ -12,6 +12,7 @@ mod expect;
 mod fabric;
 mod flows;
 mod impaired;
+mod joined;
 mod probes;
 mod switches;
 mod tables;
@@ -58,6 +59,7 @@ pub(super) fn lab(whole: &Whole<'_>) {
     carrier::check(whole);
     fabric::check(whole);
     switches::used(whole);
+    joined::check(whole);
     flows::check(whole);
     events::check(whole);
     probes::check(whole);

@@ -9,6 +9,9 @@ use crate::lab::carriers::in_udp;
 use crate::lab::probes::{Crafted, InnerPacket, OuterPacket, ProbeExpected};
 use crate::lab::read::suggestion;
 
+/// IPv4, ARP, 802.1Q, IPv6 and 802.1ad.
+const TAKEN: [u16; 5] = [0x0800, 0x0806, 0x8100, 0x86DD, 0x88A8];
+
 pub(super) fn check(whole: &Whole<'_>) {
     let mut seen = HashSet::new();
     for (n, probe) in whole.lab.probes.iter().enumerate() {
@@ -32,6 +35,13 @@ fn inner(whole: &Whole<'_>, packet: &InnerPacket, path: &str) {
     if ends.iter().all(Option::is_some) && packet.from == packet.to {
         let message = format!("`{}` is where the probe comes from; name another VM", packet.to);
         whole.sink.rule(&format!("{path}.to"), message);
+    }
+    if let Some(kind) = packet.ethertype.filter(|kind| TAKEN.contains(kind)) {
+        let message = format!(
+            "{kind:#06x} is the type of frames that hold something else than a mark; \
+             take 0x88b5, which is kept for experiments"
+        );
+        whole.sink.rule(&format!("{path}.ethertype"), message);
     }
     let no_frames = |encap: &Encap| !encap.carries_ethernet();
     if packet.tag.is_some() && whole.all_encaps_read() && whole.encaps().iter().all(no_frames) {

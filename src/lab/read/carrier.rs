@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::names::suggestion;
 use super::topology::{delay, loss, rate};
-use super::{At, engine};
+use super::{At, engine, joined};
 use crate::ids::Encap;
 use crate::lab::limits::{PORT, UNDERLAY_MTU};
 use crate::lab::model::{
@@ -126,6 +126,7 @@ fn vtep(at: &At<'_>) -> Option<IpAddr> {
 
 pub(super) fn compare(at: &At<'_>) -> Compare {
     let keys = [
+        "topology",
         "encap",
         "datapath",
         "mtu",
@@ -147,6 +148,7 @@ pub(super) fn compare(at: &At<'_>) -> Compare {
         return Compare::default();
     };
     Compare {
+        topology: values(fields.get("topology"), "topologies", joined::compared),
         encap: values(fields.get("encap"), "encapsulations", encap),
         datapath: values(fields.get("datapath"), "datapaths", |at| {
             at.choice("datapath", &DATAPATHS)

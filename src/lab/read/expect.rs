@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
-use super::{attacks, bum, carrier, events, link, tables};
+use super::{attacks, bum, carrier, events, joined, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
@@ -12,7 +12,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 36] = [
     "attack",
     "reachable",
     "unreachable",
@@ -41,6 +41,14 @@ const KINDS: [&str; 28] = [
     "stray",
     "downtime",
     "survives",
+    "blind",
+    "seen",
+    "gateway",
+    "hops",
+    "unaware",
+    "stream",
+    "reordered",
+    "entries",
 ];
 /// What every kind may have beside it.
 const COMMON: [&str; 4] = ["in", "variant", "claim", "contradicts"];
@@ -156,14 +164,8 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         "walk" => bum::walk(&at),
         "broadcast" => Some(Expected::Broadcast { within: within(&at)? }),
         "no-broadcast" => Some(Expected::NoBroadcast { within: within(&at)? }),
-        "reachable" | "unreachable" => {
-            let within = within(&at)?;
-            Some(if kind == "reachable" {
-                Expected::Reachable { within }
-            } else {
-                Expected::Unreachable { within }
-            })
-        }
+        "reachable" | "unreachable" | "blind" | "seen" | "gateway" | "hops" | "unaware"
+        | "stream" | "reordered" | "entries" => joined::expected(kind, &at),
         "isolated" => {
             let items = at.list("a list of tenants, e.g. `[red, blue]`")?;
             let names = items.iter().map(|at| at.text("a tenant's name").unwrap_or_default());

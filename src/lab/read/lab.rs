@@ -1,16 +1,18 @@
 //! The top level of a lab file.
 
-use super::{At, carrier, events, expect, probes, published, tenant, topology, traffic};
+use super::{At, carrier, events, expect, joined, probes, published, tenant, topology, traffic};
 use crate::lab::model::{Capture, Carrier, Compare, Lab, Measure, TopologyRef};
 use crate::lab::read::tree::Kind;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "title",
     "about",
     "topology",
     "carrier",
     "compare",
     "tenants",
+    "routers",
+    "segments",
     "traffic",
     "events",
     "watch",
@@ -46,6 +48,8 @@ pub(crate) fn lab(root: &At<'_>) -> Option<Lab> {
         carrier: fields.get("carrier").map_or_else(Carrier::default, |at| carrier::carrier(&at)),
         compare: fields.get("compare").map_or_else(Compare::default, |at| carrier::compare(&at)),
         tenants: tenants.map(|at| tenant::tenants(&at)).unwrap_or_default(),
+        routers: fields.get("routers").map(|at| joined::routers(&at)).unwrap_or_default(),
+        segments: fields.get("segments").map(|at| joined::segments(&at)).unwrap_or_default(),
         traffic: fields.get("traffic").map(|at| traffic::flows(&at)).unwrap_or_default(),
         events: fields.get("events").map(|at| events::events(&at)).unwrap_or_default(),
         watch: fields.get("watch").map(|at| events::watch(&at)).unwrap_or_default(),

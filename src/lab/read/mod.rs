@@ -12,6 +12,7 @@ mod carrier;
 mod engine;
 mod events;
 mod expect;
+mod joined;
 mod lab;
 mod link;
 mod names;

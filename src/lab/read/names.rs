@@ -25,6 +25,9 @@ pub(crate) const TENANTS: Names = Names {
     max: TENANT_NAME,
     because: "it becomes part of the names of namespaces",
 };
+/// VLAN segments.
+pub(crate) const SEGMENTS: Names =
+    Names { what: "segment", max: TENANT_NAME, because: "it heads a row of tables" };
 /// VMs.
 pub(crate) const PROBES: Names =
     Names { what: "probe", max: TENANT_NAME, because: "it heads a row of tables" };

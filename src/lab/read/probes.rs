@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names;
-use crate::lab::limits::PROBES;
+use crate::lab::limits::{ETHERTYPE, PROBES};
 use crate::lab::probes::{Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe};
 
 const CHECKSUMS: [(&str, Checksum); 3] =
@@ -19,7 +19,7 @@ pub(super) fn probes(at: &At<'_>) -> Vec<Probe> {
 
 fn nobodys() -> Probe {
     let (name, from, to) = Default::default();
-    let packet = InnerPacket { from, to, tag: None, cast: Cast::Unicast };
+    let packet = InnerPacket { from, to, tag: None, cast: Cast::Unicast, ethertype: None };
     Probe { name, packet: Crafted::Inner(packet), count: 1 }
 }
 
@@ -66,8 +66,8 @@ fn outer(at: &At<'_>) -> Option<OuterPacket> {
 }
 
 fn inner(at: &At<'_>) -> Option<InnerPacket> {
-    let fields =
-        at.fields("a map, e.g. `{ from: red/vm1, to: red/vm2 }`", &["from", "to", "tag", "cast"])?;
+    let keys = ["from", "to", "tag", "cast", "ethertype"];
+    let fields = at.fields("a map, e.g. `{ from: red/vm1, to: red/vm2 }`", &keys)?;
     let wanted = "a VM as `tenant/vm`, e.g. `red/vm1`";
     let (from, to) = ends(&fields, wanted, wanted);
     Some(InnerPacket {
@@ -75,5 +75,9 @@ fn inner(at: &At<'_>) -> Option<InnerPacket> {
         to,
         tag: fields.get("tag").and_then(|at| at.id("VLAN id")),
         cast: fields.get("cast").and_then(|at| at.choice("cast", &CASTS)).unwrap_or_default(),
+        ethertype: fields
+            .get("ethertype")
+            .and_then(|at| at.number("EtherType", &ETHERTYPE))
+            .and_then(|number| u16::try_from(number).ok()),
     })
 }

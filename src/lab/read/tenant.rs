@@ -178,7 +178,7 @@ fn vm(name: String, at: &At<'_>) -> Vm {
     }
 }
 
-fn address(at: &At<'_>) -> Option<IpAddr> {
+pub(super) fn address(at: &At<'_>) -> Option<IpAddr> {
     let text = at.text("an IPv4 address, e.g. `192.168.0.10`")?;
     match text.parse::<Ipv4Addr>() {
         Ok(ip) => return Some(ip.into()),
@@ -192,7 +192,7 @@ fn address(at: &At<'_>) -> Option<IpAddr> {
 
 /// A MAC that a VM can have, in lower case: no group's (lowest bit of the first byte, IEEE 802),
 /// not zero, and none of the underlay's.
-fn mac(at: &At<'_>) -> Option<String> {
+pub(super) fn mac(at: &At<'_>) -> Option<String> {
     let text = at.text("a MAC, e.g. `06:00:00:00:00:01`")?;
     let Some(bytes) = mac_bytes(&text) else {
         at.wrong(format!("`{text}` is no MAC; write six bytes, e.g. `06:00:00:00:00:01`"));

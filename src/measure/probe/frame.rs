@@ -11,6 +11,8 @@ use crate::wire::{checksum, ipv6, udp};
 
 /// The discard port (RFC 863), and one from the dynamic range.
 const PORTS: (u16, u16) = (49_161, 9);
+/// Shortest Ethernet frame, without FCS (IEEE 802.3).
+const SHORTEST: usize = 60;
 
 /// A frame from one VM that carries a mark which nobody else can have made.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,8 @@ pub struct Marked<'v> {
     pub to: &'v VmPlan,
     /// Whom it is addressed to.
     pub cast: Cast,
+    /// `EtherType` of a frame without an IP packet in it.
+    pub ethertype: Option<u16>,
     /// VLAN id of its tag, where it has one.
     pub tag: Option<u16>,
     /// The mark: 16 bytes of the system's random generator, of one probe.
@@ -33,6 +37,20 @@ impl Marked<'_> {
     pub fn untagged(&self, number: u32) -> Option<Vec<u8>> {
         let token = Token { secret: self.secret, tenant: 0, number };
         let (from, to) = (Station::of(self.from)?, Station::of(self.to)?);
+        if let Some(kind) = self.ethertype {
+            let to = match self.cast {
+                Cast::Unicast => to.mac,
+                Cast::Broadcast => [0xFF; 6],
+                // Of the group that the other multicast frames are sent to.
+                Cast::Multicast => [0x01, 0x00, 0x5E, 0, 0, 120],
+            };
+            let mut bytes = [to, from.mac].concat();
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend(token.bytes());
+            // Shorter frames would be padded on some links, and not on others.
+            bytes.resize(SHORTEST.max(bytes.len()), 0);
+            return Some(bytes);
+        }
         if let (IpAddr::V6(src), IpAddr::V6(dst)) =
             (self.from.address.addr(), self.to.address.addr())
         {
@@ -107,7 +125,14 @@ mod tests {
     #[test]
     fn a_tag_stands_behind_the_addresses_and_the_mark_is_kept() {
         let (a, b) = (vm("a", "10.0.0.1/24", 1), vm("b", "10.0.0.2/24", 2));
-        let plain = Marked { from: &a, to: &b, cast: Cast::Unicast, tag: None, secret: [7; 16] };
+        let plain = Marked {
+            from: &a,
+            to: &b,
+            cast: Cast::Unicast,
+            ethertype: None,
+            tag: None,
+            secret: [7; 16],
+        };
         let tagged = Marked { tag: Some(5), ..plain };
         let (plain, tagged) = (plain.frame(3).unwrap(), tagged.frame(3).unwrap());
         assert_eq!(tagged[12..18], [0x81, 0, 0, 5, 8, 0]);
@@ -117,9 +142,30 @@ mod tests {
     }
 
     #[test]
+    fn frames_without_ip_carry_the_mark_behind_their_type() {
+        let (a, b) = (vm("a", "10.0.0.1/24", 1), vm("b", "10.0.0.2/24", 2));
+        for cast in [Cast::Unicast, Cast::Broadcast, Cast::Multicast] {
+            let kind = Some(0x88B5);
+            let marked =
+                Marked { from: &a, to: &b, cast, ethertype: kind, tag: None, secret: [7; 16] };
+            let frame = marked.frame(3).unwrap();
+            assert_eq!((frame.len(), &frame[12..14]), (60, &[0x88, 0xB5][..]));
+            assert_eq!(frame[0] & 1 == 0, cast == Cast::Unicast);
+            assert_eq!(Token::find(&frame).map(|token| token.number), Some(3));
+        }
+    }
+
+    #[test]
     fn ipv6_probes_have_a_right_checksum() {
         let (a, b) = (vm("a", "fd00::1/64", 1), vm("b", "fd00::2/64", 2));
-        let marked = Marked { from: &a, to: &b, cast: Cast::Unicast, tag: None, secret: [7; 16] };
+        let marked = Marked {
+            from: &a,
+            to: &b,
+            cast: Cast::Unicast,
+            ethertype: None,
+            tag: None,
+            secret: [7; 16],
+        };
         let frame = marked.frame(0).unwrap();
         let ip = ipv6::Header::parse(&frame[14..]).unwrap();
         let datagram = ip.payload(&frame[14..]).unwrap();

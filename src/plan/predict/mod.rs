@@ -52,7 +52,7 @@ pub struct Prediction {
 /// As [`super::plan()`].
 pub fn predict(lab: &Lab, topology: &Topology) -> Result<Prediction, PlanError> {
     let graph = Graph::new(topology)?;
-    let placed = place::place(lab, &graph)?;
+    let (placed, _) = place::place(lab, &graph)?;
     let numbers = graph.host_numbers();
     let present: Vec<Presence> =
         placed.iter().map(|vms| Presence::of(vms.iter().map(|vm| numbers[vm.host]))).collect();

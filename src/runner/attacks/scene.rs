@@ -208,7 +208,7 @@ pub(super) fn plain<'v>(
     cast: Cast,
     secret: [u8; 16],
 ) -> Marked<'v> {
-    Marked { from, to, cast, tag: None, secret }
+    Marked { from, to, cast, ethertype: None, tag: None, secret }
 }
 
 /// How a host would send to another one.

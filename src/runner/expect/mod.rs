@@ -6,6 +6,7 @@ mod drops;
 mod events;
 mod finding;
 mod link;
+mod overlay;
 mod probes;
 mod reach;
 mod sizes;
@@ -73,8 +74,16 @@ fn is_reference(plan: &Plan, variant: &Variant) -> bool {
 
 fn words(expected: &Expected) -> String {
     match expected {
-        Expected::Reachable { within } => format!("every VM of {within} reaches every other"),
-        Expected::Unreachable { within } => format!("no VM of {within} reaches another"),
+        Expected::Reachable(_)
+        | Expected::Unreachable(_)
+        | Expected::Blind(_)
+        | Expected::Seen(_)
+        | Expected::Gateway(_)
+        | Expected::Hops { .. }
+        | Expected::Unaware { .. }
+        | Expected::Stream(_)
+        | Expected::Entries(_)
+        | Expected::Reordered { .. } => overlay::words(expected),
         Expected::Drops(least) => {
             let each = least.iter().map(|(reason, count)| format!("{count} {reason}"));
             format!("engines drop at least {}", each.collect::<Vec<_>>().join(", "))
@@ -140,8 +149,16 @@ fn words(expected: &Expected) -> String {
 
 fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResult]) -> Verdict {
     let Finding { held, theory, measured, detail } = match &expectation.what {
-        Expected::Reachable { within } => reach::reachable(within, found),
-        Expected::Unreachable { within } => reach::unreachable(within, found),
+        Expected::Reachable(_)
+        | Expected::Unreachable(_)
+        | Expected::Blind(_)
+        | Expected::Seen(_)
+        | Expected::Gateway(_)
+        | Expected::Hops { .. }
+        | Expected::Unaware { .. }
+        | Expected::Stream(_)
+        | Expected::Entries(_)
+        | Expected::Reordered { .. } => overlay::finding(&expectation.what, found, all),
         Expected::Drops(least) => drops::drops(least, found),
         Expected::Isolated(tenants) => reach::isolated(tenants, found),
         Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
