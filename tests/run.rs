@@ -481,3 +481,88 @@ fn a_directory_of_labs_runs_them_all_and_claims_shows_what_they_found() {
         assert_eq!(output.status.code(), Some(2), "a file is no directory");
     }
 }
+
+/// A move, a link cut and mended, and a router that dies, over IPv6 in both datapaths.
+const EVENTFUL: &str = "\
+title: Eventful
+topology: two-racks
+carrier: { encap: vxlan, underlay: ipv6 }
+compare: { datapath: [user, kernel] }
+tenants:
+  - { name: red, vni: 864, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }
+watch: { ends: [red/a -> red/b], for: 9s }
+events:
+  - { at: 500ms, move: red/b, to: h4, name: away }
+  - { at: 3s, cut: leaf1-spine1 }
+  - { at: 5s, restore: leaf1-spine1 }
+  - { at: 7s, kill: spine2 }
+measure: { baseline: false, overhead: false, mtu: false, isolation: false }
+expect:
+  - { survives: { event: away, tcp: true } }
+";
+
+#[test]
+fn networks_heal_after_events() {
+    for home in homes() {
+        home.write("eventful.yaml", EVENTFUL);
+        let output = home.output(&["run", "eventful.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        for name in ["vxlan", "vxlan-kernel"] {
+            let events = variant(&result, name)["events"].as_array().unwrap();
+            assert_eq!(events.len(), 4, "{name}");
+            for event in events {
+                for way in ["there", "back"] {
+                    assert_eq!(event[way]["healed"], true, "{name}: {event}");
+                    assert!(number(&event[way]["sent"]) > 0.0, "{name}: {event}");
+                }
+            }
+            let routes = events.iter().map(|event| event["routes_changed"].as_u64().unwrap());
+            let routes: Vec<_> = routes.collect();
+            assert_eq!(routes[0], 0, "a move changes none");
+            assert!(routes[1..].iter().all(|changed| *changed > 0), "{name}: {routes:?}");
+            assert!(number(&events[0]["there"]["lost"]) > 0.0, "the VM was nowhere for a moment");
+        }
+        assert!(text(&output.stderr).contains("4 events during"));
+    }
+}
+
+#[test]
+fn interrupted_events_leave_nothing() {
+    for home in homes() {
+        home.write("eventful.yaml", &EVENTFUL.replace("for: 9s", "for: 60s"));
+        let (child, mut progress) = started(&home, "eventful.yaml", "4 events during");
+        send(&child, Signal::SIGINT);
+        let mut said = String::new();
+        progress.read_to_string(&mut said).unwrap();
+        let output = finish(child);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        let result = json(&output);
+        assert_eq!(result["complete"], false);
+        assert!(variant(&result, "vxlan")["events"].is_null(), "none was watched to the end");
+    }
+}
+
+#[test]
+fn flows_together_have_a_sum() {
+    for home in homes() {
+        let flow = "  - tcp: { from: red/a, to: red/b, for: 100ms }";
+        let both = "  - together:\n      - tcp: { from: red/a, to: red/b, for: 300ms }\n      \
+                    - udp: { from: blue/b, to: blue/a, for: 300ms, rate: 1M }";
+        home.write(
+            "both.yaml",
+            &SMALL.replace(flow, both).replace("rounds: 1", "rounds: 1, baseline: false"),
+        );
+        let output = home.output(&["run", "both.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        let flows = variant(&result, "vxlan")["flows"].as_array().unwrap();
+        assert_eq!(flows.len(), 3);
+        let bytes = |n: usize| number(&flows[n]["rounds"][0]["bytes"]);
+        assert_eq!(flows[0]["label"], "2 flows together");
+        assert!(flows[0]["together"].is_null() && flows[1]["together"] == flows[0]["label"]);
+        assert!((bytes(0) - bytes(1) - bytes(2)).abs() < 0.5, "{flows:?}");
+        assert!(bytes(1) > 0.0 && bytes(2) > 0.0, "{flows:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use ipnet::IpNet;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::LinkAttribute;
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
@@ -51,18 +52,14 @@ pub fn remove_route(netlink: &mut Netlink, route: &Route) -> Result<()> {
     }
 }
 
-/// Makes a namespace leave next hops alone whose link has no carrier, and keep its IPv6 addresses
-/// when a link goes down.
+/// Makes a namespace leave next hops alone whose link has no carrier.
 ///
 /// # Errors
 /// A setting may not be written.
 pub fn mind_carrier(namespaces: &Namespaces, namespace: &str) -> Result<()> {
     namespaces.inside(namespace, || {
         sysctl::set("net/ipv4/conf/all/ignore_routes_with_linkdown", "1")?;
-        for key in ["ignore_routes_with_linkdown", "keep_addr_on_down"] {
-            set_if_there(&format!("net/ipv6/conf/all/{key}"), "1")?;
-        }
-        Ok(())
+        set_if_there("net/ipv6/conf/all/ignore_routes_with_linkdown", "1")
     })
 }
 
@@ -87,21 +84,37 @@ fn set_if_there(key: &str, value: &str) -> Result<()> {
     }
 }
 
+/// What becomes of an interface.
+#[derive(Debug, Clone, Copy)]
+pub enum Turn<'a> {
+    /// It goes down. The kernel then forgets its IPv6 addresses.
+    Down,
+    /// It comes up, with these addresses.
+    Up(&'a [IpNet]),
+}
+
 /// Takes interfaces of a namespace up or down.
 ///
 /// # Errors
 /// An interface is not there, or the kernel refused.
-pub fn set_up(namespaces: &Namespaces, namespace: &str, interfaces: &[(&str, bool)]) -> Result<()> {
+pub fn turn(namespaces: &Namespaces, namespace: &str, turns: &[(&str, Turn<'_>)]) -> Result<()> {
     let mut netlink = namespaces.netlink(namespace)?;
     let links = link::list(&mut netlink)?;
-    let request = |(name, is_up): &(&str, bool)| {
+    let mut requests = Vec::with_capacity(turns.len());
+    for (name, turn) in turns {
         let found = links.iter().find(|link| link.name == *name);
-        let found = found.ok_or_else(|| Error::UnknownInterface {
+        let index = found.map(|link| link.index).ok_or_else(|| Error::UnknownInterface {
             interface: (*name).to_owned(),
             namespace: namespace.to_owned(),
         })?;
-        Ok(if *is_up { link::up(found.index, name) } else { down(found.index, name) })
-    };
-    let requests = interfaces.iter().map(request).collect::<Result<Vec<_>>>()?;
+        match turn {
+            Turn::Down => requests.push(down(index, name)),
+            Turn::Up(addresses) => {
+                requests.push(link::up(index, name));
+                let forgotten = addresses.iter().filter(|net| matches!(net, IpNet::V6(_)));
+                requests.extend(forgotten.map(|net| address::address(index, name, *net)));
+            }
+        }
+    }
     netlink.all(requests)
 }

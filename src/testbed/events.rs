@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::control::{self, Control};
 use super::{Testbed, TestbedError};
 use crate::lab::Happening;
-use crate::netns::{Error, change};
+use crate::netns::Error;
+use crate::netns::change::{self, Turn};
 use crate::plan::Variant;
 
 /// What has happened in one variant so far, and how more happens.
@@ -85,21 +86,23 @@ impl Happenings<'_> {
     /// Brings the ends of all links to what they are to be: up, but for cut links and dead nodes.
     fn links(&mut self) -> Result<(), TestbedError> {
         let mut wanted = BTreeSet::new();
+        let mut turns: BTreeMap<&str, Vec<(&str, Turn<'_>)>> = BTreeMap::new();
         for link in &self.variant.links {
             for end in &link.ends {
-                if self.cut.contains(&link.name) || self.dead.contains(&end.node) {
-                    wanted.insert((end.node.clone(), end.interface.clone()));
+                let key = (end.node.clone(), end.interface.clone());
+                let goes_down = self.cut.contains(&link.name) || self.dead.contains(&end.node);
+                if goes_down != self.down.contains(&key) {
+                    let turn = if goes_down { Turn::Down } else { Turn::Up(&end.addresses) };
+                    turns.entry(&end.node).or_default().push((&end.interface, turn));
+                }
+                if goes_down {
+                    wanted.insert(key);
                 }
             }
         }
-        let mut changes: BTreeMap<&str, Vec<(&str, bool)>> = BTreeMap::new();
-        for (node, interface) in wanted.symmetric_difference(&self.down) {
-            let up = !wanted.contains(&(node.clone(), interface.clone()));
-            changes.entry(node).or_default().push((interface, up));
-        }
-        for (node, interfaces) in changes {
+        for (node, turns) in turns {
             let namespace = self.variant.namespace(node);
-            change::set_up(self.testbed.underlay().namespaces(), &namespace, &interfaces)?;
+            change::turn(self.testbed.underlay().namespaces(), &namespace, &turns)?;
         }
         self.down = wanted;
         Ok(())
