@@ -13,6 +13,7 @@ const COMMANDS: &[&str] = &[
     "plan",
     "report",
     "diff",
+    "build",
     "graph",
     "predict",
     "check",

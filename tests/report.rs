@@ -396,6 +396,8 @@ mod arbitrary {
                 own: [("t".to_owned(), (delivered_own, expected_own))].into(),
                 pairs,
                 evidence,
+                tenant_pairs: leaks,
+                tenant_pairs_of: probes,
             },
         )
     }
@@ -457,6 +459,9 @@ mod arbitrary {
                 flows,
                 isolation,
                 reachable: [(name.clone(), (u32::MAX, 1))].into(),
+                reachable_of: Some(n),
+                tenants: usize::try_from(n).unwrap(),
+                refused: Some((usize::MAX, name.clone())),
                 probes: vec![ProbeResult {
                     name: name.clone(),
                     sent: n,

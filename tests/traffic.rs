@@ -283,7 +283,9 @@ fn tenants_in_tunnels_of_their_own_are_isolated() {
     privileged("tenants_in_tunnels_of_their_own_are_isolated", || {
         let net = Net::vxlan(&TWO_TENANTS);
         let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
-        let found = isolation::run(&net, &net.variant, 6, &classify).unwrap();
+        let found =
+            isolation::run(&net, &net.variant, 6, &isolation::Pairs::all(&net.variant), &classify)
+                .unwrap();
         assert_eq!((found.probes, found.leaks), (120, 0), "{:#?}", found.evidence);
         // Five kinds, each to the one other VM of the own tenant.
         assert_eq!((found.expected_own, found.delivered_own), (120, 120));
@@ -306,7 +308,14 @@ fn tags_add_four_bytes_take_nothing_from_the_mtu_and_isolate() {
             let set = |space: &str, mtu: u32| net.set_mtu(space, "eth0", mtu);
             assert_eq!(mtu::probe(&net, &net.variant, "red", &set).unwrap(), Some(1500));
             let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
-            let found = isolation::run(&net, &net.variant, 6, &classify).unwrap();
+            let found = isolation::run(
+                &net,
+                &net.variant,
+                6,
+                &isolation::Pairs::all(&net.variant),
+                &classify,
+            )
+            .unwrap();
             assert_eq!((found.probes, found.leaks), (120, 0), "{:#?}", found.evidence);
             assert_eq!((found.expected_own, found.delivered_own), (120, 120));
             drop(running);
@@ -320,7 +329,9 @@ fn leaks_are_found() {
         // One bridge per host for everyone, said to be VLANs: every probe leaks, bare on the cable too.
         let net = Net::flat(Encap::Vlan, &TWO_TENANTS);
         let classify = |packet: &[u8]| isolation::network(&net.variant, packet);
-        let found = isolation::run(&net, &net.variant, 3, &classify).unwrap();
+        let found =
+            isolation::run(&net, &net.variant, 3, &isolation::Pairs::all(&net.variant), &classify)
+                .unwrap();
         assert_eq!(found.probes, 60);
         assert_eq!(found.leaks, 60, "{found:#?}");
         assert!(found.pairs.iter().all(|pair| pair.leaks == pair.probes));
@@ -329,14 +340,20 @@ fn leaks_are_found() {
         // Two tenants whose bridges hang in one VNI: told by the wrong network.
         let net = Net::vxlan(&TWO_TENANTS);
         let wrong = |packet: &[u8]| isolation::network(&net.variant, packet).map(|_| 101);
-        let found = isolation::run(&net, &net.variant, 3, &wrong).unwrap();
+        let found =
+            isolation::run(&net, &net.variant, 3, &isolation::Pairs::all(&net.variant), &wrong)
+                .unwrap();
         assert_eq!(found.leaks, 30, "{found:#?}");
         assert!(found.evidence[0].contains("of `blue` towards `red`: in network 101 on `t.h"));
 
         // On one host, where no cable is crossed: seen at the other tenant's VM.
         let local = TWO_TENANTS.map(|vm| Vm { host: "h1", ..vm });
         let net = Net::flat(Encap::Vlan, &local);
-        let found = isolation::run(&net, &net.variant, 1, &|_| Some(101)).unwrap();
+        let found =
+            isolation::run(&net, &net.variant, 1, &isolation::Pairs::all(&net.variant), &|_| {
+                Some(101)
+            })
+            .unwrap();
         assert!(found.leaks > 0);
         assert!(found.evidence.iter().any(|line| line.contains("received by `t.")), "{found:#?}");
     });

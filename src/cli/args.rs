@@ -50,6 +50,12 @@ pub enum Command {
     ///
     /// Exit status 0 whatever changed, unless asked otherwise; 2 for what is no result of this version.
     Diff(super::diff::Options),
+    /// Build a lab or a bare topology, try a sample of pairs, remove it again, and say how long each took
+    /// and how much memory.
+    ///
+    /// Of a topology the hosts are built, with an address each, on bridges; spanning tree is left off where
+    /// there is no loop. Works as root, and as an ordinary user where the system allows user namespaces.
+    Build(super::build::Build),
     /// Draw a lab: its wiring, blocked ports, tenants and tunnels. Needs no privileges.
     Graph(super::graph::Graph),
     /// Predict what a size needs: tunnels, table entries, routes and packets, for each carrier.

@@ -1,6 +1,7 @@
 //! Arguments, progress and exit codes.
 
 mod args;
+mod build;
 pub mod check;
 mod claims;
 pub mod clean;
@@ -71,6 +72,10 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         }
         Command::Report(options) => report::run(&options, &mut out),
         Command::Diff(options) => diff::run(&options, &mut out),
+        Command::Build(options) => {
+            drop(out);
+            build::run(&options)
+        }
         Command::Graph(options) => graph::run(&options, &mut out),
         Command::Predict(options) => predict::run(&options, &mut out),
         Command::Check { files, json } => {

@@ -36,6 +36,16 @@ pub struct Expectation {
     pub contradicts: Option<String>,
 }
 
+/// Where an encapsulation's ids run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedExpected {
+    /// The encapsulation.
+    pub encap: Encap,
+    /// How many tenants are one too many.
+    pub tenants: u32,
+}
+
 /// The kinds of expectation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -135,6 +145,9 @@ pub enum Expected {
     },
     /// Whether an attack succeeds.
     Attack(AttackExpected),
+    /// An encapsulation has ids for fewer tenants than the lab has: which one is the first that it
+    /// refuses. Its variants carry those before it.
+    Refused(RefusedExpected),
     /// What became of a probe.
     Probe(ProbeExpected),
     /// A packet too large for the underlay is answered with this MTU, in every IP version of the tenant.

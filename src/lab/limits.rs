@@ -38,6 +38,8 @@ pub(super) const ETHERTYPE: RangeInclusive<u32> = 0x600..=0xFFFF;
 pub(super) const HOPS: RangeInclusive<u32> = 1..=16;
 /// Packets that one broadcast becomes on the sender's link.
 pub(super) const COPIES: RangeInclusive<u32> = 1..=10_000;
+/// What the 12 bits of a tag can hold.
+pub(super) const VID: RangeInclusive<u32> = 0..=4095;
 /// Packets of one probe.
 pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
 /// Connections opened on the underlay.
@@ -61,6 +63,14 @@ pub(super) const OPTION_DATA: usize = 124;
 pub(super) const NODE_NAME: usize = 15;
 /// Bytes of a tenant's or VM's name.
 pub(super) const TENANT_NAME: usize = 32;
+/// Tenants that one entry stands for.
+pub(super) const TENANTS: RangeInclusive<u32> = 1..=20_000;
+/// VMs that one entry spreads over hosts.
+pub(super) const SPREAD: RangeInclusive<u32> = 1..=10_000;
+/// VMs of a lab; each becomes a namespace in every variant.
+pub(super) const LAB_VMS: u64 = 100_000;
+/// Ordered pairs that are tried of many.
+pub(super) const SAMPLE: RangeInclusive<u32> = 1..=1_000_000;
 /// Nodes of a topology; each one becomes a namespace.
 pub(super) const NODES: u64 = 10_000;
 /// Cables of a topology; each one becomes two interfaces.

@@ -8,6 +8,7 @@ use super::check::{self, Whole};
 use super::fault::{Fault, Faults};
 use super::joined::ComparedTopology;
 use super::limits::FILE;
+use super::many;
 use super::model::{Lab, Topology, TopologyRef};
 use super::read::{self, At, Kind, Node, Sink, suggestion};
 use super::shipped::TOPOLOGIES;
@@ -162,6 +163,7 @@ fn read_with(
             }
         },
     };
+    many::write_out(&mut lab, hosts.as_deref(), &sink);
     check::lab(&Whole { lab: &lab, topology: topology.as_ref(), hosts, sink: &sink });
     let others = compared(&lab, find, &sink, &mut elsewhere);
     for (other, topology) in lab.compare.topology.iter_mut().zip(others) {

@@ -15,6 +15,7 @@ pub mod lesson;
 mod limits;
 mod link;
 mod load;
+mod many;
 mod model;
 mod outcome;
 mod outer;
@@ -47,6 +48,7 @@ pub use link::{Bounds, LinkExpected};
 pub use load::{
     FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
 };
+pub use many::Spread;
 pub use model::*;
 pub use probes::{Answer, Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe, ProbeExpected};
 pub use published::{Published, PublishedFigure};

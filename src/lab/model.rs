@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::attacks::Attacks;
 pub use super::bum::{CopyCount, TunnelCount};
 use super::events::{Event, Watch};
-pub use super::expected::{Expectation, Expected};
+pub use super::expected::{Expectation, Expected, RefusedExpected};
 use super::joined::{ComparedTopology, Router, Segment};
+use super::many::Spread;
 pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
 use super::probes::Probe;
 use super::published::Published;
@@ -264,6 +265,9 @@ pub struct Compare {
 pub struct Tenant {
     /// Name, unique in the lab.
     pub name: String,
+    /// So many tenants like this one, called `NAME1` and up, with ids that count up. Absent once read.
+    #[serde(default)]
+    pub count: Option<u32>,
     /// VLAN id for `vlan`, the C-tag for `qinq`; numbered from 101 where absent.
     #[serde(default)]
     pub vid: Option<VlanId>,
@@ -294,7 +298,12 @@ pub struct Tenant {
     pub id_on: BTreeMap<String, u64>,
     /// The VMs, by name: the host each lives on, or a map with more. Addresses count up from `.1`
     /// in the order of the file.
+    #[serde(default)]
     pub vms: Vec<Vm>,
+    /// VMs that are spread over hosts instead; written out as `vms` once the topology is known.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub spread: Option<Spread>,
 }
 
 /// One virtual machine. In a lab file `vms` is a map from the name to the host or to the other fields.
@@ -486,6 +495,9 @@ pub struct Measure {
     /// Attacks that are tried when everything else is measured; absent means none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attacks: Option<Attacks>,
+    /// Ordered pairs of VMs that are tried to reach each other, where there are more; and a tenth as many
+    /// of tenants that must not.
+    pub sample: u32,
 }
 
 impl Default for Measure {
@@ -498,6 +510,7 @@ impl Default for Measure {
             mtu: true,
             isolation: true,
             attacks: None,
+            sample: 2000,
         }
     }
 }
@@ -508,4 +521,14 @@ impl Default for Measure {
 pub enum Capture {
     /// Every host's underlay interface, both directions, segmented and with checksums finished as on a cable.
     Underlay,
+}
+
+impl Lab {
+    /// Whether the lab expects an encapsulation to run out of ids.
+    #[must_use]
+    pub fn expects_refusal(&self, encap: Encap) -> bool {
+        self.expect.iter().any(
+            |expectation| matches!(&expectation.what, Expected::Refused(of) if of.encap == encap),
+        )
+    }
 }

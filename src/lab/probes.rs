@@ -47,6 +47,9 @@ pub struct OuterPacket {
     /// VLAN id of a tag on the inner frame.
     #[serde(default)]
     pub tag: Option<VlanId>,
+    /// Sends frames with this VLAN id on the fabric instead, reserved ones too; in variants of `vlan` only.
+    #[serde(default)]
+    pub vid: Option<u16>,
     /// GRE sequence number of the first packet; the others count up from it.
     #[serde(default)]
     pub sequence: Option<u32>,

@@ -105,6 +105,7 @@ fn values(defs: &mut Value) {
         merge(defs.pointer_mut(path), patch);
     }
     generators(defs);
+    many(defs);
     joined(defs, &joint, &tenant);
     vms_by_name(defs, &tenant);
     for kind in
@@ -115,11 +116,14 @@ fn values(defs: &mut Value) {
             let patch = match name.as_str() {
                 "overhead" => range(&limits::OVERHEAD),
                 "mtu" | "told" => range(&limits::VM_MTU),
-                "isolated" => json!({ "minItems": 2, "uniqueItems": true }),
+                "isolated" => {
+                    *value = apart();
+                    json!({})
+                }
                 "handshakes" => range(&limits::HANDSHAKES),
-                "transfer" | "payload" | "checksum" | "attack" | "probe" | "throughput"
-                | "copies" | "reachable" | "unreachable" | "stream" | "gateway" | "entries"
-                | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
+                "refused" | "transfer" | "payload" | "checksum" | "attack" | "probe"
+                | "throughput" | "copies" | "reachable" | "unreachable" | "stream" | "gateway"
+                | "entries" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
                     json!({})
                 }
                 "blind" | "seen" => json!({ "minItems": 1 }),
@@ -128,9 +132,7 @@ fn values(defs: &mut Value) {
             };
             merge(Some(&mut *value), patch);
             if name == "delivered" {
-                for bound in ["/properties/at-least", "/properties/at-most"] {
-                    merge(value.pointer_mut(bound), json!({ "exclusiveMinimum": 0 }));
-                }
+                bounds_above_zero(value);
             }
         }
     }
@@ -152,6 +154,30 @@ fn joined(defs: &mut Value, node: &Value, tenant: &Value) {
     ] {
         merge(defs.pointer_mut(path), patch);
     }
+}
+
+/// Entries that stand for many, and what is tried of many.
+fn many(defs: &mut Value) {
+    for (path, limit) in [
+        ("/Measure/properties/sample", &limits::SAMPLE),
+        ("/Tenant/properties/count", &limits::TENANTS),
+        ("/OuterPacket/properties/vid", &limits::VID),
+    ] {
+        merge(defs.pointer_mut(path), range(limit));
+    }
+}
+
+fn bounds_above_zero(value: &mut Value) {
+    for bound in ["/properties/at-least", "/properties/at-most"] {
+        merge(value.pointer_mut(bound), json!({ "exclusiveMinimum": 0 }));
+    }
+}
+
+/// Tenants that are kept apart: two or more, or all.
+fn apart() -> Value {
+    let names = json!({ "type": "string" });
+    let list = json!({ "type": "array", "items": names, "minItems": 2, "uniqueItems": true });
+    json!({ "anyOf": [list, { "const": "all" }] })
 }
 
 /// Parameters of generated topologies.
@@ -201,8 +227,20 @@ fn vms_by_name(defs: &mut Value, name: &Value) {
     names["type"] = json!("string");
     if let Some(vms) = defs.pointer_mut("/Tenant/properties/vms") {
         let description = vms["description"].clone();
-        *vms = json!({
-            "description": description,
+        let counted = json!({
+            "type": "object",
+            "description": "VMs `vm1` and up, spread over hosts in turn.",
+            "properties": {
+                "count": range(&limits::SPREAD),
+                "on": { "anyOf": [
+                    { "const": "all" },
+                    { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+                ] },
+            },
+            "required": ["count", "on"],
+            "additionalProperties": false,
+        });
+        let named = json!({
             "type": "object",
             "minProperties": 1,
             "propertyNames": names,
@@ -213,6 +251,7 @@ fn vms_by_name(defs: &mut Value, name: &Value) {
                 ]
             },
         });
+        *vms = json!({ "description": description, "anyOf": [named, counted] });
     }
 }
 
@@ -295,7 +334,7 @@ mod tests {
             at("/$defs/Encap/oneOf").as_array().map(Vec::len),
             Some(crate::ids::Encap::ALL.len())
         );
-        assert_eq!(at("/$defs/Tenant/properties/vms/type"), "object");
+        assert_eq!(at("/$defs/Tenant/properties/vms/anyOf/0/type"), "object");
         assert_eq!(at("/$defs/TcpFlow/properties/streams/maximum"), 128);
         assert!(!schema.to_string().contains("null"), "a key is left out, never null");
     }

@@ -101,13 +101,20 @@ pub fn passing(error: &io::Error) -> bool {
 
 /// Waits until one of `sockets` can be read or `deadline` is reached.
 pub fn wait(sockets: &[BorrowedFd<'_>], deadline: Instant) -> io::Result<()> {
+    ready(sockets, deadline).map(drop)
+}
+
+/// As [`wait`]; says which can be read, or have an error to tell.
+pub fn ready(sockets: &[BorrowedFd<'_>], deadline: Instant) -> io::Result<Vec<usize>> {
     let mut watched: Vec<_> =
         sockets.iter().map(|socket| PollFd::new(*socket, PollFlags::POLLIN)).collect();
     let left = deadline.saturating_duration_since(Instant::now());
     // poll(2) counts in milliseconds: rounded up, so that the end of a wait does not spin.
     let left = left + Duration::from_micros(999);
     match poll(&mut watched, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
     }
+    let any = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+    Ok(watched.iter().enumerate().filter(|(_, fd)| any(fd)).map(|(at, _)| at).collect())
 }

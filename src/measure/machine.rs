@@ -82,10 +82,27 @@ fn processor(cpuinfo: &str) -> String {
 }
 
 fn memory(meminfo: &str) -> u64 {
-    meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
-        .map_or(0, |kibibytes: u64| kibibytes * 1024)
+    kibibytes(meminfo, "MemTotal:")
+}
+
+/// Bytes of memory in use on the machine, caches not counted; 0 where it cannot be found out.
+#[must_use]
+pub fn memory_in_use() -> u64 {
+    let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();
+    memory(&meminfo).saturating_sub(kibibytes(&meminfo, "MemAvailable:"))
+}
+
+/// Bytes of memory that this program holds itself; 0 where it cannot be found out.
+#[must_use]
+pub fn resident_memory() -> u64 {
+    kibibytes(&read_to_string("/proc/self/status").unwrap_or_default(), "VmRSS:")
+}
+
+/// A size in a file of lines like `MemTotal:  24576000 kB`, in bytes.
+fn kibibytes(text: &str, key: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = value.and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
+    number.map_or(0, |kibibytes| kibibytes * 1024)
 }
 
 /// Whether the map of user ids is anything but the initial namespace's (`user_namespaces(7)`).

@@ -24,6 +24,7 @@ mod place;
 pub mod probe;
 mod reach;
 pub mod result;
+pub mod sample;
 pub mod segment;
 pub mod sight;
 pub mod snmp;
@@ -40,6 +41,6 @@ mod watched;
 pub mod wire;
 
 pub use error::MeasureError;
-pub use machine::machine;
+pub use machine::{machine, memory_in_use, resident_memory};
 pub use place::Place;
-pub use reach::{across, reachable};
+pub use reach::{across, reachable, reachable_of};

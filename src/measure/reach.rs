@@ -1,18 +1,31 @@
 //! Who reaches whom inside a tenant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use super::Place;
-use super::ends::{passing, receive, tenant, udp, udp6, wait};
+use super::ends::{passing, ready, receive, tenant, udp, udp6};
 use super::error::MeasureError;
+use super::sample::Sample;
 use crate::plan::{Variant, VmPlan};
 
+/// What each pair adds to it.
+const EACH: Duration = Duration::from_millis(2);
 /// How long a pair is tried: address resolution and learning fit in it several times.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long an answer is awaited before the missing pairs are tried again.
+/// How long an answer is awaited before the missing pairs are tried again; twice as long each time.
 const ROUND: Duration = Duration::from_millis(200);
+/// Pairs tried at once: each is two entries in the neighbour table, which other programs use too.
+const AT_ONCE: usize = 200;
+/// Pairs from which on it matters what is left in the table.
+const FULL: u32 = 100;
+/// Probes sent before what has arrived is taken in.
+const BURST: usize = 256;
 /// Bytes of a probe: 16 of the run, then the two VMs' numbers.
 const PROBE: usize = 16 + 4 + 4;
 
@@ -26,8 +39,11 @@ pub fn reachable(
     variant: &Variant,
     tenant_name: &str,
 ) -> Result<(u32, u32), MeasureError> {
-    let vms: Vec<&VmPlan> = tenant(variant, tenant_name)?.vms.iter().collect();
-    pairs(place, variant, &vms, |from, to| from != to)
+    let vms = &tenant(variant, tenant_name)?.vms;
+    let all = (0..vms.len()).flat_map(|from| (0..vms.len()).map(move |to| (0, from, to)));
+    let pairs = all.filter(|(_, from, to)| from != to).collect();
+    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs)?;
+    Ok(reached.get(&0).copied().unwrap_or_default())
 }
 
 /// The same from every VM of one tenant to every VM of another.
@@ -41,69 +57,154 @@ pub fn across(
     to: &str,
 ) -> Result<(u32, u32), MeasureError> {
     let (near, far) = (&tenant(variant, from)?.vms, &tenant(variant, to)?.vms);
-    let vms: Vec<&VmPlan> = near.iter().chain(far).collect();
-    let first = near.len();
-    pairs(place, variant, &vms, |from, to| from < first && to >= first)
+    let vms: Vec<VmPlan> = near.iter().chain(far).cloned().collect();
+    let ends = (0..near.len()).flat_map(|from| (near.len()..vms.len()).map(move |to| (from, to)));
+    let pairs = ends.map(|(from, to)| (0, from, to)).collect();
+    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs)?;
+    Ok(reached.get(&0).copied().unwrap_or_default())
 }
 
-/// The pairs of VMs that are `wanted`, by number.
-fn pairs(
+/// As [`reachable`], for the pairs of a sample: what was reached and tried in each tenant that has a
+/// pair in it, by the tenants' places in the variant.
+///
+/// The kernel keeps the neighbours of all namespaces in one table for about a thousand
+/// (`net.ipv4.neigh.default.gc_thresh3`), so many pairs are tried some after the other, and `forget` is
+/// called with the namespace of each VM tried, to empty its part.
+///
+/// # Errors
+/// A socket could not be opened.
+pub fn reachable_of(
     place: &impl Place,
     variant: &Variant,
-    vms: &[&VmPlan],
-    wanted: impl Fn(usize, usize) -> bool,
-) -> Result<(u32, u32), MeasureError> {
-    let mut sockets =
-        vms.iter().map(|vm| udp(place, variant, vm)).collect::<Result<Vec<_>, _>>()?;
-    let (first, both) = (vms.len(), vms.iter().all(|vm| vm.address6.is_some()));
-    if both {
-        for vm in vms {
-            sockets.push(udp6(place, variant, vm)?);
+    sample: &Sample,
+    forget: &dyn Fn(&str) -> io::Result<()>,
+) -> Result<BTreeMap<usize, (u32, u32)>, MeasureError> {
+    let tenants: Vec<&[VmPlan]> = variant.tenants.iter().map(|t| t.vms.as_slice()).collect();
+    let mut counts: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    let mut pairs = sample.pairs.iter().copied().peekable();
+    while pairs.peek().is_some() {
+        let some: BTreeSet<_> = pairs.by_ref().take(AT_ONCE).collect();
+        for (tenant, (reached, tried)) in try_pairs(place, variant, &tenants, &some)? {
+            let count = counts.entry(tenant).or_default();
+            *count = (count.0 + reached, count.1 + tried);
+        }
+        if pairs.peek().is_none() && counts.values().map(|(_, tried)| tried).sum::<u32>() < FULL {
+            break;
+        }
+        let ends = some.iter().flat_map(|&(tenant, from, to)| [(tenant, from), (tenant, to)]);
+        for (tenant, vm) in ends.collect::<BTreeSet<_>>() {
+            let Some(vm) = tenants.get(tenant).and_then(|vms| vms.get(vm)) else { continue };
+            forget(&variant.namespace(&vm.node))
+                .map_err(MeasureError::system("let a VM forget its neighbours"))?;
         }
     }
-    let run: [u8; 16] = rand::random();
-    // IPv6 sockets stand behind the IPv4 ones; pairs are of one version.
-    let mut missing: BTreeSet<(usize, usize)> = (0..sockets.len())
-        .flat_map(|from| (0..sockets.len()).map(move |to| (from, to)))
-        .filter(|(from, to)| (*from < first) == (*to < first) && wanted(from % first, to % first))
-        .collect();
-    let tried = missing.len();
-    let watched: Vec<_> = sockets.iter().map(|(socket, _)| socket.as_fd()).collect();
-    let system = |operation: &'static str| MeasureError::system(operation);
-    let deadline = Instant::now() + PATIENCE;
-    while !missing.is_empty() && Instant::now() < deadline {
-        for &(from, to) in &missing {
-            let (Some((socket, _)), Some((_, address))) = (sockets.get(from), sockets.get(to))
-            else {
+    Ok(counts)
+}
+
+/// A socket, its address, and the tenant that it is in.
+struct Open {
+    socket: Socket,
+    address: SocketAddr,
+    tenant: usize,
+}
+
+fn try_pairs(
+    place: &impl Place,
+    variant: &Variant,
+    tenants: &[&[VmPlan]],
+    pairs: &BTreeSet<(usize, usize, usize)>,
+) -> Result<BTreeMap<usize, (u32, u32)>, MeasureError> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut missing: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut counts: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    for ipv6 in [false, true] {
+        let mut known: HashMap<(usize, usize), usize> = HashMap::new();
+        for &(tenant, from, to) in pairs {
+            let Some(vms) = tenants.get(tenant) else { continue };
+            if ipv6 && !vms.iter().all(|vm| vm.address6.is_some()) {
                 continue;
+            }
+            let mut at = |vm: usize| -> Result<usize, MeasureError> {
+                if let Some(at) = known.get(&(tenant, vm)) {
+                    return Ok(*at);
+                }
+                let opened = if ipv6 { udp6 } else { udp };
+                let (socket, address) = opened(place, variant, &vms[vm])?;
+                open.push(Open { socket, address, tenant });
+                known.insert((tenant, vm), open.len() - 1);
+                Ok(open.len() - 1)
             };
-            match socket.send_to(&probe(run, from, to), &(*address).into()) {
+            missing.insert((at(from)?, at(to)?));
+            counts.entry(tenant).or_default().1 += 1;
+        }
+    }
+    let tried = missing.clone();
+    send_all(&open, &mut missing)?;
+    for (from, _) in tried.difference(&missing) {
+        if let Some(count) = open.get(*from).and_then(|open| counts.get_mut(&open.tenant)) {
+            count.0 += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// Tries pairs of sockets until none is missing, or patience ends.
+fn send_all(open: &[Open], missing: &mut BTreeSet<(usize, usize)>) -> Result<(), MeasureError> {
+    let run: [u8; 16] = rand::random();
+    let system = |operation: &'static str| MeasureError::system(operation);
+    let deadline = Instant::now() + PATIENCE + EACH * u32::try_from(missing.len()).unwrap_or(0);
+    let mut round = ROUND;
+    while !missing.is_empty() && Instant::now() < deadline {
+        for (sent, &(from, to)) in missing.clone().iter().enumerate() {
+            let (Some(sender), Some(receiver)) = (open.get(from), open.get(to)) else { continue };
+            match sender.socket.send_to(&probe(run, from, to), &receiver.address.into()) {
                 Ok(_) => {}
                 Err(error) if passing(&error) => {}
                 // Not to have a route is an answer too: this pair is not reached.
                 Err(error) if error.kind() == std::io::ErrorKind::NetworkUnreachable => {}
                 Err(error) => return Err(system("send a probe")(error)),
             }
+            // What many address resolutions at once would overflow is drained meanwhile.
+            if sent % BURST == BURST - 1 {
+                collect(open, run, missing, Instant::now())?;
+            }
         }
-        let round = deadline.min(Instant::now() + ROUND);
-        while !missing.is_empty() && Instant::now() < round {
-            wait(&watched, round).map_err(system("wait for probes"))?;
-            let mut buffer = [0; PROBE + 1];
-            for (at, (socket, _)) in sockets.iter().enumerate() {
-                while let Some(datagram) = receive(socket, &mut buffer).or_else(|error| {
-                    if passing(&error) { Ok(None) } else { Err(system("receive a probe")(error)) }
-                })? {
-                    if let Some((from, to)) = read(datagram, run)
-                        && to == at
-                    {
-                        missing.remove(&(from, to));
-                    }
-                }
+        let end = deadline.min(Instant::now() + round);
+        while !missing.is_empty() && Instant::now() < end {
+            collect(open, run, missing, end)?;
+        }
+        // A network that is slow only is not to be flooded.
+        round *= 2;
+    }
+    Ok(())
+}
+
+/// Waits until something has arrived, or `end`, and takes it in.
+fn collect(
+    open: &[Open],
+    run: [u8; 16],
+    missing: &mut BTreeSet<(usize, usize)>,
+    end: Instant,
+) -> Result<(), MeasureError> {
+    let mut buffer = [0; PROBE + 1];
+    let watched: Vec<_> = open.iter().map(|open| open.socket.as_fd()).collect();
+    let ready = ready(&watched, end).map_err(MeasureError::system("wait for probes"))?;
+    for (at, Open { socket, .. }) in ready.iter().filter_map(|&at| Some((at, open.get(at)?))) {
+        while let Some(datagram) = receive(socket, &mut buffer).or_else(|error| {
+            if passing(&error) {
+                Ok(None)
+            } else {
+                Err(MeasureError::system("receive a probe")(error))
+            }
+        })? {
+            if let Some((from, to)) = read(datagram, run)
+                && to == at
+            {
+                missing.remove(&(from, to));
             }
         }
     }
-    let count = |pairs| u32::try_from(pairs).unwrap_or(u32::MAX);
-    Ok((count(tried - missing.len()), count(tried)))
+    Ok(())
 }
 
 fn probe(run: [u8; 16], from: usize, to: usize) -> [u8; PROBE] {

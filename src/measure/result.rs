@@ -117,6 +117,12 @@ pub struct TestbedTimes {
     pub ready_seconds: f64,
     /// Seconds until all was gone.
     pub teardown_seconds: f64,
+    /// Bytes by which the memory in use on the machine grew until all stood, other programs included.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// Bytes of memory of the program itself then.
+    #[serde(default)]
+    pub resident_bytes: u64,
 }
 
 /// What was found in one variant.
@@ -143,10 +149,20 @@ pub struct VariantResult {
     /// Nodes of the underlay, in the order of the topology.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeResult>,
+    /// Ordered pairs of VMs in all tenants together, where `reachable` is a sample of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable_of: Option<u64>,
     /// Underlay links, with what crossed them over all rounds of this variant's flows.
     pub links: Vec<LinkResult>,
     /// Frames the edges dropped, by reason, over the whole run but for the search for the largest packet.
     pub drops: BTreeMap<String, u64>,
+    /// Tenants carried.
+    #[serde(default)]
+    pub tenants: usize,
+    /// The place of the first tenant that no id was left for, from 1, and what was said of it; where the
+    /// lab expects one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<(usize, String)>,
     /// Crafted packets, in the order of the lab.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeResult>,
@@ -333,6 +349,12 @@ pub struct Latency {
 /// What came of trying to leak.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IsolationResult {
+    /// Ordered pairs of tenants tried.
+    #[serde(default)]
+    pub tenant_pairs: u64,
+    /// All ordered pairs of tenants; more than were tried where those are a sample.
+    #[serde(default)]
+    pub tenant_pairs_of: u64,
     /// Probe frames sent that another tenant must not see.
     pub probes: u64,
     /// Probe frames seen by another tenant's VM, or bare on a host's underlay port.

@@ -104,6 +104,30 @@ pub fn neighbour(index: u32, name: &str, ip: IpAddr, mac: [u8; 6]) -> Request {
     }
 }
 
+/// Empties the neighbour tables of the namespace that the calling thread is in.
+///
+/// # Errors
+/// The kernel refused.
+pub fn forget(namespace: &str) -> Result<()> {
+    let mut netlink = Netlink::open(namespace)?;
+    let query = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+    let found = netlink.dump("list neighbours", &query)?;
+    for message in found {
+        let RouteNetlinkMessage::NewNeighbour(mut entry) = message else { continue };
+        let to = |attribute: &NeighbourAttribute| {
+            matches!(attribute, NeighbourAttribute::Destination(_))
+        };
+        entry.attributes.retain(to);
+        let message = RouteNetlinkMessage::DelNeighbour(entry);
+        let what = "forget a neighbour".to_owned();
+        // It may be gone by itself meanwhile.
+        if let Err(error) = netlink.one(Request { what, message, flags: 0, needs: None }) {
+            tracing::debug!(%error, "a neighbour stays");
+        }
+    }
+    Ok(())
+}
+
 /// Sends what goes to `mac` to a remote VTEP too. The all-zero MAC stands for everything that is
 /// not known, so its entries are the list for head-end replication.
 #[must_use]

@@ -37,6 +37,9 @@ pub const VM_INTERFACE: &str = "eth0";
 pub const PORT_MTU: u32 = 65_535;
 /// MAC ageing of switches in seconds, 802.1D's default.
 const AGEING: u32 = 300;
+/// Links of a routed fabric past which its nodes are told their neighbours' MACs. The kernel keeps what it
+/// learns in all namespaces in one table for about a thousand; what it is told does not count.
+const KNOWN_FROM: usize = 128;
 /// First index we give out; below are the interfaces that loaded modules put into every namespace.
 const FIRST_INDEX: u32 = 100;
 
@@ -198,10 +201,7 @@ fn furnish(name: &str, site: Site) -> Result<(Option<DropMethod>, Vec<OwnedFd>)>
             done => done?,
         }
     }
-    let mut method = None;
-    for (index, interface) in &site.drops {
-        method = Some(qdisc::drop_ingress(&mut netlink, *index, interface)?);
-    }
+    let method = qdisc::drop_ingress_all(&mut netlink, &site.drops)?;
     Ok((method, mroute::forward(name, &site.multicast)?))
 }
 
@@ -331,6 +331,16 @@ impl Draft {
                 }
                 site.offloads_off.extend(off.map(|off| (end.interface.clone(), off)));
                 let mac = Some(parse_mac(&end.mac)?);
+                if variant.fabric == Fabric::L3 && variant.links.len() > KNOWN_FROM {
+                    let peers = cable.ends.iter().filter(|peer| peer.node != end.node);
+                    for peer in peers {
+                        let mac = parse_mac(&peer.mac)?;
+                        for net in &peer.addresses {
+                            let known = address::neighbour(index, &end.interface, net.addr(), mac);
+                            site.requests.push(known);
+                        }
+                    }
+                }
                 ends.push((namespace, end.interface.clone(), index, mac));
             }
             let Ok(ends) = ends.try_into() else { continue };

@@ -29,7 +29,7 @@ pub mod sysctl;
 mod vlans;
 mod world;
 
-pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, neighbour, route};
+pub use address::{FdbEntry, address, fdb, fdb_remote, fdb_static, forget, neighbour, route};
 pub use build::{BRIDGE, PORT_MTU, Underlay, VM_INTERFACE, build, build_by};
 pub use cable::{Cables, Impairer};
 pub use configuration::configuration;

@@ -232,6 +232,28 @@ pub fn drop_ingress(netlink: &mut Netlink, index: u32, name: &str) -> Result<Dro
     }
 }
 
+/// As [`drop_ingress`] on many interfaces, in few system calls; `None` where there are none.
+///
+/// # Errors
+/// As there.
+pub fn drop_ingress_all(
+    netlink: &mut Netlink,
+    interfaces: &[(u32, String)],
+) -> Result<Option<DropMethod>> {
+    let Some(((index, name), others)) = interfaces.split_first() else { return Ok(None) };
+    let method = drop_ingress(netlink, *index, name)?;
+    if method == DropMethod::Bpf {
+        let both =
+            |(index, name): &(u32, String)| [clsact(*index, name), drop_filter(*index, name)];
+        netlink.all(others.iter().flat_map(both).collect())?;
+    } else {
+        for (index, name) in others {
+            drop_ingress(netlink, *index, name)?;
+        }
+    }
+    Ok(Some(method))
+}
+
 /// Length of a request's message, so that tests need no socket.
 #[cfg(test)]
 fn emitted(request: &Request) -> Vec<u8> {

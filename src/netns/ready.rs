@@ -12,7 +12,7 @@ use super::link::{self, LinkState};
 use super::namespaces::Namespaces;
 use super::ping::ping;
 use super::socket::Netlink;
-use crate::lab::Datapath;
+use crate::lab::{Datapath, Fabric};
 use crate::plan::{Edge, Node, NodeKind, Variant};
 
 /// State is read again at least this often, should a notification have been lost or the wait be
@@ -35,7 +35,8 @@ pub(super) fn wait(
     let deadline = begun + limit;
     let interfaces = interfaces(variant);
     // Without spanning tree links are nearly always ready by now, and nothing has to be watched.
-    if variant.stp || !first_look(namespaces, variant, &interfaces)? {
+    let tree = variant.stp && variant.fabric == Fabric::L2;
+    if tree || !first_look(namespaces, variant, &interfaces)? {
         links(namespaces, variant, interfaces, (limit, deadline), stop)?;
     }
     if stop.load(Relaxed) {

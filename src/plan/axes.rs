@@ -2,7 +2,7 @@
 
 use super::axis::{Draft, crossed, of_carrier, of_links};
 use super::place::{Placed, first_overlap};
-use super::{PlanError, mtu};
+use super::{PlanError, Refusal, id, mtu};
 use crate::ids::Encap;
 use crate::lab::{
     Carrier, Datapath, Fabric, Flow, Impaired, IpVersion, Lab, Rate, Topology, has_ids,
@@ -35,6 +35,8 @@ pub(super) struct Choice {
     pub overhead: u32,
     /// Tenants carried, as indices.
     pub tenants: Vec<usize>,
+    /// The first that no id is left for, where the lab expects one.
+    pub refused: Option<Refusal>,
 }
 
 /// All variants in the order they are reported: a baseline stands before what is compared with it.
@@ -95,6 +97,8 @@ fn choice(
         return Err(PlanError::NoIds { encap, tenants: lab.tenants.len() });
     }
     let tunnel = !plain && !encap.is_tag();
+    let refused = lab.expects_refusal(encap).then(|| id::refused(encap, &lab.tenants)).flatten();
+    let carried = refused.as_ref().map_or(lab.tenants.len(), |refused| refused.number - 1);
     Ok(Choice {
         name: stem + link,
         encap,
@@ -107,7 +111,8 @@ fn choice(
         baseline: (!plain).then(|| plain_name(fabric).to_owned() + link),
         overhead: mtu::overhead(encap, &carrier),
         carrier,
-        tenants: (0..lab.tenants.len()).collect(),
+        tenants: (0..carried).collect(),
+        refused,
     })
 }
 
@@ -136,6 +141,7 @@ fn with_baselines(lab: &Lab, choices: Vec<Choice>) -> Vec<Choice> {
                     baseline: None,
                     overhead: 0,
                     tenants: baseline_tenant(lab),
+                    refused: None,
                 });
             }
         }

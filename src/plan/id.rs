@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::PlanError;
+use super::{PlanError, Refusal};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
 use crate::lab::Tenant;
 
@@ -43,6 +43,14 @@ pub(super) fn ids(encap: Encap, tenants: &[Tenant]) -> Result<Vec<u64>, PlanErro
             })
         })
         .collect()
+}
+
+/// The first tenant that no id is left for.
+pub(super) fn refused(encap: Encap, tenants: &[Tenant]) -> Option<Refusal> {
+    let error = ids(encap, tenants).err()?;
+    let PlanError::IdsExhausted { tenant, .. } = &error else { return None };
+    let place = tenants.iter().position(|t| t.name == *tenant)?;
+    Some(Refusal { number: place + 1, message: error.to_string() })
 }
 
 /// How many tenant networks an encapsulation tells apart; `None` where packets name none.

@@ -83,6 +83,9 @@ pub struct Variant {
     /// tenant where the encapsulation has such tunnels, 0 where one endpoint per host is enough.
     #[serde(default)]
     pub tunnels: u64,
+    /// The tenant that no id was left for, where the lab expects that; those from it on are not carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
     /// The variant without encapsulation on the same fabric that this one is compared with; `None` in a baseline, or where the lab wants none.
     pub baseline: Option<String>,
     /// Largest IP packet on the underlay, in bytes.
@@ -337,6 +340,15 @@ impl PlannedFlow {
         let far = self.to_tenant.as_ref().unwrap_or(&self.tenant);
         Some([variant.vm(&self.tenant, &self.from)?, variant.vm(far, &self.to)?])
     }
+}
+
+/// A tenant that an encapsulation has no id for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Its place among the lab's tenants, from 1.
+    pub number: usize,
+    /// What is said of it.
+    pub message: String,
 }
 
 impl Variant {

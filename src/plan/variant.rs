@@ -55,7 +55,9 @@ pub(super) fn build(
     // The smallest link sets what fits, since any path may lead over it.
     let underlay_mtu = links.iter().map(|l| l.mtu).min().unwrap_or(choice.mtu);
     let inner_mtu = check_mtu(choice, underlay_mtu)?;
-    let ids = id::ids(choice.encap, &lab.tenants)?;
+    // Those that are refused take no ids.
+    let with_ids = choice.refused.as_ref().map_or(lab.tenants.len(), |refused| refused.number - 1);
+    let ids = id::ids(choice.encap, &lab.tenants[..with_ids])?;
     let tenants = tenants(lab, choice, graph, placed, &ids, inner_mtu, underlay_mtu)?;
     let mut nodes = if routed {
         routers_and_hosts(choice, graph, ranges, placed, &vteps)?
@@ -89,6 +91,7 @@ pub(super) fn build(
         } else {
             0
         },
+        refused: choice.refused.clone(),
         baseline: choice.baseline.clone(),
         underlay_mtu,
         inner_mtu,

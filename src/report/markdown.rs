@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::apart::shown;
 use super::figures::carried;
 use super::number::{bytes, count, plural};
 use super::overlay::{Sheet, sheets};
@@ -142,7 +143,7 @@ fn isolation(out: &mut String, run: &RunResult) {
     out.push_str("## Isolation\n\n");
     let rows: Vec<Vec<String>> = tried
         .iter()
-        .flat_map(|(v, i)| i.pairs.iter().map(move |p| (v, p)))
+        .flat_map(|(v, i)| shown(i).into_iter().map(move |p| (v, p)))
         .map(|(v, p)| {
             vec![
                 escape(&v.name),

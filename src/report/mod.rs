@@ -16,6 +16,7 @@
 //!
 //! [`RunResult`]: crate::measure::result::RunResult
 
+mod apart;
 mod attacks;
 mod behaviour;
 pub mod claims;

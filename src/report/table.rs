@@ -341,7 +341,12 @@ fn tenants(run: &RunResult) -> Group {
             return Cell::none();
         }
         Cell {
-            main: format!("{} of {}", count(reached), plural(tried, "pair")),
+            main: match v.reachable_of {
+                Some(of) => {
+                    format!("{} of {} tried (of {})", count(reached), count(tried), count(of))
+                }
+                None => format!("{} of {}", count(reached), plural(tried, "pair")),
+            },
             tone: if reached < tried { Tone::Bad } else { Tone::Good },
             ..Cell::default()
         }

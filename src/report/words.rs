@@ -78,6 +78,7 @@ pub fn machine(run: &RunResult) -> Vec<String> {
         ),
     ];
     lines.extend(state(m));
+    lines.extend(cost_per_tenant(run));
     lines
 }
 
@@ -93,6 +94,28 @@ fn state(m: &Machine) -> Option<String> {
     parts.extend(load);
     parts.extend(m.sysctls.iter().map(|(name, value)| format!("{name} {value}")));
     (!parts.is_empty()).then(|| format!("Its state: {}.", parts.join(", ")))
+}
+
+/// What a tenant costs, where there are enough to tell it from what everything else costs.
+fn cost_per_tenant(run: &RunResult) -> Option<String> {
+    const MANY: usize = 100;
+    let t = &run.testbed;
+    let networks: usize = run.variants.iter().map(|v| v.tenants).fold(0, usize::saturating_add);
+    if networks < MANY || t.namespaces < networks {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss)] // far below 2^53
+    let each = |of: f64| of / networks as f64;
+    #[allow(clippy::cast_precision_loss)]
+    let memory = |of: u64| format!("{:.0} kB", each(of as f64) / 1e3);
+    Some(format!(
+        "Each of {} tenant networks took {:.2} ms to build, {:.2} ms to remove, {} of the machine's memory and {} of the program's own, with its VMs and its part of hosts and links.",
+        count(networks as u64),
+        each(t.build_seconds) * 1e3,
+        each(t.teardown_seconds) * 1e3,
+        memory(t.memory_bytes),
+        memory(t.resident_bytes),
+    ))
 }
 
 /// What the figures say.

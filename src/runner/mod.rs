@@ -28,6 +28,7 @@ use std::time::Instant;
 pub use error::RunError;
 
 use crate::lab::MtuMode;
+use crate::measure;
 use crate::measure::links::Snapshot;
 use crate::measure::result::{
     Machine, PublishedFigureResult, PublishedResult, RoundsResult, RunResult, SCHEMA, TestbedTimes,
@@ -69,6 +70,7 @@ pub struct Options<'a> {
 pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult, RunError> {
     let progress = options.progress;
     let begun = Instant::now();
+    let used = measure::memory_in_use();
     let started = jiff::Zoned::now();
     let machine = Machine { rootless: world.rootless(), ..crate::measure::machine() };
     progress.stage("building namespaces, links and engines");
@@ -86,8 +88,10 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         }
     }
     let ready = begun.elapsed();
+    let memory = measure::memory_in_use().saturating_sub(used);
+    let resident = measure::resident_memory();
     let capture = capture::start(&testbed, plan, options.capture)?;
-    let mut found = measure(&testbed, plan, progress, options.stop)?;
+    let mut found = examine(&testbed, plan, progress, options.stop)?;
     if let Some(capture) = capture {
         found.notes.push(capture::stop(capture, options.capture)?);
     }
@@ -100,6 +104,8 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
         build_seconds: built.as_secs_f64(),
         ready_seconds: ready.as_secs_f64(),
         teardown_seconds: testbed.close()?.as_secs_f64(),
+        memory_bytes: memory,
+        resident_bytes: resident,
     };
     let mut result = RunResult {
         schema: SCHEMA.to_owned(),
@@ -147,7 +153,7 @@ struct Found {
     rounds: Option<RoundsResult>,
 }
 
-fn measure(
+fn examine(
     testbed: &Testbed,
     plan: &Plan,
     progress: &dyn Progress,
@@ -214,6 +220,9 @@ fn blank(variant: &Variant) -> VariantResult {
         ..VariantResult::default()
     };
     result.nodes = nodes::of(variant);
+    result.tenants = variant.tenants.len();
+    result.refused =
+        variant.refused.as_ref().map(|refused| (refused.number, refused.message.clone()));
     result.mtu.underlay = variant.underlay_mtu;
     result.mtu.inner = variant.inner_mtu;
     result.mtu.overhead_computed = variant.overhead;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::anatomy::{anatomy, decodes};
+use super::expect::reach;
 use super::{Progress, RunError, bum, overlay, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, MtuMode, Rate};
 use crate::measure::result::{PayloadResult, VariantResult};
-use crate::measure::{self, felt, isolation, mtu, overhead, snmp, told, transfer};
+use crate::measure::{self, felt, isolation, mtu, overhead, sample, snmp, told, transfer};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 use crate::traffic;
@@ -33,9 +34,13 @@ pub(super) fn run(
     bum::walks(testbed, plan, variant, result, progress)?;
     tables::growth(testbed, plan, variant, result, progress)?;
     progress.step("who reaches whom");
-    for tenant in &variant.tenants {
-        let pairs = measure::reachable(testbed, variant, &tenant.name)?;
-        result.reachable.insert(tenant.name.clone(), pairs);
+    let named = reach::named(plan);
+    let sample = sample::vms(variant, plan.seed, plan.measure.sample, &named);
+    let forget = |namespace: &str| testbed.forget_neighbours(namespace);
+    let sampled = (sample.pairs.len() as u64) < sample.of;
+    result.reachable_of = sampled.then_some(sample.of);
+    for (at, pairs) in measure::reachable_of(testbed, variant, &sample, &forget)? {
+        result.reachable.insert(variant.tenants[at].name.clone(), pairs);
     }
     bum::broadcasts(testbed, plan, variant, result, progress)?;
     tables::strays(testbed, plan, variant, result, progress)?;
@@ -88,7 +93,10 @@ pub(super) fn run(
     if plan.measure.isolation && variant.tenants.len() > 1 {
         progress.step("leaks between tenants");
         let classify = |packet: &[u8]| isolation::network(variant, packet);
-        result.isolation = Some(isolation::run(testbed, variant, isolation::REPEATS, &classify)?);
+        let most = plan.measure.sample.div_ceil(10);
+        let pairs = sample::tenants(variant, plan.seed, most, &reach::apart(plan));
+        let repeats = isolation::REPEATS;
+        result.isolation = Some(isolation::run(testbed, variant, repeats, &pairs, &classify)?);
     }
     if let Some(rate) = plan.measure.felt {
         progress.step(&format!("goodput on a link of {rate}bit/s"));

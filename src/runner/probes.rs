@@ -79,6 +79,9 @@ fn outer<'v>(
     packet: &'v OuterPacket,
     variant: &'v Variant,
 ) -> Result<Option<Shot<'v>>, RunError> {
+    if let Some(vid) = packet.vid {
+        return Ok(tagged(probe, packet, variant, vid));
+    }
     if variant.encap.is_tag() || matches!(variant.encap, Encap::None | Encap::Ssh) {
         return Ok(None);
     }
@@ -116,6 +119,33 @@ fn outer<'v>(
         packets,
         secret,
     }))
+}
+
+/// Frames with a VLAN id on the fabric, as the sending host's edge would send them but for the id.
+fn tagged<'v>(
+    probe: &Probe,
+    packet: &'v OuterPacket,
+    variant: &'v Variant,
+    vid: u16,
+) -> Option<Shot<'v>> {
+    if variant.encap != Encap::Vlan {
+        return None;
+    }
+    let (tenant, receiver, _) = target(variant, packet)?;
+    let to = receiver?;
+    let edge = variant.edges.iter().find(|edge| edge.host == packet.from)?;
+    let behind = |vm: &&VmPlan| vm.host == packet.from;
+    let from = tenant.vms.iter().find(behind).or(tenant.vms.first())?;
+    let secret = rand::random();
+    let marked = Marked { from, to, cast: Cast::Unicast, tag: Some(vid), ethertype: None, secret };
+    Some(Shot {
+        name: probe.name.clone(),
+        what: format!("frame with VLAN id {vid} from {} for {}", packet.from, packet.to),
+        from: From::Nic { name: &packet.from, interface: &edge.nic },
+        to: Some(to),
+        packets: (0..probe.count).map(|number| marked.frame(number)).collect::<Option<_>>()?,
+        secret,
+    })
 }
 
 fn words(packet: &OuterPacket, variant: &Variant, tag: Option<u16>) -> String {

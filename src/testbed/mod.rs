@@ -209,6 +209,15 @@ impl Testbed {
         Ok(netns::configuration(namespaces, namespace, VM_INTERFACE)?)
     }
 
+    /// Empties the neighbour table of a namespace.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn forget_neighbours(&self, namespace: &str) -> io::Result<()> {
+        let forget = || self.underlay.namespaces().inside(namespace, || netns::forget(namespace));
+        forget().map_err(io::Error::other)
+    }
+
     /// Sets the MTU of a VM's `eth0`.
     ///
     /// # Errors

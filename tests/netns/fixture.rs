@@ -90,6 +90,7 @@ pub fn variant(name: &str, encap: Encap, fabric: Fabric) -> Variant {
         engine: EngineSettings::default(),
         ecmp: Ecmp::default(),
         tunnels: 0,
+        refused: None,
         baseline: None,
         underlay_mtu: 1500,
         inner_mtu: 1450,

@@ -86,6 +86,8 @@ fn tenants(hosts: Vec<String>) -> impl Strategy<Value = Vec<Tenant>> {
     prop::collection::vec((subnet, vms), 1..4).prop_map(|tenants| {
         let tenant = |(index, (subnet, hosts)): (usize, (&str, Vec<String>))| Tenant {
             name: format!("tenant{index}"),
+            count: None,
+            spread: None,
             vid: None,
             vni: None,
             vsid: None,

@@ -288,6 +288,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         engine: EngineSettings::default(),
         ecmp: Ecmp::default(),
         tunnels: 0,
+        refused: None,
         baseline: None,
         underlay_mtu: 1500,
         inner_mtu: 1500 - overhead,

@@ -157,6 +157,7 @@ mod tests {
             engine: EngineSettings::default(),
             ecmp: Ecmp::default(),
             tunnels: 0,
+            refused: None,
             baseline: None,
             underlay_mtu: 1500,
             inner_mtu: 1500,

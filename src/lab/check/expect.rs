@@ -6,9 +6,9 @@ use super::carrier::tightest;
 use super::flows::find_tenant;
 use super::{Whole, attacks, bum, events, impaired, joined, probes, tables};
 use crate::ids::Encap;
-use crate::lab::carriers::{in_udp, overhead};
+use crate::lab::carriers::{has_ids, in_udp, overhead};
 use crate::lab::model::{
-    Datapath, Expectation, Expected, Flow, MtuMode, ThroughputExpected, Transfer,
+    Datapath, Expectation, Expected, Flow, MtuMode, RefusedExpected, ThroughputExpected, Transfer,
 };
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -26,6 +26,7 @@ pub(super) fn check(whole: &Whole<'_>) {
             | Expected::Stream(_)
             | Expected::Entries(_)
             | Expected::Reordered { .. } => joined::expected(whole, expectation, &path),
+            Expected::Refused(of) => refused(whole, *of, &format!("{path}.refused")),
             Expected::Drops(_) => drops(whole, &format!("{path}.drops")),
             Expected::Isolated(tenants) => isolated(whole, tenants, expectation.only, &path),
             Expected::Spread { links, at_least, .. } => {
@@ -96,6 +97,16 @@ fn variant_is_run(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
     }
 }
 
+fn refused(whole: &Whole<'_>, of: RefusedExpected, path: &str) {
+    if !has_ids(of.encap) {
+        let message = format!("{} names no tenant in its packets, so it has no ids", of.encap);
+        whole.sink.rule(&format!("{path}.encap"), message);
+    } else if whole.all_encaps_read() && !whole.encaps().contains(&of.encap) {
+        let message = format!("the lab never runs {}, so that it refuses nobody", of.encap);
+        whole.sink.rule(&format!("{path}.encap"), message);
+    }
+}
+
 fn drops(whole: &Whole<'_>, path: &str) {
     if whole.lab.datapaths().iter().all(|d| *d == Datapath::Kernel) {
         let message = "Linux's devices do not say why they drop; write `datapath: user`";
@@ -110,7 +121,8 @@ fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &s
         return;
     }
     let mut seen = HashSet::new();
-    for (n, name) in tenants.iter().enumerate() {
+    let all = tenants == ["all"];
+    for (n, name) in tenants.iter().enumerate().filter(|_| !all) {
         let path = format!("{path}[{n}]");
         if !seen.insert(name) {
             whole.sink.rule(
@@ -122,7 +134,7 @@ fn isolated(whole: &Whole<'_>, tenants: &[String], only: Option<Encap>, path: &s
         }
         find_tenant(whole, name, &path);
     }
-    if tenants.len() < 2 {
+    if tenants.len() < 2 && !(all && whole.lab.tenants.len() > 1) {
         whole.sink.rule(
             &path,
             "names fewer than two tenants; isolation is between two or more, e.g. `[red, blue]`",

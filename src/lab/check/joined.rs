@@ -225,6 +225,12 @@ fn known(whole: &Whole<'_>, tenants: &[String], path: &str) {
 
 fn reachable(whole: &Whole<'_>, reach: &Reach, wanted: bool, path: &str) {
     match reach {
+        Reach::Within(within) if within.within == "all" => {
+            if whole.lab.tenants.iter().all(|tenant| whole.lab.members(&tenant.name).len() < 2) {
+                let message = "no tenant has two VMs, so that there is nobody to reach";
+                whole.sink.rule(&format!("{path}.within"), message);
+            }
+        }
         Reach::Within(within) => {
             let path = format!("{path}.within");
             if let Some(tenant) = find_tenant(whole, &within.within, &path)

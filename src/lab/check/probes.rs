@@ -67,6 +67,17 @@ fn outer(whole: &Whole<'_>, packet: &OuterPacket, path: &str) {
     }
     let encaps = whole.encaps();
     let crafted = |encap: &Encap| !matches!(encap, Encap::None | Encap::Ssh) && !encap.is_tag();
+    if packet.vid.is_some() {
+        if !encaps.contains(&Encap::Vlan) {
+            let message = "the lab never runs vlan, so that nothing has such a tag; leave it out";
+            whole.sink.rule(&format!("{path}.vid"), message);
+        }
+        if !packet.to.contains('/') && !packet.to.is_empty() {
+            let message = "a tagged frame is for a VM, `tenant/vm`, whose MAC it has";
+            whole.sink.rule(&to, message);
+        }
+        return;
+    }
     if !encaps.iter().any(crafted) {
         let message = "no encapsulation of this lab has packets that can be made by hand; \
                        write `inner` for a frame of a VM";

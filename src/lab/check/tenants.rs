@@ -22,8 +22,9 @@ fn names(tenants: &[Tenant], sink: &Sink<'_>) {
     for (n, tenant) in tenants.iter().enumerate().filter(|(_, t)| !t.name.is_empty()) {
         if let Some(earlier) = first.get(&tenant.name) {
             let message = format!(
-                "`{}` is tenants[{earlier}] already; every tenant needs a name of its own",
-                tenant.name
+                "`{}` is tenants[{}] already; every tenant needs a name of its own",
+                tenant.name,
+                sink.entry(*earlier)
             );
             sink.rule(&format!("tenants[{n}].name"), message);
         } else {
@@ -51,8 +52,9 @@ fn unique<T: Eq + Hash + Display>(
         let Some(value) = id(tenant) else { continue };
         if let Some(earlier) = first.get(&value) {
             let message = format!(
-                "{value} is the {key} of tenants[{earlier}] already; \
-                 two tenants with one id are one network"
+                "{value} is the {key} of tenants[{}] already; \
+                 two tenants with one id are one network",
+                sink.entry(*earlier)
             );
             sink.rule(&format!("tenants[{n}].{key}"), message);
         } else {
@@ -95,12 +97,14 @@ fn hosts(whole: &Whole<'_>) {
 fn vlan_has_room(whole: &Whole<'_>) {
     let room = VlanId::MAX - VlanId::MIN + 1;
     let tenants = whole.lab.tenants.len() as u64;
-    let tag = whole.encaps().into_iter().find(|e| e.is_tag());
+    let refuses = |encap: &crate::ids::Encap| whole.lab.expects_refusal(*encap);
+    let tag = whole.encaps().into_iter().find(|e| e.is_tag() && !refuses(e));
     if let Some(tag) = tag.filter(|_| tenants > room) {
         let path = format!("tenants[{room}]");
         let message = format!(
             "{tag} has no id left for a {}th tenant: 12 bits less two reserved ids are {room}; \
-             an overlay has 24 bits or more",
+             an overlay has 24 bits or more. To show this, expect `refused: {{ encap: {tag}, tenants: {} }}`",
+            room + 1,
             room + 1
         );
         whole.sink.rule(&path, message);

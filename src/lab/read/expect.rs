@@ -3,17 +3,19 @@
 use super::At;
 use super::at::Fields;
 use super::names::suggestion;
+use super::tree::Kind;
 use super::{attacks, bum, carrier, events, joined, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
-use crate::lab::limits::{HANDSHAKES, OVERHEAD, VM_MTU};
+use crate::lab::limits::{COUNT, HANDSHAKES, OVERHEAD, VM_MTU};
 use crate::lab::model::{
-    Expectation, Expected, Secrecy, SentChecksum, ThroughputExpected, Transfer,
+    Expectation, Expected, RefusedExpected, Secrecy, SentChecksum, ThroughputExpected, Transfer,
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 36] = [
+const KINDS: [&str; 37] = [
     "attack",
+    "refused",
     "reachable",
     "unreachable",
     "isolated",
@@ -105,13 +107,16 @@ fn expectation(at: &At<'_>) -> Option<Expectation> {
         }
         return None;
     };
-    Some(Expectation { what: what(kind, &fields)?, only, variant, claim, contradicts })
+    let what = what(kind, &fields)?;
+    let only = if let Expected::Refused(of) = what { Some(of.encap) } else { only };
+    Some(Expectation { what, only, variant, claim, contradicts })
 }
 
 fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
     let at = fields.get(kind)?;
     match kind {
         "attack" => attacks::expected(&at).map(Expected::Attack),
+        "refused" => refused(&at),
         "probe" => probe(&at).map(Expected::Probe),
         "told" => Some(Expected::Told(at.number("MTU", &VM_MTU)?)),
         "transfer" => Some(Expected::Transfer(at.choice("end of a transfer", &TRANSFERS)?)),
@@ -167,6 +172,9 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         "reachable" | "unreachable" | "blind" | "seen" | "gateway" | "hops" | "unaware"
         | "stream" | "reordered" | "entries" => joined::expected(kind, &at),
         "isolated" => {
+            if matches!(&at.node.kind, Kind::Text(text) if text == "all") {
+                return Some(Expected::Isolated(vec!["all".to_owned()]));
+            }
             let items = at.list("a list of tenants, e.g. `[red, blue]`")?;
             let names = items.iter().map(|at| at.text("a tenant's name").unwrap_or_default());
             Some(Expected::Isolated(names.collect()))
@@ -186,6 +194,15 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Throughput(expected))
         }
     }
+}
+
+fn refused(at: &At<'_>) -> Option<Expected> {
+    let fields =
+        at.fields("a map, e.g. `{ encap: vlan, tenants: 4095 }`", &["encap", "tenants"])?;
+    let encap = fields.need("encap", "the encapsulation").and_then(|at| carrier::encap(&at));
+    let tenants = fields.need("tenants", "how many tenants are one too many");
+    let tenants = tenants.and_then(|at| at.number("number of tenants", &COUNT));
+    Some(Expected::Refused(RefusedExpected { encap: encap?, tenants: tenants? }))
 }
 
 /// The one tenant that an expectation is about.

@@ -3,7 +3,7 @@
 use super::At;
 use super::at::Fields;
 use super::names;
-use crate::lab::limits::{ETHERTYPE, PROBES};
+use crate::lab::limits::{ETHERTYPE, PROBES, VID};
 use crate::lab::probes::{Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe};
 
 const CHECKSUMS: [(&str, Checksum); 3] =
@@ -50,7 +50,7 @@ fn ends(fields: &Fields<'_>, from: &str, to: &str) -> (String, String) {
 }
 
 fn outer(at: &At<'_>) -> Option<OuterPacket> {
-    let keys = ["from", "to", "checksum", "tag", "sequence"];
+    let keys = ["from", "to", "checksum", "tag", "vid", "sequence"];
     let fields = at.fields("a map, e.g. `{ from: h1, to: red/vm2 }`", &keys)?;
     let (from, to) =
         ends(&fields, "the sending host, e.g. `h1`", "a VM, e.g. `red/vm2`, or a host, e.g. `h2`");
@@ -59,6 +59,10 @@ fn outer(at: &At<'_>) -> Option<OuterPacket> {
         to,
         checksum: fields.get("checksum").and_then(|at| at.choice("checksum", &CHECKSUMS)),
         tag: fields.get("tag").and_then(|at| at.id("VLAN id")),
+        vid: fields
+            .get("vid")
+            .and_then(|at| at.number("VLAN id in a frame", &VID))
+            .and_then(|vid| u16::try_from(vid).ok()),
         sequence: fields
             .get("sequence")
             .and_then(|at| at.number("sequence number", &(0..=u32::MAX))),

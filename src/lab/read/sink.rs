@@ -1,5 +1,6 @@
 //! Where faults of one file are collected.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
@@ -14,6 +15,8 @@ pub(crate) struct Sink<'a> {
     places: HashMap<String, Mark>,
     faults: RefCell<Vec<Fault>>,
     faulty: RefCell<HashSet<String>>,
+    /// The entry of the file that each tenant came from, where entries stand for many.
+    origins: RefCell<Vec<usize>>,
 }
 
 impl<'a> Sink<'a> {
@@ -27,6 +30,7 @@ impl<'a> Sink<'a> {
             places,
             faults: RefCell::default(),
             faulty: RefCell::default(),
+            origins: RefCell::default(),
         }
     }
 
@@ -46,13 +50,37 @@ impl<'a> Sink<'a> {
 
     /// Notes what a rule found at a path; nothing where reading the value there failed already.
     pub fn rule(&self, path: &str, message: impl Into<String>) {
-        if !self.faulty.borrow().contains(path) {
-            self.put(self.place(path), path, message);
+        let path = self.origin(path);
+        if !self.faulty.borrow().contains(&*path) {
+            self.put(self.place(&path), &path, message);
         }
+    }
+
+    /// Says which entry of the file each tenant came from: from here on paths name tenants by their
+    /// place among all, and what is noted of one stands for the others of its entry too.
+    pub fn written_out(&self, origins: Vec<usize>) {
+        self.origins.replace(origins);
+    }
+
+    /// The entry of the file that a tenant came from.
+    pub fn entry(&self, tenant: usize) -> usize {
+        self.origins.borrow().get(tenant).copied().unwrap_or(tenant)
+    }
+
+    /// The path as it is in the file.
+    fn origin<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let origins = self.origins.borrow();
+        let numbered = path.strip_prefix("tenants[").and_then(|rest| rest.split_once(']'));
+        let entry = numbered.and_then(|(number, rest)| {
+            let entry = origins.get(number.parse::<usize>().ok()?)?;
+            Some(format!("tenants[{entry}]{rest}"))
+        });
+        entry.map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
     /// Whether no fault is known at the path or below it.
     pub fn clean(&self, path: &str) -> bool {
+        let path = &*self.origin(path);
         let below = |p: &String| {
             p.strip_prefix(path).is_some_and(|rest| {
                 path.is_empty() || rest.is_empty() || rest.starts_with(['.', '['])
@@ -63,12 +91,12 @@ impl<'a> Sink<'a> {
 
     /// Whether a fault is known at the path itself.
     pub fn faulty_at(&self, path: &str) -> bool {
-        self.faulty.borrow().contains(path)
+        self.faulty.borrow().contains(&*self.origin(path))
     }
 
     /// Whether the document has a value at the path.
     pub fn has(&self, path: &str) -> bool {
-        self.places.contains_key(path)
+        self.places.contains_key(&*self.origin(path))
     }
 
     /// The faults in the order of the file.

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::At;
-use super::names::{TENANTS, VMS};
+use super::names::{TENANTS as TENANTS_NAMED, VMS};
 use super::tree::Kind;
-use crate::lab::limits::{PREFIX, PREFIX6, UNDERLAY_MAC, VM_MTU};
+use crate::lab::Spread;
+use crate::lab::limits::{PREFIX, PREFIX6, SPREAD, TENANT_NAME, TENANTS, UNDERLAY_MAC, VM_MTU};
 use crate::lab::model::{Tenant, Vm};
 
 pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
@@ -21,31 +22,57 @@ pub(super) fn tenants(at: &At<'_>) -> Vec<Tenant> {
 
 fn tenant(at: &At<'_>) -> Tenant {
     let keys = [
-        "name", "vid", "vni", "vsid", "key", "context", "group", "subnet", "subnet6", "id_on",
-        "vms",
+        "name", "count", "vid", "vni", "vsid", "key", "context", "group", "subnet", "subnet6",
+        "id_on", "vms",
     ];
     let example = "`{ name: red, subnet: 192.168.0.0/24, vms: { vm1: h1, vm2: h2 } }`";
     let fields = at.fields(&format!("a tenant, e.g. {example}"), &keys);
     let get = |key| fields.as_ref().and_then(|f| f.get(key));
     let need = |key, wanted| fields.as_ref().and_then(|f| f.need(key, wanted));
+    let count = get("count").and_then(|at| at.number("number of tenants", &TENANTS));
+    let many = get("count").is_some();
+    for key in ["group", "id_on"].into_iter().filter(|_| many) {
+        if let Some(at) = get(key) {
+            at.wrong(
+                "would be the same for all tenants that `count` makes; leave one of the two out",
+            );
+        }
+    }
+    let name = need("name", "the tenant's name, e.g. `red`");
+    let name = name.and_then(|at| {
+        let name = at.name(TENANTS_NAMED)?;
+        let length = name.len() + count.map_or(0, |count| count.to_string().len());
+        if length > TENANT_NAME {
+            at.wrong(format!("is too long with a number behind it: at most {TENANT_NAME} bytes"));
+        }
+        if name == "all" {
+            at.wrong("stands for all tenants in expectations; take another name");
+        }
+        Some(name)
+    });
+    let net = need("subnet", "the tenant's IPv4 subnet, e.g. `192.168.0.0/24`");
+    let net = net.and_then(|at| subnet(&at)).unwrap_or_default();
+    // Those that `count` makes may be nothing but ids yet.
+    let homes = if many {
+        get("vms")
+    } else {
+        need("vms", "its VMs and the host of each, e.g. `{ vm1: h1, vm2: h2 }`")
+    };
+    let spread = homes.as_ref().and_then(spread);
     Tenant {
-        name: need("name", "the tenant's name, e.g. `red`")
-            .and_then(|at| at.name(TENANTS))
-            .unwrap_or_default(),
+        count,
+        name: name.unwrap_or_default(),
         vid: get("vid").and_then(|at| at.id("VLAN id")),
         vni: get("vni").and_then(|at| at.id("VNI")),
         vsid: get("vsid").and_then(|at| at.id("NVGRE VSID")),
         key: get("key").and_then(|at| at.id("GRE key")),
         context: get("context").and_then(|at| at.id("STT context id")),
         group: get("group").and_then(|at| group(&at)),
-        subnet: need("subnet", "the tenant's IPv4 subnet, e.g. `192.168.0.0/24`")
-            .and_then(|at| subnet(&at))
-            .unwrap_or_default(),
+        subnet: net,
         subnet6: get("subnet6").and_then(|at| subnet6(&at)),
         id_on: get("id_on").map(|at| id_on(&at)).unwrap_or_default(),
-        vms: need("vms", "its VMs and the host of each, e.g. `{ vm1: h1, vm2: h2 }`")
-            .map(|at| vms(&at))
-            .unwrap_or_default(),
+        vms: homes.filter(|_| spread.is_none()).map(|at| vms(&at)).unwrap_or_default(),
+        spread,
     }
 }
 
@@ -143,6 +170,30 @@ fn id_on(at: &At<'_>) -> BTreeMap<String, u64> {
 /// Whether addresses like this one can be given to hosts (RFC 6890: not 0/8, 127/8, 224/4, 240/4).
 fn for_hosts(ip: Ipv4Addr) -> bool {
     !(ip.octets()[0] == 0 || ip.is_loopback() || ip.octets()[0] >= 224)
+}
+
+/// VMs that are only counted: `{ count: 10, on: all }`, or on a list of hosts.
+fn spread(at: &At<'_>) -> Option<Spread> {
+    let Kind::Map(entries) = &at.node.kind else { return None };
+    let value = |key: &str| entries.iter().find(|entry| entry.key == key);
+    let counted = value("count").is_some_and(|entry| matches!(entry.value.kind, Kind::Int(..)));
+    if !counted || value("on").is_none() {
+        return None;
+    }
+    let fields =
+        at.fields("VMs that are spread, e.g. `{ count: 10, on: all }`", &["count", "on"])?;
+    let count = fields.get("count").and_then(|at| at.number("number of VMs", &SPREAD));
+    let on = fields.get("on").and_then(|at| {
+        if matches!(at.node.kind, Kind::List(_)) {
+            let hosts = at.list("a list of hosts")?;
+            if hosts.is_empty() {
+                at.wrong("is empty; write hosts, or `all`");
+            }
+            return Some(hosts.iter().filter_map(|at| at.text("a host's name")).collect());
+        }
+        at.choice("place to spread VMs over", &[("all", ())]).map(|()| Vec::new())
+    });
+    Some(Spread { count: count.unwrap_or_default(), on: on.unwrap_or_default() })
 }
 
 fn vms(at: &At<'_>) -> Vec<Vm> {

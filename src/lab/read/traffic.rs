@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::at::Fields;
 use super::{At, rounds};
-use crate::lab::limits::{DATAGRAM, MESSAGE, STREAMS};
+use crate::lab::limits::{DATAGRAM, MESSAGE, SAMPLE, STREAMS};
 use crate::lab::model::{Flow, Measure, RrFlow, TcpFlow, Tool, UdpFlow};
 use crate::lab::units::{ByteSize, Rate, Span};
 
@@ -137,7 +137,7 @@ fn rr(at: &At<'_>) -> Option<RrFlow> {
 }
 
 pub(super) fn measure(at: &At<'_>) -> Measure {
-    let keys = ["rounds", "baseline", "overhead", "felt", "mtu", "isolation", "attacks"];
+    let keys = ["rounds", "baseline", "overhead", "felt", "mtu", "isolation", "attacks", "sample"];
     let usual = Measure::default();
     let Some(fields) = at.fields("a map, e.g. `{ rounds: 3 }`", &keys) else { return usual };
     let truth = |key, usual| fields.get(key).and_then(|at| at.truth()).unwrap_or(usual);
@@ -149,5 +149,9 @@ pub(super) fn measure(at: &At<'_>) -> Measure {
         mtu: truth("mtu", usual.mtu),
         isolation: truth("isolation", usual.isolation),
         attacks: fields.get("attacks").and_then(|at| super::attacks::attacks(&at)),
+        sample: fields
+            .get("sample")
+            .and_then(|at| at.number("number of pairs", &SAMPLE))
+            .unwrap_or(usual.sample),
     }
 }

@@ -42,7 +42,7 @@ pub struct Shot<'v> {
     pub from: From<'v>,
     /// The VM they are for, where there is one.
     pub to: Option<&'v VmPlan>,
-    /// The packets: from the IP header on for a host's, Ethernet frames for a VM's.
+    /// The packets: from the IP header on for a host's raw socket, otherwise Ethernet frames.
     pub packets: Vec<Vec<u8>>,
     /// What marks them.
     pub secret: [u8; 16],
@@ -57,6 +57,13 @@ pub enum From<'v> {
         name: &'v str,
         /// The outer destination.
         to: IpAddr,
+    },
+    /// A host, from an interface towards the fabric.
+    Nic {
+        /// Its name.
+        name: &'v str,
+        /// The interface.
+        interface: &'v str,
     },
     /// A VM, from its `eth0`.
     Vm(&'v VmPlan),
@@ -151,7 +158,7 @@ impl Watches {
         };
         let sender = match shot.from {
             From::Vm(vm) => Some(&vm.node),
-            From::Host { .. } => None,
+            From::Host { .. } | From::Nic { .. } => None,
         };
         let vms = variant
             .vms()
@@ -160,7 +167,7 @@ impl Watches {
             .collect::<Result<_, MeasureError>>()?;
         let answers = match shot.from {
             From::Vm(vm) => vec![tap(&vm.node, "eth0")?],
-            From::Host { name, .. } => variant
+            From::Host { name, .. } | From::Nic { name, .. } => variant
                 .links
                 .iter()
                 .flat_map(|link| &link.ends)
@@ -197,7 +204,12 @@ impl Watches {
         for (tap, receiver) in &self.vms {
             while let Some(frame) = tap.next(&mut self.buffer)? {
                 let seen = if *receiver { &mut self.delivered } else { &mut self.elsewhere };
-                self.segmenter.each(&frame, |packet| seen.extend(number(packet)));
+                self.segmenter.each(&frame, |packet| {
+                    // A VM that answers quotes the packet.
+                    if answer::read(packet).is_none() {
+                        seen.extend(number(packet));
+                    }
+                });
             }
         }
         for tap in &self.answers {
@@ -246,6 +258,11 @@ impl Sender {
                 let open = || Tap::open("eth0", Watch::Incoming, ROOM);
                 let namespace = variant.namespace(&vm.node);
                 within(place, &namespace, "open `eth0`", open).map(Sender::Port)
+            }
+            From::Nic { name, interface } => {
+                let open = || Tap::open(interface, Watch::Incoming, ROOM);
+                let operation = format!("open `{interface}`");
+                within(place, &variant.namespace(name), &operation, open).map(Sender::Port)
             }
             From::Host { name, to } => {
                 // A raw socket of this protocol takes packets with their own IP header (raw(7)).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::apart::{MANY, shown};
 use super::super::figures::{self, carried};
 use super::super::number::{NONE, bytes, count, plural};
 use super::super::overlay::Sheet;
@@ -111,14 +112,24 @@ fn matrix(name: &str, isolation: &IsolationResult) -> Markup {
             tenants.push(tenant);
         }
     }
+    if tenants.len() > MANY {
+        tenants =
+            shown(isolation).iter().flat_map(|p| [&p.from, &p.to]).map(String::as_str).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+    }
     html! {
         div {
             h3 { (name) }
             p {
                 (count(isolation.leaks)) " of " (plural(isolation.probes, "probe")) " leaked; control "
                 (count(isolation.delivered_own)) " of " (count(isolation.expected_own)) " delivered"
+                @if isolation.tenant_pairs < isolation.tenant_pairs_of {
+                    "; " (count(isolation.tenant_pairs)) " of " (count(isolation.tenant_pairs_of))
+                    " ordered pairs of tenants, drawn by the seed"
+                }
             }
-            (scroll(&format!("Isolation of {name}"), &html! {
+            @if !tenants.is_empty() { (scroll(&format!("Isolation of {name}"), &html! {
                 table.matrix {
                     thead { tr {
                         td { "from ↓ seen by →" }
@@ -135,7 +146,7 @@ fn matrix(name: &str, isolation: &IsolationResult) -> Markup {
                         }
                     }
                 }
-            }))
+            })) }
             @if !isolation.evidence.is_empty() {
                 ul.evidence { @for line in &isolation.evidence { li { (line) } } }
             }

@@ -8,7 +8,7 @@ mod finding;
 mod link;
 mod overlay;
 mod probes;
-mod reach;
+pub(super) mod reach;
 mod sizes;
 mod speed;
 mod tables;
@@ -125,6 +125,7 @@ fn words(expected: &Expected) -> String {
         }
         Expected::Attack(attack) => attacks::words(*attack),
         Expected::Link(expected) => link::words(expected),
+        Expected::Refused(of) => format!("{} refuses tenant number {}", of.encap, of.tenants),
         Expected::Probe(probe) => probes::words(probe),
         Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
         Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
@@ -177,6 +178,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Walk { from, to } => bum::walk(from, to, found),
         Expected::Attack(attack) => attacks::attack(*attack, found),
         Expected::Link(expected) => link::link(expected, found),
+        Expected::Refused(of) => reach::refused(*of, found),
         Expected::Probe(probe) => probes::probe(probe, found),
         Expected::Told(mtu) => sizes::told(*mtu, found),
         Expected::Transfer(end) => transfer::transfer(*end, found),

@@ -1,25 +1,74 @@
 //! Who reaches whom, and who must not.
 
 use super::finding::Finding;
+use crate::lab::{Expectation, Expected, Reach, RefusedExpected};
 use crate::measure::result::VariantResult;
+use crate::plan::Plan;
+
+/// All tenants, as an expectation names them.
+pub(in crate::runner) const ALL: &str = "all";
+
+/// The tenants whose VMs' reach an expectation names.
+pub(in crate::runner) fn named(plan: &Plan) -> Vec<&str> {
+    let tenant = |expected: &'_ Expectation| match &expected.what {
+        Expected::Reachable(Reach::Within(reach)) | Expected::Unreachable(Reach::Within(reach)) => {
+            Some(reach.within.clone())
+        }
+        Expected::Broadcast { within } | Expected::NoBroadcast { within } => Some(within.clone()),
+        _ => None,
+    };
+    let names: Vec<String> = plan.expect.iter().filter_map(tenant).collect();
+    let tenants = plan.variants.iter().flat_map(|variant| &variant.tenants);
+    let mut named: Vec<&str> = tenants
+        .map(|tenant| tenant.name.as_str())
+        .filter(|name| names.iter().any(|n| n == name))
+        .collect();
+    named.dedup();
+    named
+}
+
+/// The tenants that an expectation names as kept apart.
+pub(in crate::runner) fn apart(plan: &Plan) -> Vec<&str> {
+    let lists = plan.expect.iter().filter_map(|expectation| match &expectation.what {
+        Expected::Isolated(names) => Some(names),
+        _ => None,
+    });
+    lists.flatten().map(String::as_str).collect()
+}
+
+/// What was tried of a tenant or of all, and what was reached.
+fn tried(tenant: &str, found: &VariantResult) -> Option<(u64, u64)> {
+    let wide = |(reached, tried): &(u32, u32)| (u64::from(*reached), u64::from(*tried));
+    if tenant != ALL {
+        return found.reachable.get(tenant).map(wide);
+    }
+    let each = found.reachable.values().map(wide);
+    each.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+/// What a sample is one of.
+fn sampled(found: &VariantResult) -> String {
+    let of = found.reachable_of.map(|of| format!("a sample of {of} pairs in all tenants"));
+    of.unwrap_or_default()
+}
 
 /// Every VM of a tenant reaches every other one.
 pub(super) fn reachable(tenant: &str, found: &VariantResult) -> Finding {
-    match found.reachable.get(tenant) {
-        Some((reached, tried)) => Finding::new(reached == tried && *tried > 0, "")
+    match tried(tenant, found) {
+        Some((reached, tried)) => Finding::new(reached == tried && tried > 0, sampled(found))
             .figures(format!("{tried} pairs"), format!("{reached} pairs")),
-        None => Finding::unknown("the tenant is not carried here"),
+        None => Finding::unknown("the tenant is not carried here, or not in the sample"),
     }
 }
 
 /// No VM of a tenant reaches another one.
 pub(super) fn unreachable(tenant: &str, found: &VariantResult) -> Finding {
-    match found.reachable.get(tenant) {
+    match tried(tenant, found) {
         Some((reached, tried)) => {
-            Finding::new(*reached == 0 && *tried > 0, format!("{tried} pairs tried"))
+            Finding::new(reached == 0 && tried > 0, format!("{tried} pairs tried"))
                 .figures("0 pairs", format!("{reached} pairs"))
         }
-        None => Finding::unknown("the tenant is not carried here"),
+        None => Finding::unknown("the tenant is not carried here, or not in the sample"),
     }
 }
 
@@ -28,7 +77,8 @@ pub(super) fn isolated(tenants: &[String], found: &VariantResult) -> Finding {
     let Some(isolation) = &found.isolation else {
         return Finding::unknown("leaks were not tried (`measure.isolation`, two tenants)");
     };
-    let named = |name: &String| tenants.contains(name);
+    let all = tenants.iter().any(|name| name == ALL);
+    let named = |name: &String| all || tenants.contains(name);
     let pairs = isolation.pairs.iter().filter(|p| named(&p.from) && named(&p.to));
     let (probes, leaks) =
         pairs.fold((0, 0), |(probes, leaks), p| (probes + p.probes, leaks + p.leaks));
@@ -40,9 +90,26 @@ pub(super) fn isolated(tenants: &[String], found: &VariantResult) -> Finding {
         own.fold((0, 0), |(delivered, expected), (_, own)| (delivered + own.0, expected + own.1))
     };
     let alive = delivered == expected && expected > 0;
-    let control = format!("control: {delivered} of {expected} delivered to the own tenant");
-    Finding::new(probes > 0 && leaks == 0 && alive, control)
+    let mut detail = format!("control: {delivered} of {expected} delivered to the own tenant");
+    if isolation.tenant_pairs < isolation.tenant_pairs_of {
+        let (tried, of) = (isolation.tenant_pairs, isolation.tenant_pairs_of);
+        detail = format!("{tried} of {of} ordered pairs of tenants, drawn by the seed; {detail}");
+    }
+    Finding::new(probes > 0 && leaks == 0 && alive, detail)
         .figures("0 leaks", format!("{leaks} of {probes} probes leaked"))
+}
+
+/// No id is left for the tenant of a number, and for all before it.
+pub(super) fn refused(of: RefusedExpected, found: &VariantResult) -> Finding {
+    let Some((number, message)) = &found.refused else {
+        let detail = format!("all {} tenants have an id", found.tenants);
+        return Finding::new(false, detail)
+            .figures(format!("{} tenants", of.tenants - 1), "none refused");
+    };
+    let held = u32::try_from(*number) == Ok(of.tenants) && found.tenants + 1 == *number;
+    let carried = found.tenants;
+    Finding::new(held, format!("number {number}: {message}"))
+        .figures(format!("{} tenants", of.tenants.saturating_sub(1)), format!("{carried} tenants"))
 }
 
 #[cfg(test)]
