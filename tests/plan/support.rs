@@ -41,7 +41,8 @@ pub fn lab(yaml: &str) -> Lab {
         }
     }
     // By way of JSON, since serde_yaml wants enums as YAML tags.
-    serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap()
+    serde_json::from_value(serde_json::to_value(value).unwrap())
+        .unwrap_or_else(|error| panic!("{error} in\n{yaml}"))
 }
 
 /// The labs in `labs/` with their topologies.

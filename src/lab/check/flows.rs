@@ -42,7 +42,7 @@ pub(super) fn between(whole: &Whole<'_>, [from, to]: [&str; 2], [from_path, to_p
     } else if from_tenant != to_tenant {
         let message = format!(
             "the flow comes from tenant `{from_tenant}`; tenants do not reach each other, \
-             so name a VM of `{from_tenant}`, or join both with `routers`"
+             so name a VM of `{from_tenant}`"
         );
         whole.sink.rule(to_path, message);
     }

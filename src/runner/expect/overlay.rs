@@ -133,6 +133,8 @@ fn sight(tenants: &[String], found: &VariantResult, wanted: bool) -> Finding {
         sum.own_entries += one.own_entries;
         sum.example = sum.example.or(one.example.clone());
     }
+    // On a bridged fabric switches always know somebody, if it is the hosts alone.
+    held &= found.fabric != "l2" || sum.entries > 0;
     let SightResult { packets, carried, macs, addresses, entries, own_entries, example } = sum;
     let example = example.map(|e| format!("; e.g. {e}")).unwrap_or_default();
     let detail = format!(
@@ -281,6 +283,8 @@ mod tests {
         assert!(!sight(&red, &with(idle.clone()), false).held, "nothing of the tenant was there");
         let hidden = SightResult { carried: 5, ..idle };
         assert!(sight(&red, &with(hidden.clone()), false).held);
+        let bridged = VariantResult { fabric: "l2".into(), ..with(hidden.clone()) };
+        assert!(!sight(&red, &bridged, false).held, "no switch's table was read");
         assert!(!sight(&red, &with(hidden.clone()), true).held);
         let open = SightResult { macs: 5, ..hidden };
         assert!(!sight(&red, &with(open.clone()), false).held);
