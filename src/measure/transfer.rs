@@ -58,6 +58,7 @@ pub fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let socket = |address: SocketAddr| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        super::reno(&socket)?;
         socket.set_nonblocking(true)?;
         io::Result::Ok(socket)
     };

@@ -88,9 +88,10 @@ fn wanted(role: Role) -> Vec<(String, &'static str, bool)> {
         ("net/ipv4/ip_forward".into(), forward, true),
         ("net/ipv6/conf/all/forwarding".into(), forward, false),
     ];
-    if matches!(role, Role::End | Role::Vtep | Role::Host) {
-        // What TCP does about loss. Kernels differ (most have CUBIC, some BBR, which hardly minds
-        // loss); this one every kernel has, and it is the only one that every namespace may choose.
+    if role == Role::Host {
+        // What OpenSSH's TCP does about loss. Kernels differ (most have CUBIC, some BBR, which hardly
+        // minds loss); this one every kernel has, and it is the only one that every namespace may
+        // choose. Generators in VMs choose it for their sockets (`measure::reno`).
         all.push(("net/ipv4/tcp_congestion_control".into(), "reno", true));
     }
     if matches!(role, Role::Host | Role::Router) {

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::TrafficError;
-use crate::measure::Place;
+use crate::measure::{Place, reno};
 use crate::plan::{PlannedFlow, Variant, VmPlan};
 
 /// How long a connection, or a first packet, is waited for: address resolution and learning included.
@@ -71,7 +71,11 @@ impl Ends {
     /// A listening TCP socket at the receiver.
     pub fn listen(&self, place: &impl Place) -> Result<TcpListener, TrafficError> {
         place
-            .within(&self.to.namespace, || TcpListener::bind(self.target()))
+            .within(&self.to.namespace, || {
+                let listener = TcpListener::bind(self.target())?;
+                reno(&listener)?;
+                Ok(listener)
+            })
             .and_then(|made| made)
             .map_err(TrafficError::socket("listen for TCP", &self.to.namespace))
     }
@@ -86,6 +90,7 @@ impl Ends {
             let socket = place.within(&self.from.namespace, || {
                 Socket::new(Domain::for_address(self.target()), Type::STREAM, Some(Protocol::TCP))
             })??;
+            reno(&socket)?;
             socket.connect_timeout(&self.target().into(), PATIENCE)?;
             Ok(socket.into())
         };

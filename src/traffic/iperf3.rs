@@ -39,7 +39,8 @@ fn seconds(span: Duration) -> u64 {
 
 /// Client arguments of a bulk flow.
 pub fn tcp(span: Duration, streams: u32) -> Vec<String> {
-    vec!["-t".into(), seconds(span).to_string(), "-P".into(), streams.to_string()]
+    let (time, streams) = (seconds(span).to_string(), streams.to_string());
+    ["-t", &time, "-P", &streams, "-C", "reno"].map(String::from).to_vec()
 }
 
 /// Client arguments of a datagram flow; rate 0 means as fast as it goes.
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn spans_are_rounded_up_to_whole_seconds() {
-        assert_eq!(tcp(Duration::from_millis(1200), 4), ["-t", "2", "-P", "4"]);
+        assert_eq!(tcp(Duration::from_millis(1200), 4), ["-t", "2", "-P", "4", "-C", "reno"]);
         assert_eq!(udp(Duration::from_secs(1), None, 64), ["-u", "-t", "1", "-b", "0", "-l", "64"]);
     }
 }
