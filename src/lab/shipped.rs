@@ -33,10 +33,10 @@ mod tests {
             std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/topologies"))
                 .unwrap()
                 .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .map(|file| file.strip_suffix(".yaml").unwrap().to_owned())
                 .collect();
         files.sort();
-        let shipped: Vec<String> =
-            TOPOLOGIES.iter().map(|(name, _)| format!("{name}.yaml")).collect();
+        let shipped: Vec<&str> = TOPOLOGIES.iter().map(|(name, _)| *name).collect();
         assert_eq!(shipped, files);
     }
 }

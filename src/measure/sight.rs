@@ -175,7 +175,11 @@ mod tests {
     use super::*;
 
     fn station(last: u8) -> Station {
-        Station { mac: [6, 0, 0, 0, 0, last], address: [10, 1, 0, last].into(), address6: None }
+        Station {
+            mac: [6, 0, 0, 0, 0, last],
+            address: [10, 1, 0, last].into(),
+            address6: Some(std::net::Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, last.into())),
+        }
     }
 
     #[test]
@@ -183,7 +187,10 @@ mod tests {
         let token = Token { secret: [7; 16], tenant: 0, number: 1 };
         let known = Known {
             macs: HashSet::from([station(1).mac]),
-            addresses: HashSet::from([station(1).address.into()]),
+            addresses: HashSet::from([
+                station(1).address.into(),
+                station(1).address6.unwrap().into(),
+            ]),
             secret: [7; 16],
         };
         let seen = |packet: &[u8]| {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use overlab::ids::Encap;
-use overlab::lab::{Fabric, Lab, MtuMode, Topology, TopologyRef};
+use overlab::lab::{Fabric, Lab, MtuMode, Topology};
 use overlab::plan::{Node, Plan, Variant};
 use serde_yaml::{Mapping, Value};
 
@@ -51,15 +51,8 @@ pub fn shipped() -> Vec<(String, Lab, Topology)> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            let mut lab = lab(&fs::read_to_string(&path).unwrap());
-            for compared in &mut lab.compare.topology {
-                compared.topology = Some(named_topology(&compared.reference));
-            }
-            let topology = match &lab.topology {
-                TopologyRef::Named(name) => named_topology(name),
-                TopologyRef::Inline(topology) => topology.clone(),
-            };
-            (path.file_stem().unwrap().to_str().unwrap().to_owned(), lab, topology)
+            let read = overlab::lab::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), read.lab, read.topology)
         })
         .collect();
     labs.sort_by(|a, b| a.0.cmp(&b.0));
