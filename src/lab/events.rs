@@ -109,6 +109,9 @@ pub struct DowntimeExpected {
     /// Shortest.
     #[serde(default, rename = "at-least")]
     pub at_least: Option<Span>,
+    /// Only what is watched between VMs of this tenant; absent means all that is watched.
+    #[serde(default)]
+    pub within: Option<String>,
 }
 
 /// What becomes of connections after an event.
@@ -119,6 +122,9 @@ pub struct SurvivalExpected {
     pub event: String,
     /// Whether the TCP connection that was open before it carries on before the next event.
     pub tcp: bool,
+    /// Only what is watched between VMs of this tenant; absent means all that is watched.
+    #[serde(default)]
+    pub within: Option<String>,
 }
 
 /// The position in `events` of the one that a name or a number, from 1, stands for.

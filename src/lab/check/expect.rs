@@ -72,9 +72,15 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Downtime(of) => {
                 events::named(whole, &of.event, &format!("{path}.downtime.event"));
+                if let Some(within) = &of.within {
+                    let _ = find_tenant(whole, within, &format!("{path}.downtime.within"));
+                }
             }
             Expected::Survives(of) => {
                 events::named(whole, &of.event, &format!("{path}.survives.event"));
+                if let Some(within) = &of.within {
+                    let _ = find_tenant(whole, within, &format!("{path}.survives.within"));
+                }
             }
             Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }

@@ -80,7 +80,7 @@ pub(super) fn watch(at: &At<'_>) -> Watch {
 
 pub(super) fn downtime(at: &At<'_>) -> Option<Expected> {
     let example = "a map, e.g. `{ event: 1, at-most: 500ms }`";
-    let fields = at.fields(example, &["event", "at-most", "at-least"])?;
+    let fields = at.fields(example, &["event", "at-most", "at-least", "within"])?;
     let wanted = "an event's name, or its number in the list";
     let event = fields.need("event", wanted)?.text(wanted)?;
     let time = |key| fields.get(key).and_then(|at| at.parsed("a time, e.g. `500ms`"));
@@ -91,14 +91,16 @@ pub(super) fn downtime(at: &At<'_>) -> Option<Expected> {
         }
         return None;
     }
-    Some(Expected::Downtime(DowntimeExpected { event, at_most, at_least }))
+    let within = fields.get("within").and_then(|at| at.text("a tenant's name"));
+    Some(Expected::Downtime(DowntimeExpected { event, at_most, at_least, within }))
 }
 
 pub(super) fn survives(at: &At<'_>) -> Option<Expected> {
-    let fields = at.fields("a map, e.g. `{ event: 1, tcp: true }`", &["event", "tcp"])?;
+    let fields = at.fields("a map, e.g. `{ event: 1, tcp: true }`", &["event", "tcp", "within"])?;
     let wanted = "an event's name, or its number in the list";
     let event = fields.need("event", wanted)?.text(wanted)?;
     let wanted = "whether the TCP connection carries on, `true` or `false`";
     let tcp = fields.need("tcp", wanted)?.truth()?;
-    Some(Expected::Survives(SurvivalExpected { event, tcp }))
+    let within = fields.get("within").and_then(|at| at.text("a tenant's name"));
+    Some(Expected::Survives(SurvivalExpected { event, tcp, within }))
 }

@@ -8,18 +8,20 @@ use crate::measure::result::{EventResult, VariantResult};
 
 /// How long nothing may pass after an event, in words.
 pub(super) fn downtime_words(expected: &DowntimeExpected) -> String {
-    format!("downtime after event {} is {}", expected.event, bounds(expected))
+    let whose = whose(expected.within.as_ref());
+    format!("downtime{whose} after event {} is {}", expected.event, bounds(expected))
 }
 
 /// What becomes of a connection, in words.
 pub(super) fn survival_words(expected: &SurvivalExpected) -> String {
     let what = if expected.tcp { "survives" } else { "breaks or hangs" };
-    format!("TCP {what} at event {}", expected.event)
+    let whose = whose(expected.within.as_ref());
+    format!("TCP{whose} {what} at event {}", expected.event)
 }
 
 /// The downtime of every pair that was watched, in its worse direction, is within the bounds.
 pub(super) fn downtime(expected: &DowntimeExpected, found: &VariantResult) -> Finding {
-    let events = events(&expected.event, found);
+    let events = events(&expected.event, expected.within.as_ref(), found);
     if events.is_empty() {
         return not_seen();
     }
@@ -44,7 +46,7 @@ pub(super) fn downtime(expected: &DowntimeExpected, found: &VariantResult) -> Fi
 
 /// The connection of every pair that was watched carries on, or none does.
 pub(super) fn survives(expected: &SurvivalExpected, found: &VariantResult) -> Finding {
-    let events = events(&expected.event, found);
+    let events = events(&expected.event, expected.within.as_ref(), found);
     if events.is_empty() {
         return not_seen();
     }
@@ -65,13 +67,27 @@ fn not_seen() -> Finding {
     Finding::unknown("the event did not happen here, or its traffic is not carried")
 }
 
-fn events<'a>(reference: &str, found: &'a VariantResult) -> Vec<&'a EventResult> {
+/// What was found of an event, in all pairs or in those of a tenant.
+fn events<'a>(
+    reference: &str,
+    within: Option<&String>,
+    found: &'a VariantResult,
+) -> Vec<&'a EventResult> {
+    let asked = |event: &&EventResult| {
+        let tenant = event.watched.split('/').next();
+        within.is_none_or(|within| tenant == Some(within))
+    };
     let named = |event: &&EventResult| event.name.as_deref() == Some(reference);
-    let named: Vec<_> = found.events.iter().filter(named).collect();
-    if !named.is_empty() {
-        return named;
+    let numbered = |event: &&EventResult| event.number.to_string() == reference;
+    if found.events.iter().any(|event| named(&event)) {
+        found.events.iter().filter(named).filter(asked).collect()
+    } else {
+        found.events.iter().filter(numbered).filter(asked).collect()
     }
-    found.events.iter().filter(|event| event.number.to_string() == reference).collect()
+}
+
+fn whose(within: Option<&String>) -> String {
+    within.map(|tenant| format!(" of {tenant}")).unwrap_or_default()
 }
 
 fn bounds(expected: &DowntimeExpected) -> String {
@@ -99,7 +115,7 @@ mod tests {
     fn expected(at_least: Option<u64>, at_most: Option<u64>) -> DowntimeExpected {
         let span = |ms: u64| Span(Duration::from_millis(ms));
         let (at_least, at_most) = (at_least.map(span), at_most.map(span));
-        DowntimeExpected { event: "1".into(), at_most, at_least }
+        DowntimeExpected { event: "1".into(), at_most, at_least, within: None }
     }
 
     #[test]
@@ -117,10 +133,30 @@ mod tests {
     #[test]
     fn connections_survive_or_do_not() {
         let of = |tcp, found: &VariantResult| {
-            survives(&SurvivalExpected { event: "1".into(), tcp }, found).held
+            survives(&SurvivalExpected { event: "1".into(), tcp, within: None }, found).held
         };
         assert!(of(true, &found(0.0, true, true)) && !of(true, &found(0.0, true, false)));
         assert!(of(false, &found(0.0, true, false)) && !of(false, &found(0.0, true, true)));
         assert!(!of(false, &VariantResult::default()));
+    }
+
+    #[test]
+    fn a_tenant_is_asked_for_alone() {
+        let mut both = found(10.0, true, true);
+        both.events[0].watched = "red/a→red/b".into();
+        both.events.push(EventResult {
+            watched: "blue/a→blue/b".into(),
+            ..found(900.0, false, false).events.remove(0)
+        });
+        let survives = |within: Option<&str>, tcp| {
+            let within = within.map(str::to_owned);
+            survives(&SurvivalExpected { event: "1".into(), tcp, within }, &both).held
+        };
+        assert!(survives(Some("red"), true) && survives(Some("blue"), false));
+        assert!(!survives(None, true) && !survives(None, false) && !survives(Some("green"), true));
+        let within = Some("red".to_owned());
+        let expected = DowntimeExpected { within, ..expected(None, Some(20)) };
+        assert!(downtime(&expected, &both).held);
+        assert_eq!(downtime_words(&expected), "downtime of red after event 1 is ≤ 20ms");
     }
 }
