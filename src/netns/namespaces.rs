@@ -1,7 +1,6 @@
 //! Namespaces by name: many made at once, entered for a moment, all removed at once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::symlink;
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use netns_rs::{NetNs, get_from_current_thread};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::error::{Error, Result};
@@ -28,7 +28,7 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 /// it, would cost a grace period of the kernel's for each one that is removed.
 #[derive(Debug)]
 struct Named {
-    file: File,
+    namespace: NetNs,
     link: Link,
 }
 
@@ -122,7 +122,7 @@ impl Namespaces {
     pub fn descriptor(&self, name: &str) -> Result<BorrowedFd<'_>> {
         let found = self.by_name.get(name);
         found
-            .map(|namespace| namespace.file.as_fd())
+            .map(|named| named.namespace.file().as_fd())
             .ok_or_else(|| Error::UnknownNamespace(name.to_owned()))
     }
 
@@ -164,7 +164,8 @@ impl Namespaces {
         }
         let last = Canary::new();
         let all = std::mem::take(&mut self.by_name).into_values();
-        let (links, files): (Vec<Link>, Vec<File>) = all.map(|one| (one.link, one.file)).unzip();
+        let (links, files): (Vec<Link>, Vec<NetNs>) =
+            all.map(|one| (one.link, one.namespace)).unzip();
         drop(links);
         // One after the other without delay: what is given up while the kernel is still at work on
         // the first is one batch.
@@ -195,12 +196,12 @@ impl Place for Namespaces {
 
 /// The calling thread's stay in another namespace; it returns when this is dropped, in a panic too.
 struct Visit {
-    home: File,
+    home: NetNs,
 }
 
 impl Visit {
     fn to(namespace: BorrowedFd<'_>) -> io::Result<Visit> {
-        let home = File::open("/proc/thread-self/ns/net")?;
+        let home = get_from_current_thread().map_err(plain)?;
         setns(namespace, CloneFlags::CLONE_NEWNET)?;
         Ok(Visit { home })
     }
@@ -208,7 +209,7 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if let Err(error) = setns(&self.home, CloneFlags::CLONE_NEWNET) {
+        if let Err(error) = self.home.enter() {
             // To go on in the wrong namespace would build the wrong network. It cannot happen:
             // the descriptor is open and the privilege is the one that brought us here.
             tracing::error!(%error, "cannot return from a namespace");
@@ -222,7 +223,7 @@ impl Drop for Visit {
 /// were given up before it are gone.
 struct Canary {
     events: LinkEvents,
-    namespace: File,
+    namespace: NetNs,
 }
 
 const CANARY: &str = "canary";
@@ -231,13 +232,13 @@ impl Canary {
     fn new() -> Result<Canary> {
         let namespace = unnamed().map_err(|e| Error::system("make a namespace", e))?;
         let events = LinkEvents::open("home")?;
-        let home = File::open("/proc/thread-self/ns/net")
-            .map_err(|e| Error::system("open /proc/thread-self/ns/net", e))?;
+        let home = get_from_current_thread()
+            .map_err(|e| Error::system("open our own namespace", plain(e)))?;
         let mut netlink = Netlink::open("home")?;
         let end = |namespace, name| End { namespace, name, index: 0, mac: None, mtu: 1500 };
         netlink.one(link::veth(
-            &end(home.as_fd(), &format!("{CANARY}{}", nix::unistd::gettid())),
-            &end(namespace.as_fd(), CANARY),
+            &end(home.file().as_fd(), &format!("{CANARY}{}", nix::unistd::gettid())),
+            &end(namespace.file().as_fd(), CANARY),
         ))?;
         Ok(Canary { events, namespace })
     }
@@ -308,18 +309,28 @@ fn make(name: &str) -> io::Result<Named> {
         return Err(io::Error::other("this is no file name"));
     }
     unshare(CloneFlags::CLONE_NEWNET)?;
-    let file = File::open("/proc/thread-self/ns/net")?;
+    let namespace = get_from_current_thread().map_err(plain)?;
+    let descriptor = namespace.file().as_raw_fd();
     let link = Path::new(RUN_NETNS).join(name);
-    symlink(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()), &link)?;
-    Ok(Named { file, link: Link(link) })
+    symlink(format!("/proc/{}/fd/{descriptor}", std::process::id()), &link)?;
+    Ok(Named { namespace, link: Link(link) })
 }
 
 /// A new namespace without a name.
-fn unnamed() -> io::Result<File> {
+fn unnamed() -> io::Result<NetNs> {
     std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        File::open("/proc/thread-self/ns/net")
+        get_from_current_thread().map_err(plain)
     })
     .join()
     .map_err(|_| io::Error::other("the thread that makes a namespace panicked"))?
+}
+
+/// The system's own error in one of `netns-rs`.
+fn plain(error: netns_rs::Error) -> io::Error {
+    match error {
+        netns_rs::Error::OpenNsError(_, source) => source,
+        netns_rs::Error::SetnsError(errno) => io::Error::from_raw_os_error(errno as i32),
+        other => io::Error::other(other),
+    }
 }
