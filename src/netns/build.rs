@@ -35,6 +35,8 @@ pub const VM_INTERFACE: &str = "eth0";
 /// MTU of the host's end of a VM's cable: the largest there is, so that the edge, and not the
 /// cable, decides what is too big.
 pub const PORT_MTU: u32 = 65_535;
+/// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
+const IPV6_MTU: u32 = 1280;
 /// MAC ageing of switches in seconds, 802.1D's default.
 const AGEING: u32 = 300;
 /// Links of a routed fabric past which its nodes are told their neighbours' MACs. The kernel keeps what it
@@ -83,14 +85,15 @@ impl Site {
         }
     }
 
-    /// Brings an interface up, without addresses of the kernel's making.
-    pub(super) fn up(&mut self, index: u32, interface: &str) {
-        self.plain(index, interface);
+    /// Brings an interface of this MTU up, without addresses of the kernel's making.
+    pub(super) fn up(&mut self, index: u32, interface: &str, mtu: u32) {
+        self.plain(index, interface, mtu);
         self.requests.push(link::up(index, interface));
     }
 
-    fn plain(&mut self, index: u32, interface: &str) {
-        if self.ipv6 {
+    /// Linux gives an interface that is too small for IPv6 nothing of it that could be set.
+    fn plain(&mut self, index: u32, interface: &str, mtu: u32) {
+        if self.ipv6 && mtu >= IPV6_MTU {
             self.requests.push(link::plain(index, interface));
         }
     }
@@ -290,7 +293,7 @@ impl Draft {
             let vlans =
                 switching == Some(Switching::VlanBridge) && !vlans::vids(variant).is_empty();
             site.requests.push(link::switch(BRIDGE, index, tree, AGEING, vlans, table));
-            site.up(index, BRIDGE);
+            site.up(index, BRIDGE, PORT_MTU);
         }
         Ok(())
     }
@@ -311,7 +314,7 @@ impl Draft {
                 let index = site.reserve(&end.interface)?;
                 match site.indexes.get(BRIDGE) {
                     Some(&bridge) => {
-                        site.plain(index, &end.interface);
+                        site.plain(index, &end.interface, cable.mtu);
                         site.requests.push(link::enslave(index, &end.interface, bridge));
                         if !vids.is_empty() {
                             site.requests.extend(vlans::of_port(index, end, &vids));
@@ -320,7 +323,7 @@ impl Draft {
                             site.requests.extend(qdisc::only_bpdus(index, &end.interface));
                         }
                     }
-                    None => site.up(index, &end.interface),
+                    None => site.up(index, &end.interface, cable.mtu),
                 }
                 for net in &end.addresses {
                     site.requests.push(address::address(index, &end.interface, *net));
@@ -371,7 +374,7 @@ impl Draft {
         let names = cable::interfaces(number);
         let indexes = [site.reserve(&names[0])?, site.reserve(&names[1])?];
         for (index, name) in indexes.iter().zip(&names) {
-            site.up(*index, name);
+            site.up(*index, name, PORT_MTU);
         }
         site.requests.extend(cable::requests(impairer, indexes, &names));
         for ((end, name), index) in ends.into_iter().zip(names).zip(indexes) {

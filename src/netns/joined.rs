@@ -19,10 +19,10 @@ pub(super) fn vms(draft: &mut Draft, variant: &Variant) -> Result<()> {
         let (at, name) = segment.map_or((&vm.host, vm.port.as_str()), |(s, p)| (&s.switch, p));
         let host = draft.site(variant, at)?;
         let port = host.reserve(name)?;
-        host.up(port, name);
+        host.up(port, name, PORT_MTU);
         let site = draft.site(variant, &vm.node)?;
         let eth0 = site.reserve(VM_INTERFACE)?;
-        site.up(eth0, VM_INTERFACE);
+        site.up(eth0, VM_INTERFACE, vm.mtu);
         // The engine's packet socket would lose them.
         if !system::describes_udp_super_frames() {
             site.offloads_off.push((VM_INTERFACE.to_owned(), Offloads::Udp));
@@ -56,10 +56,10 @@ pub(super) fn routers(draft: &mut Draft, variant: &Variant) -> Result<()> {
         for port in &router.ports {
             let host = draft.site(variant, &router.host)?;
             let near = host.reserve(&port.port)?;
-            host.up(near, &port.port);
+            host.up(near, &port.port, PORT_MTU);
             let site = draft.site(variant, &router.name)?;
             let own = site.reserve(&port.interface)?;
-            site.up(own, &port.interface);
+            site.up(own, &port.interface, port.mtu);
             for net in std::iter::once(port.address).chain(port.address6).chain(port.link_local) {
                 site.requests.push(address::address(own, &port.interface, net));
             }
@@ -90,7 +90,7 @@ pub(super) fn segments(draft: &mut Draft, variant: &Variant) -> Result<()> {
             {
                 let site = draft.site(variant, node)?;
                 let index = site.reserve(interface)?;
-                site.up(index, interface);
+                site.up(index, interface, segment.mtu);
                 site.drops.push((index, interface.clone()));
                 if !variant.offloads {
                     site.offloads_off.push((interface.clone(), Offloads::All));
@@ -106,7 +106,7 @@ pub(super) fn segments(draft: &mut Draft, variant: &Variant) -> Result<()> {
         let mut ends = Vec::with_capacity(2);
         for interface in [overlay, trunk] {
             let index = site.reserve(interface)?;
-            site.up(index, interface);
+            site.up(index, interface, PORT_MTU);
             ends.push((gateway.clone(), interface.clone(), index, None));
         }
         // The overlay's end is the overlay's to keep the host's stack from.
