@@ -451,7 +451,7 @@ fn a_directory_of_labs_runs_them_all_and_claims_shows_what_they_found() {
         );
         // A topology among them is no lab.
         home.write("labs/wires.yaml", "title: Wires\nlinear: { switches: 2 }\n");
-        let output = home.output(&["run", &labs, "--all", "--out", "found"]);
+        let output = home.output(&["run", &labs, "--all", "--again", "1", "--out", "found"]);
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{said}\n{}", text(&output.stderr));
         let line = |name: &str| said.lines().find(|l| l.contains(name)).unwrap().to_owned();
@@ -462,7 +462,10 @@ fn a_directory_of_labs_runs_them_all_and_claims_shows_what_they_found() {
         assert!(line("second.yaml").contains("FAILED"), "{said}");
         assert!(said.contains("✗ vxlan: the largest inner packet is 1400 bytes"), "{said}");
         assert!(said.contains("1 of 2 labs held, 1 failed.") && said.contains("found/"), "{said}");
-        for file in ["first/report.html", "first/run.log", "second/result.json"] {
+        // What failed was run again, and both are kept.
+        assert_eq!(said.lines().filter(|l| l.contains("second.yaml")).count(), 2, "{said}");
+        let files = ["first/report.html", "first/run.log", "second/result.json"];
+        for file in files.into_iter().chain(["second-failed-1/result.json"]) {
             assert!(home.path().join("found").join(file).exists(), "{file}: {:?}", home.files());
         }
 

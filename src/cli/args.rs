@@ -126,6 +126,9 @@ pub struct Run {
     /// Run all labs of the directory, which is what a directory means anyway.
     #[arg(long)]
     pub all: bool,
+    /// Of a directory: run a lab that fails again, up to so many times; what failed is kept beside.
+    #[arg(long, value_name = "TIMES", default_value_t = 0)]
+    pub again: u32,
     /// Also write the result document to this file; `-` prints it instead of the table.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

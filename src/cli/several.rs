@@ -93,10 +93,13 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let base =
         options.out.clone().unwrap_or_else(|| Path::new("reports").join(format!("all-{time}")));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ends = runtime.block_on(all(&labs, &base, options))?;
+    let (ends, second) = runtime.block_on(all(&labs, &base, options))?;
     let of = |end| ends.iter().filter(|e| **e == end).count();
     let mut out = io::stdout().lock();
     write!(out, "\n{} of {} labs held", of(End::Held), labs.len())?;
+    if second > 0 {
+        write!(out, ", {second} of them only when run again")?;
+    }
     for (end, words) in [(End::Failed, "failed"), (End::Cannot, "this machine cannot run")] {
         if of(end) > 0 {
             write!(out, ", {} {words}", of(end))?;
@@ -114,36 +117,59 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     Ok(status(&ends))
 }
 
-async fn all(labs: &[PathBuf], base: &Path, options: &args::Run) -> anyhow::Result<Vec<End>> {
+/// Runs the labs in turn; returns how each ended, and how many held only when they were run again.
+async fn all(
+    labs: &[PathBuf],
+    base: &Path,
+    options: &args::Run,
+) -> anyhow::Result<(Vec<End>, usize)> {
     let wide = labs.iter().map(|lab| lab.display().to_string().chars().count()).max().unwrap_or(0);
-    let mut ends = Vec::new();
+    let (mut ends, mut second) = (Vec::new(), 0);
     for lab in labs {
         let name = lab.file_stem().unwrap_or_default();
         let dir = base.join(name);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let log = dir.join("run.log");
-        let begun = Instant::now();
-        let end = End::of(one(lab, &dir, &log, options).await?);
-        let seconds = begun.elapsed().as_secs_f64();
-        let found = fs::read_to_string(dir.join("result.json")).ok();
-        let found = found.and_then(|text| report::read(&text).ok());
-        {
-            let mut out = io::stdout().lock();
-            let expected = found.as_ref().map_or_else(String::new, expectations);
-            let (path, words) = (lab.display(), end.words());
-            let line = format!("{path:<wide$}  {words:<11}  {seconds:6.1} s  {expected}");
-            writeln!(out, "{}", line.trim_end())?;
-            for line in details(end, found.as_ref(), &log) {
-                writeln!(out, "    {line}")?;
+        let mut tries = 0;
+        let end = loop {
+            fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            let log = dir.join("run.log");
+            let begun = Instant::now();
+            let end = End::of(one(lab, &dir, &log, options).await?);
+            let seconds = begun.elapsed().as_secs_f64();
+            let found = fs::read_to_string(dir.join("result.json")).ok();
+            let found = found.and_then(|text| report::read(&text).ok());
+            tell(&format!("{:<wide$}", lab.display()), end, seconds, found.as_ref(), &log)?;
+            tries += 1;
+            if end != End::Failed || tries > options.again {
+                break end;
             }
-            out.flush()?;
-        }
+            let kept = base.join(format!("{}-failed-{tries}", name.display()));
+            fs::rename(&dir, &kept).with_context(|| format!("cannot make {}", kept.display()))?;
+        };
+        second += usize::from(end == End::Held && tries > 1);
         ends.push(end);
         if end == End::Interrupted {
             break;
         }
     }
-    Ok(ends)
+    Ok((ends, second))
+}
+
+/// One line of how a lab ended, and below it what failed.
+fn tell(
+    lab: &str,
+    end: End,
+    seconds: f64,
+    found: Option<&RunResult>,
+    log: &Path,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let expected = found.map_or_else(String::new, expectations);
+    let line = format!("{lab}  {:<11}  {seconds:6.1} s  {expected}", end.words());
+    writeln!(out, "{}", line.trim_end())?;
+    for line in details(end, found, log) {
+        writeln!(out, "    {line}")?;
+    }
+    out.flush()
 }
 
 /// Runs one lab with its output in a log. The first signal is handed on to it, and so is every other.
