@@ -202,7 +202,7 @@ impl Probing {
         let delay = DelayResult {
             configured: seconds(self.impaired.delay),
             jitter: seconds(self.impaired.jitter),
-            sent: self.sent.each_ref().map(|sent| (sent.len() / self.size) as u64),
+            sent: self.sent.each_ref().map(|sent| firsts(sent, self.size)),
             arrived: ways.each_ref().map(|way| way.arrived),
             median: times.map(|times| times.median),
             spread: times.map(|times| times.spread),
@@ -240,6 +240,11 @@ impl Probing {
         let (able, overtook) = in_trains(sent, &numbers, self.size, window);
         Way { times: summary(&times), arrived: count, able, overtook, late: 0 }
     }
+}
+
+/// Probes, or first ones of trains, that left: not those for which the queue had no room.
+fn firsts(sent: &[Option<Duration>], size: usize) -> u64 {
+    sent.iter().step_by(size).flatten().count() as u64
 }
 
 /// One direction of a link.
