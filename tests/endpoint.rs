@@ -10,7 +10,7 @@ mod ssh;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -83,14 +83,15 @@ fn main() -> ExitCode {
 /// Two namespaces with a cable.
 fn pair() -> Namespaces {
     let spaces = Namespaces::create(&enter().unwrap(), ["a", "b"]).unwrap();
-    let end = |namespace| End {
-        namespace: spaces.descriptor(namespace).unwrap(),
+    let places = ["a", "b"].map(|name| spaces.descriptor(name).unwrap());
+    let [a, b] = places.each_ref().map(|place| End {
+        namespace: place.as_fd(),
         name: "eth0",
         index: 0,
         mac: None,
         mtu: 1500,
-    };
-    Netlink::open("home").unwrap().one(link::veth(&end("a"), &end("b"))).unwrap();
+    });
+    Netlink::open("home").unwrap().one(link::veth(&a, &b)).unwrap();
     for (namespace, nets) in
         [("a", ["192.0.2.1/24", "2001:db8::1/64"]), ("b", ["192.0.2.2/24", "2001:db8::2/64"])]
     {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -147,7 +147,7 @@ pub fn build_by(
     }
     let known = [const { OnceLock::new() }; Role::COUNT];
     // Settings come before the first interface is born, which takes them over.
-    let namespaces =
+    let mut namespaces =
         Namespaces::create_with(world, draft.sites.keys().map(String::as_str), |name| {
             let Some(site) = draft.sites.get(name) else { return Ok(()) };
             let harmony = match known[site.role as usize].get() {
@@ -170,24 +170,27 @@ pub fn build_by(
     let drop_method = furnished.iter().rev().find_map(|(used, _)| *used);
     let multicast = furnished.into_iter().flat_map(|(_, sockets)| sockets).collect();
     let cables = Cables::serve(&namespaces, variants, impairer)?;
+    namespaces.put_away()?;
     let built_in = begun.elapsed();
     tracing::debug!(namespaces = namespaces.len(), ?made_in, ?laid_in, ?built_in, "built");
     Ok(Underlay { cables, multicast, namespaces, switching, drop_method, built_in })
 }
 
 fn lay(namespaces: &Namespaces, cables: &[Cable]) -> Result<()> {
-    let requests = cables
+    let place = |(namespace, ..): &(String, _, _, _)| namespaces.descriptor(namespace);
+    let places = cables
         .iter()
-        .map(|cable| {
-            let end = |at: usize| -> Result<End<'_>> {
-                let (namespace, name, index, mac) = &cable.ends[at];
-                let namespace = namespaces.descriptor(namespace)?;
-                Ok(End { namespace, name, index: *index, mac: *mac, mtu: cable.mtus[at] })
-            };
-            Ok(link::veth(&end(0)?, &end(1)?))
-        })
-        .collect::<Result<_>>()?;
-    Netlink::open("home")?.all(requests)
+        .map(|cable| Ok([place(&cable.ends[0])?, place(&cable.ends[1])?]))
+        .collect::<Result<Vec<_>>>()?;
+    let requests = cables.iter().zip(&places).map(|(cable, places)| {
+        let [a, b] = [0, 1].map(|at: usize| {
+            let (_, name, index, mac) = &cable.ends[at];
+            let namespace = places[at].as_fd();
+            End { namespace, name, index: *index, mac: *mac, mtu: cable.mtus[at] }
+        });
+        link::veth(&a, &b)
+    });
+    Netlink::open("home")?.all(requests.collect())
 }
 
 /// Does the rest inside a namespace: what keeps the host's stack from seeing tenants' frames, where

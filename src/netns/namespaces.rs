@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netns_rs::{NetNs, get_from_current_thread};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::resource::{Resource, getrlimit};
 
+use super::canary::{Canary, REMOVAL_LIMIT};
 use super::error::{Error, Result};
-use super::event::LinkEvents;
-use super::link::{self, End};
+use super::many::many;
+use super::shelf::Shelf;
 use super::socket::Netlink;
 use super::world::{RUN_NETNS, World};
 use crate::measure::Place;
 
-/// How long the kernel may take to destroy namespaces before we say so.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+/// More namespaces than this part of the limit of open files are put away: as many ports, and other sockets, are to come.
+const MANY: u64 = 4;
 
 /// One namespace: open as long as this is, and named in our own `/run/netns`.
 ///
@@ -28,12 +28,45 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 /// it, would cost a grace period of the kernel's for each one that is removed.
 #[derive(Debug)]
 struct Named {
-    namespace: NetNs,
+    namespace: Held,
     link: Link,
+}
+
+/// Where the descriptor is that a namespace lives by.
+#[derive(Debug)]
+enum Held {
+    Here(NetNs),
+    /// On the shelf, under this number.
+    PutAway(RawFd),
+}
+
+/// A descriptor of a namespace, for a moment.
+#[derive(Debug)]
+pub enum Descriptor<'a> {
+    /// The one that the namespace lives by.
+    Held(BorrowedFd<'a>),
+    /// Opened for the occasion.
+    Opened(OwnedFd),
+}
+
+impl AsFd for Descriptor<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Descriptor::Held(held) => held.as_fd(),
+            Descriptor::Opened(opened) => opened.as_fd(),
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Link(PathBuf);
+
+impl Link {
+    fn lead_to(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(&self.0)?;
+        symlink(path, &self.0)
+    }
+}
 
 impl Drop for Link {
     fn drop(&mut self) {
@@ -47,6 +80,7 @@ impl Drop for Link {
 #[derive(Debug, Default)]
 pub struct Namespaces {
     by_name: BTreeMap<String, Named>,
+    shelf: Option<Shelf>,
 }
 
 impl Namespaces {
@@ -78,7 +112,35 @@ impl Namespaces {
             prepare(name)?;
             Ok((name.to_owned(), named))
         })?;
-        Ok(Namespaces { by_name: made.into_iter().collect() })
+        Ok(Namespaces { by_name: made.into_iter().collect(), shelf: None })
+    }
+
+    /// Where they are many beside the limit of open files, puts their descriptors away, so that the
+    /// sockets in them have room. They are opened when they are needed from then on.
+    ///
+    /// # Errors
+    /// No thread can keep them, or a name cannot be changed.
+    pub fn put_away(&mut self) -> Result<()> {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        if self.shelf.is_some() || (self.by_name.len() as u64) < limit / MANY {
+            return Ok(());
+        }
+        let here = self.by_name.values().filter_map(|named| match &named.namespace {
+            Held::Here(namespace) => Some(namespace.file()),
+            Held::PutAway(_) => None,
+        });
+        let failed =
+            |source| Error::System { operation: "put namespaces away".into(), source, hint: "" };
+        let shelf = Shelf::of(here).map_err(failed)?;
+        for named in self.by_name.values_mut() {
+            let Held::Here(namespace) = &named.namespace else { continue };
+            let number = namespace.file().as_raw_fd();
+            named.link.lead_to(&shelf.path(number)).map_err(failed)?;
+            named.namespace = Held::PutAway(number);
+        }
+        self.shelf = Some(shelf);
+        tracing::debug!(namespaces = self.by_name.len(), limit, "put namespaces away");
+        Ok(())
     }
 
     /// Calls `work` inside each of the namespaces named, from several threads that stay in none of
@@ -92,7 +154,7 @@ impl Namespaces {
         work: impl Fn(&str, T) -> Result<R> + Sync,
     ) -> Result<Vec<R>> {
         many(items, |(name, item)| {
-            setns(self.descriptor(&name)?, CloneFlags::CLONE_NEWNET)
+            setns(self.descriptor(&name)?.as_fd(), CloneFlags::CLONE_NEWNET)
                 .map_err(|e| Error::system(format!("enter namespace {name}"), e))?;
             work(&name, item)
         })
@@ -118,12 +180,21 @@ impl Namespaces {
     /// The descriptor of a namespace.
     ///
     /// # Errors
-    /// No namespace has this name.
-    pub fn descriptor(&self, name: &str) -> Result<BorrowedFd<'_>> {
-        let found = self.by_name.get(name);
-        found
-            .map(|named| named.namespace.file().as_fd())
-            .ok_or_else(|| Error::UnknownNamespace(name.to_owned()))
+    /// No namespace has this name, or it was put away and no more files may be open.
+    pub fn descriptor(&self, name: &str) -> Result<Descriptor<'_>> {
+        let found = self.by_name.get(name).map(|named| &named.namespace);
+        match (found, &self.shelf) {
+            (Some(Held::Here(namespace)), _) => Ok(Descriptor::Held(namespace.file().as_fd())),
+            (Some(Held::PutAway(number)), Some(shelf)) => {
+                let opened = shelf.open(*number);
+                opened.map(Descriptor::Opened).map_err(|source| Error::System {
+                    operation: format!("open namespace {name}"),
+                    source,
+                    hint: "",
+                })
+            }
+            _ => Err(Error::UnknownNamespace(name.to_owned())),
+        }
     }
 
     /// Runs fallible work inside a namespace, as [`Place::within`].
@@ -131,7 +202,7 @@ impl Namespaces {
     /// # Errors
     /// The namespace cannot be entered, or the work's own error.
     pub fn inside<T>(&self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let visit = Visit::to(self.descriptor(name)?)
+        let visit = Visit::to(self.descriptor(name)?.as_fd())
             .map_err(|e| Error::system(format!("enter namespace {name}"), e))?;
         let done = work();
         drop(visit);
@@ -164,12 +235,13 @@ impl Namespaces {
         }
         let last = Canary::new();
         let all = std::mem::take(&mut self.by_name).into_values();
-        let (links, files): (Vec<Link>, Vec<NetNs>) =
+        let (links, files): (Vec<Link>, Vec<Held>) =
             all.map(|one| (one.link, one.namespace)).unzip();
         drop(links);
         // One after the other without delay: what is given up while the kernel is still at work on
         // the first is one batch.
         drop(files);
+        drop(self.shelf.take());
         last?.gone(begun + REMOVAL_LIMIT)?;
         Ok(begun.elapsed())
     }
@@ -187,7 +259,7 @@ impl Place for Namespaces {
     fn within<T>(&self, namespace: &str, work: impl FnOnce() -> T) -> io::Result<T> {
         let descriptor =
             self.descriptor(namespace).map_err(|e| io::Error::new(io::ErrorKind::NotFound, e))?;
-        let visit = Visit::to(descriptor)?;
+        let visit = Visit::to(descriptor.as_fd())?;
         let done = work();
         drop(visit);
         Ok(done)
@@ -218,91 +290,6 @@ impl Drop for Visit {
     }
 }
 
-/// A nameless namespace that holds one end of a veth pair whose other end is with us. Namespaces
-/// are destroyed in the order in which they were given up, so when our end has vanished all that
-/// were given up before it are gone.
-struct Canary {
-    events: LinkEvents,
-    namespace: NetNs,
-}
-
-const CANARY: &str = "canary";
-
-impl Canary {
-    fn new() -> Result<Canary> {
-        let namespace = unnamed().map_err(|e| Error::system("make a namespace", e))?;
-        let events = LinkEvents::open("home")?;
-        let home = get_from_current_thread()
-            .map_err(|e| Error::system("open our own namespace", plain(e)))?;
-        let mut netlink = Netlink::open("home")?;
-        let end = |namespace, name| End { namespace, name, index: 0, mac: None, mtu: 1500 };
-        netlink.one(link::veth(
-            &end(home.file().as_fd(), &format!("{CANARY}{}", nix::unistd::gettid())),
-            &end(namespace.file().as_fd(), CANARY),
-        ))?;
-        Ok(Canary { events, namespace })
-    }
-
-    fn gone(self, deadline: Instant) -> Result<()> {
-        let Canary { events, namespace } = self;
-        drop(namespace);
-        let name = format!("{CANARY}{}", nix::unistd::gettid());
-        loop {
-            if events.drain()?.contains(&name) {
-                return Ok(());
-            }
-            if !events.wait(deadline)? {
-                return Err(Error::NotReady {
-                    what: "removal of the namespaces".to_owned(),
-                    waited: REMOVAL_LIMIT,
-                    missing: vec!["the kernel has not destroyed them".to_owned()],
-                });
-            }
-        }
-    }
-}
-
-/// Most threads that build: beyond a few they wait for the kernel's one lock for interfaces.
-const THREADS: usize = 8;
-
-/// Works on many items from several threads, which may change their namespace, and returns what
-/// came of each, in order. Panics are passed on.
-///
-/// # Errors
-/// The first error in the order of the items, as far as they were worked on.
-fn many<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-    let count = items.len();
-    let items: Vec<Mutex<Option<T>>> =
-        items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let worker = || {
-        let mut done = Vec::new();
-        while !failed.load(Relaxed) {
-            let at = next.fetch_add(1, Relaxed);
-            let Some(item) = items.get(at) else { break };
-            let item = item.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let Some(item) = item else { continue };
-            let result = work(item);
-            failed.fetch_or(result.is_err(), Relaxed);
-            done.push((at, result));
-        }
-        done
-    };
-    let mut done = Vec::with_capacity(count);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(worker)).collect();
-        for thread in workers {
-            match thread.join() {
-                Ok(some) => done.extend(some),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
 /// Moves the calling thread into a new namespace and gives that a name.
 fn make(name: &str) -> io::Result<Named> {
     if name.is_empty() || name.contains('/') {
@@ -313,21 +300,11 @@ fn make(name: &str) -> io::Result<Named> {
     let descriptor = namespace.file().as_raw_fd();
     let link = Path::new(RUN_NETNS).join(name);
     symlink(format!("/proc/{}/fd/{descriptor}", std::process::id()), &link)?;
-    Ok(Named { namespace, link: Link(link) })
-}
-
-/// A new namespace without a name.
-fn unnamed() -> io::Result<NetNs> {
-    std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        get_from_current_thread().map_err(plain)
-    })
-    .join()
-    .map_err(|_| io::Error::other("the thread that makes a namespace panicked"))?
+    Ok(Named { namespace: Held::Here(namespace), link: Link(link) })
 }
 
 /// The system's own error in one of `netns-rs`.
-fn plain(error: netns_rs::Error) -> io::Error {
+pub(super) fn plain(error: netns_rs::Error) -> io::Error {
     match error {
         netns_rs::Error::OpenNsError(_, source) => source,
         netns_rs::Error::SetnsError(errno) => io::Error::from_raw_os_error(errno as i32),

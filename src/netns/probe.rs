@@ -115,7 +115,7 @@ pub fn all(world: &World) -> Result<Vec<Finding>> {
     let name = "probe";
     let spaces = Namespaces::create(world, [name])?;
     let inside = spaces.descriptor(name)?;
-    let end = |name| End { namespace: inside, name, index: 0, mac: None, mtu: 1500 };
+    let end = |name| End { namespace: inside.as_fd(), name, index: 0, mac: None, mtu: 1500 };
     let mut netlink = spaces.netlink(name)?;
     netlink.one(link::veth(&end("probe"), &end("other")))?;
     for interface in ["probe", "other"] {
@@ -195,7 +195,7 @@ pub(super) fn has_netem(world: &World) -> Result<bool> {
     let name = "probe";
     let spaces = Namespaces::create(world, [name])?;
     let inside = spaces.descriptor(name)?;
-    let end = |name| End { namespace: inside, name, index: 0, mac: None, mtu: 1500 };
+    let end = |name| End { namespace: inside.as_fd(), name, index: 0, mac: None, mtu: 1500 };
     let mut link = spaces.netlink(name)?;
     link.one(link::veth(&end("probe"), &end("other")))?;
     Ok(netem(&mut link).is_ok())

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::{Testbed, TestbedError};
@@ -56,7 +57,7 @@ impl Testbed {
         let events = spaces.inside(&guest, || LinkEvents::open(&guest))?;
         let mut netlink = spaces.netlink(&old)?;
         let index = link::find(&mut netlink, ports[0])?.index;
-        netlink.one(change::give(index, ports[0], spaces.descriptor(&new)?, ports[1]))?;
+        netlink.one(change::give(index, ports[0], spaces.descriptor(&new)?.as_fd(), ports[1]))?;
         let user = edge.datapath == Datapath::User;
         let mut netlink = spaces.netlink(&new)?;
         let index = link::find(&mut netlink, ports[1])?.index;

@@ -46,7 +46,7 @@ fn start(witness: &str) -> (Pid, std::fs::File) {
             let underlay = build(&world, &[&plan]).unwrap();
             let inner = underlay.namespaces().descriptor("k.spine2").unwrap();
             let end = |namespace, name| End { namespace, name, index: 0, mac: None, mtu: 1500 };
-            let tie = link::veth(&end(inner, "inner"), &end(home.as_fd(), witness));
+            let tie = link::veth(&end(inner.as_fd(), "inner"), &end(home.as_fd(), witness));
             Netlink::open("child").unwrap().one(tie).unwrap();
             std::fs::File::from(writer).write_all(b"!").unwrap();
             loop {

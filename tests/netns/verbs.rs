@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use overlab::measure::Place;
 use overlab::netns::link::{self, End, SpanningTree};
@@ -15,6 +16,7 @@ use super::fixture::{interfaces, ip, world};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("verbs::within_returns_home_even_in_a_panic", within_returns_home_even_in_a_panic),
+    ("verbs::many_namespaces_need_no_descriptors", many_namespaces_need_no_descriptors),
     ("verbs::errors_name_operation_object_and_namespace", errors_name_what_where_and_why),
     ("verbs::a_dropped_port_is_silent_but_seen", a_dropped_port_is_silent_but_seen),
     ("verbs::more_requests_than_one_batch", more_requests_than_one_batch),
@@ -24,14 +26,15 @@ pub const TESTS: &[(&str, fn())] = &[
 ];
 
 fn pair(spaces: &Namespaces) {
-    let end = |namespace, mtu| End {
-        namespace: spaces.descriptor(namespace).unwrap(),
+    let places = ["a", "b"].map(|name| spaces.descriptor(name).unwrap());
+    let [a, b] = places.each_ref().map(|place| End {
+        namespace: place.as_fd(),
         name: "eth0",
         index: 0,
         mac: None,
-        mtu,
-    };
-    Netlink::open("home").unwrap().one(link::veth(&end("a", 1500), &end("b", 1500))).unwrap();
+        mtu: 1500,
+    });
+    Netlink::open("home").unwrap().one(link::veth(&a, &b)).unwrap();
     for (namespace, net) in [("a", "10.0.0.1/24"), ("b", "10.0.0.2/24")] {
         let mut netlink = spaces.netlink(namespace).unwrap();
         let index = link::find(&mut netlink, "eth0").unwrap().index;
@@ -62,6 +65,32 @@ fn within_returns_home_even_in_a_panic() {
     assert!(caught.is_err());
     assert_eq!(here(), home);
     assert_eq!(spaces.within("c", || ()).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
+
+fn many_namespaces_need_no_descriptors() {
+    let world = world();
+    let names: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
+    let mut spaces = Namespaces::create(&world, names.iter().map(String::as_str)).unwrap();
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let identity = |name: &String| {
+        spaces.within(name, || std::fs::read_link("/proc/thread-self/ns/net").unwrap()).unwrap()
+    };
+    let (before, identities) = (open(), names.iter().map(identity).collect::<Vec<_>>());
+    // The usual limit leaves room enough.
+    spaces.put_away().unwrap();
+    assert_eq!(open(), before);
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 100, hard).unwrap();
+    spaces.put_away().unwrap();
+    assert_eq!(open(), before - names.len());
+    for (name, identity) in names.iter().zip(identities) {
+        let inside =
+            spaces.within(name, || std::fs::read_link("/proc/thread-self/ns/net").unwrap());
+        assert_eq!(inside.unwrap(), identity, "{name}");
+        assert!(std::fs::File::open(format!("/run/netns/{name}")).is_ok(), "{name}");
+    }
+    spaces.close().unwrap();
+    assert_eq!(std::fs::read_dir("/run/netns").unwrap().count(), 0);
 }
 
 fn errors_name_what_where_and_why() {

@@ -6,6 +6,7 @@
 //! ```
 
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,12 +114,13 @@ impl Bench {
         b: (&str, &str, Option<[u8; 6]>),
         mtu: u32,
     ) {
-        let end = |(namespace, name, mac)| {
-            let namespace = self.namespaces.descriptor(namespace).expect("a namespace");
+        let places = [a.0, b.0].map(|name| self.namespaces.descriptor(name).expect("a namespace"));
+        let end = |at: usize, (_, name, mac)| {
+            let namespace = places[at].as_fd();
             End { namespace, name, index: 0, mac, mtu }
         };
         let mut netlink = self.netlink(a.0);
-        netlink.one(link::veth(&end(a), &end(b))).expect("make a veth pair");
+        netlink.one(link::veth(&end(0, a), &end(1, b))).expect("make a veth pair");
         for (namespace, name, _) in [a, b] {
             let mut netlink = self.netlink(namespace);
             let index = link::find(&mut netlink, name).expect("our end").index;

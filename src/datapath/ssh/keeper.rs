@@ -149,6 +149,7 @@ impl Site {
 fn namespace(namespaces: &Namespaces, name: &str) -> Result<OwnedFd, Error> {
     let descriptor = namespaces.descriptor(name)?;
     descriptor
+        .as_fd()
         .try_clone_to_owned()
         .map_err(|e| Error::system(format!("keep namespace {name} open"), e))
 }
