@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use overlab::measure::result::{IsolationResult, RunResult, Spread, VariantResult};
+use overlab::measure::result::{
+    DirectionTimeline, EventResult, IdSpaceResult, IsolationResult, LinkResult, NewTenantResult,
+    NodeResult, OutageResult, RunResult, Spread, TimelineResult, VariantResult,
+};
 use overlab::report;
 
 const TEXT: &str = include_str!("fixtures/result.json");
@@ -113,8 +116,8 @@ fn text_of_a_lab_does_not_become_markup() {
 fn csv_has_a_line_per_figure() {
     let text = report::csv(&fixture());
     let lines: Vec<&str> = text.lines().collect();
-    let plain = 2 * 2 + 2 * 4 + 5 + 7; // tcp, udp, rr, sizes
-    let carried = 2 * 3 + 2 * 5 + 5 + 7 + 4; // engines' CPU and isolation as well
+    let plain = 2 * 2 + 2 * 4 + 5 + 7 + 4; // tcp, udp, rr, sizes, links of the fabric
+    let carried = 2 * 3 + 2 * 5 + 5 + 7 + 4 + 4; // engines' CPU and isolation as well
     assert_eq!(lines.len(), 1 + 2 * plain + 2 * carried);
     let fields = lines[0].split(',').count();
     assert!(lines.iter().all(|l| l.split(',').count() == fields));
@@ -202,6 +205,129 @@ fn every_attack_has_its_row_and_says_where_it_succeeds() {
     // In the side-by-side table, and in the list.
     assert_eq!(markdown.matches("1,234 of 4,321").count(), 2 * overlab::lab::Attack::ALL.len());
     assert_eq!(terminal.matches("1,234 of 4,321").count(), overlab::lab::Attack::ALL.len());
+}
+
+/// The fixture's VLAN and VXLAN with what a lab for the wall finds out.
+fn for_the_wall() -> RunResult {
+    let mut run = fixture();
+    let two = |v: &mut VariantResult, l3: bool| {
+        v.vms = 20;
+        v.ids = Some(IdSpaceResult { bits: 12, usable: if l3 { 2_f64.powi(64) } else { 4094.0 } });
+        v.new_tenant = Some(NewTenantResult {
+            like: "red".into(),
+            hosts: 6,
+            switches: if l3 { 0 } else { 5 },
+            switch_entries: if l3 { 0 } else { 18 },
+            host_entries: 6,
+            peers: 0,
+        });
+        let node = |name: &str, kind: &str| NodeResult { name: name.into(), kind: kind.into() };
+        let kind = if l3 { "router" } else { "switch" };
+        v.nodes = vec![
+            node("h1", "host"),
+            node("leaf1", kind),
+            node("spine1", kind),
+            node("spine2", kind),
+        ];
+        v.tables = [("leaf1".to_owned(), 20), ("h1".to_owned(), 14)].into();
+        let link = |spine: &str, bytes, blocked| LinkResult {
+            name: format!("leaf1-{spine}"),
+            ends: ["leaf1".into(), spine.into()],
+            bytes: [bytes, bytes],
+            blocked,
+            ..LinkResult::default()
+        };
+        v.links = vec![
+            link("spine1", 1_000_000, false),
+            link("spine2", if l3 { 900_000 } else { 900 }, !l3),
+        ];
+        let again = |l: &LinkResult| LinkResult {
+            ends: [l.ends[1].clone(), "x".into()],
+            blocked: false,
+            bytes: [0, 0],
+            ..l.clone()
+        };
+        v.links.extend(v.links.clone().iter().map(again));
+        let outage = OutageResult {
+            flows: 8,
+            downtime_ms: 73.0,
+            down_from: Some(2.7),
+            at_once_ms: Some(21.0),
+            at_once_from: Some(1.0),
+            healed: true,
+            ..OutageResult::default()
+        };
+        v.events = vec![EventResult {
+            number: 1,
+            what: "red/vm2 moves to h4".into(),
+            kind: "move".into(),
+            watched: "red/vm1→red/vm2".into(),
+            at: 1.0,
+            there: outage.clone(),
+            back: outage,
+            ..EventResult::default()
+        }];
+        let counts = DirectionTimeline { sent: vec![20; 200], arrived: vec![20; 200] };
+        v.timelines = vec![TimelineResult {
+            watched: "red/vm1→red/vm2".into(),
+            interval_ms: 20.0,
+            there: counts.clone(),
+            back: counts,
+            tcp_bytes: vec![2000; 200],
+        }];
+    };
+    two(&mut run.variants[1], false);
+    two(&mut run.variants[3], true);
+    run
+}
+
+#[test]
+fn vlan_and_overlay_stand_against_each_other_where_a_run_has_both() {
+    let run = for_the_wall();
+    let text = report::markdown(&run);
+    let row = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert!(row("| Tenants possible").contains("| 4,094 (computed); 12-bit id"), "{text}");
+    assert!(row("| Tenants possible").contains("| 2⁶⁴ (computed)"), "{text}");
+    assert!(row("| Links used").contains("1 of 4; 1 blocked by spanning tree"), "{text}");
+    assert!(row("| Links used").contains("2 of 4; all may be used"), "{text}");
+    assert!(row("| MAC addresses in a switch").contains("| 20; leaf1 | 0; routers learn none |"));
+    // What began with the event, not what came later.
+    assert!(row("| Downtime of a moved VM").contains("| 21.0 ms; "), "{text}");
+    assert!(
+        row("| One more tenant")
+            .contains("24 entries at 11 nodes (computed); 18 at ports of 5 switches")
+    );
+    assert!(
+        row("| One more tenant").contains("6 entries at 6 nodes (computed); nothing at switches")
+    );
+    assert!(text.contains("- Not in this run: One broadcast"), "{text}");
+    let page = report::html(&run);
+    well_formed(&page);
+    let [title, wall, side] = ["<h1>", "id=\"vlan-against-overlay\"", "id=\"side-by-side\""]
+        .map(|part| page.find(part).unwrap());
+    assert!(title < wall && wall < side, "the wall comes first");
+    assert!(page.contains("<svg viewBox=\"0 0 1000 100\"") && page.contains("→ 21.0 ms"));
+    let csv = report::csv(&run);
+    for line in [
+        "vlan,vlan,user,l2,plain-l2,,downtime_moved_vm,ms,21,",
+        "vxlan,vxlan,user,l3,plain-l3,,tenants_possible,1,18446744073709552000,",
+        "vlan,vlan,user,l2,plain-l2,,new_tenant_switch_entries,1,18,",
+    ] {
+        assert!(csv.contains(line), "{line}: {csv}");
+    }
+    for width in 40..160 {
+        let text = report::terminal(&run, width, false);
+        assert!(text.contains("VLAN against overlay"));
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+    }
+    // Two answers are too few, and one side alone compares nothing.
+    let mut few = run.clone();
+    few.variants.iter_mut().for_each(|v| v.events.clear());
+    let mut alone = run;
+    alone.variants.remove(1);
+    for run in [few, alone, fixture()] {
+        assert!(!report::markdown(&run).contains("VLAN against overlay"));
+    }
 }
 
 #[test]
@@ -296,9 +422,11 @@ mod arbitrary {
     use super::*;
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
-        Anatomy, AnatomyLayer, AttackResult, CounterResult, Evidence, FlowResult, FlowRound,
-        IsolationPair, Latency, LinkResult, LossResult, MtuResult, NodeResult, OverlayResult,
-        PayloadResult, ProbeResult, RoundMark, TraceResult, TransferResult, TunnelResult,
+        Anatomy, AnatomyLayer, AttackResult, CounterResult, DirectionTimeline, EventResult,
+        Evidence, FlowResult, FlowRound, IdSpaceResult, IsolationPair, Latency, LinkResult,
+        LossResult, MtuResult, NewTenantResult, NodeResult, OutageResult, OverlayResult,
+        PayloadResult, ProbeResult, RoundMark, TimelineResult, TraceResult, TransferResult,
+        TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -422,6 +550,41 @@ mod arbitrary {
         BroadcastResult { on_links: f64::NAN, delivered: u64::MAX, ..BroadcastResult::default() }
     }
 
+    /// Something happened to a VM and to a link, whatever was felt of it.
+    fn events(figure: f64, n: u64) -> Vec<EventResult> {
+        let outage = OutageResult {
+            sent: n,
+            lost: n,
+            downtime_ms: figure,
+            down_from: Some(figure),
+            healed: n.is_multiple_of(2),
+            ..OutageResult::default()
+        };
+        let event = |kind: &str| EventResult {
+            kind: kind.into(),
+            what: "<b>|".into(),
+            watched: "a→b".into(),
+            at: figure,
+            there: outage.clone(),
+            back: outage.clone(),
+            quiet_ms: figure,
+            ..EventResult::default()
+        };
+        ["move", "cut", ""].map(event).into()
+    }
+
+    fn timelines(interval_ms: f64, n: u64) -> Vec<TimelineResult> {
+        let counts = vec![u32::try_from(n % 100).unwrap(), u32::MAX, 0];
+        let direction = DirectionTimeline { sent: counts.clone(), arrived: counts };
+        vec![TimelineResult {
+            watched: "a→b".into(),
+            interval_ms,
+            there: direction,
+            back: DirectionTimeline::default(),
+            tcp_bytes: vec![n, u64::MAX],
+        }]
+    }
+
     /// Every other end of a link is a node that there is.
     fn nodes_of(links: &[LinkResult]) -> Vec<NodeResult> {
         let ends = links.iter().flat_map(|link| &link.ends).step_by(2);
@@ -446,62 +609,84 @@ mod arbitrary {
                 observed: None,
             }
         });
-        let texts = (name(), name(), option::of(name()));
-        (texts, mtu(), vec(flow(), 0..4), option::of(isolation()), vec(link, 0..4), any::<u64>())
-            .prop_map(|((name, encap, baseline), mtu, flows, isolation, links, n)| VariantResult {
-                events: Vec::new(),
-                name: name.clone(),
-                encap,
-                datapath: "user".into(),
-                fabric: "l3".into(),
-                baseline,
-                mtu,
-                flows,
-                isolation,
-                reachable: [(name.clone(), (u32::MAX, 1))].into(),
-                reachable_of: Some(n),
-                tenants: usize::try_from(n).unwrap(),
-                refused: Some((usize::MAX, name.clone())),
-                probes: vec![ProbeResult {
+        let encap = prop_oneof![Just("vlan".to_owned()), Just("vxlan".to_owned()), name()];
+        let texts = (name(), encap, option::of(name()));
+        let numbers = (any::<u64>(), figure());
+        (texts, mtu(), vec(flow(), 0..4), option::of(isolation()), vec(link, 0..4), numbers)
+            .prop_map(|((name, encap, baseline), mtu, flows, isolation, links, (n, x))| {
+                VariantResult {
+                    events: events(x, n),
+                    timelines: timelines(x, n),
+                    ids: Some(IdSpaceResult { bits: u32::MAX, usable: x }),
+                    new_tenant: Some(NewTenantResult {
+                        switch_entries: n,
+                        host_entries: u64::MAX,
+                        ..NewTenantResult::default()
+                    }),
+                    vms: usize::MAX,
                     name: name.clone(),
-                    sent: n,
-                    answers: [(name.clone(), n)].into(),
-                    ..ProbeResult::default()
-                }],
-                transfer: Some(TransferResult {
-                    connected: true,
-                    bytes: n,
-                    ..TransferResult::default()
-                }),
-                payload: Some(PayloadResult { delivered: n, ..PayloadResult::default() }),
-                anatomy: Some(Anatomy {
-                    frame: name.clone(),
-                    layers: vec![AnatomyLayer {
-                        protocol: name.clone(),
-                        offset: usize::try_from(n).unwrap(),
-                        length: 3,
-                        fields: vec![(name.clone(), name.clone())],
+                    encap,
+                    datapath: "user".into(),
+                    fabric: "l3".into(),
+                    baseline,
+                    mtu,
+                    flows,
+                    isolation,
+                    reachable: [(name.clone(), (u32::MAX, 1))].into(),
+                    reachable_of: Some(n),
+                    tenants: usize::try_from(n).unwrap(),
+                    refused: Some((usize::MAX, name.clone())),
+                    probes: vec![ProbeResult {
+                        name: name.clone(),
+                        sent: n,
+                        answers: [(name.clone(), n)].into(),
+                        ..ProbeResult::default()
                     }],
-                }),
-                overlay: OverlayResult {
-                    traces: vec![TraceResult { from: name.clone(), ..TraceResult::default() }],
-                    across: [(name.clone(), (1, 2))].into(),
-                    ..OverlayResult::default()
-                },
-                fragments: Some(n),
-                nodes: nodes_of(&links),
-                links,
-                drops: [(name.clone(), n)].into(),
-                tables: [(name.clone(), n)].into(),
-                tunnels: [(name.clone(), TunnelResult { entries: n, ..TunnelResult::default() })]
+                    transfer: Some(TransferResult {
+                        connected: true,
+                        bytes: n,
+                        ..TransferResult::default()
+                    }),
+                    payload: Some(PayloadResult { delivered: n, ..PayloadResult::default() }),
+                    anatomy: Some(Anatomy {
+                        frame: name.clone(),
+                        layers: vec![AnatomyLayer {
+                            protocol: name.clone(),
+                            offset: usize::try_from(n).unwrap(),
+                            length: 3,
+                            fields: vec![(name.clone(), name.clone())],
+                        }],
+                    }),
+                    overlay: OverlayResult {
+                        traces: vec![TraceResult { from: name.clone(), ..TraceResult::default() }],
+                        across: [(name.clone(), (1, 2))].into(),
+                        ..OverlayResult::default()
+                    },
+                    fragments: Some(n),
+                    nodes: nodes_of(&links),
+                    links,
+                    drops: [(name.clone(), n)].into(),
+                    tables: [(name.clone(), n)].into(),
+                    tunnels: [(
+                        name.clone(),
+                        TunnelResult { entries: n, ..TunnelResult::default() },
+                    )]
                     .into(),
-                broadcasts: [(name.clone(), [(name, broadcast())].into())].into(),
-                attacks: attacks(n),
-                walks: vec![WalkResult::default()],
-                switching: "switch".into(),
-                table_growth: vec![TableCount { vms: n, entries: [("s".to_owned(), n)].into() }],
-                strays: [("t".to_owned(), StrayResult { strays: n, ..StrayResult::default() })]
+                    broadcasts: [(
+                        name.clone(),
+                        [(name, broadcast()), ("broadcast".into(), broadcast())].into(),
+                    )]
                     .into(),
+                    attacks: attacks(n),
+                    walks: vec![WalkResult::default()],
+                    switching: "switch".into(),
+                    table_growth: vec![TableCount {
+                        vms: n,
+                        entries: [("s".to_owned(), n)].into(),
+                    }],
+                    strays: [("t".to_owned(), StrayResult { strays: n, ..StrayResult::default() })]
+                        .into(),
+                }
             })
     }
 

@@ -5,6 +5,7 @@ mod behaviour;
 mod events;
 mod lesson;
 mod link;
+mod new_tenant;
 mod overlay;
 mod published;
 mod rounds;
@@ -29,7 +30,8 @@ pub use overlay::{GatewayResult, OverlayResult, SightResult, StreamResult, Trace
 pub use published::{PublishedFigureResult, PublishedResult};
 pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 
-pub use events::{ConnectionResult, EventResult, OutageResult};
+pub use events::{ConnectionResult, DirectionTimeline, EventResult, OutageResult, TimelineResult};
+pub use new_tenant::{IdSpaceResult, NewTenantResult};
 
 /// Version of the document's shape; raised when a field changes its meaning.
 pub const SCHEMA: &str = "overlab-result/1";
@@ -159,10 +161,20 @@ pub struct VariantResult {
     /// Tenants carried.
     #[serde(default)]
     pub tenants: usize,
+    /// VMs of these; 0 in results of older versions.
+    #[serde(default)]
+    pub vms: usize,
     /// The place of the first tenant that no id was left for, from 1, and what was said of it; where the
     /// lab expects one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<(usize, String)>,
+    /// Ids that there are for tenants; absent where packets name none, and in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdSpaceResult>,
+    /// What one more tenant takes in configuration, counted in the plan; absent where no tenant can be told from
+    /// another, and in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_tenant: Option<NewTenantResult>,
     /// Crafted packets, in the order of the lab.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeResult>,
@@ -203,6 +215,9 @@ pub struct VariantResult {
     /// What events came to, in the order in which they happened; one for each pair of VMs watched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventResult>,
+    /// The traffic that was watched meanwhile, one for each pair of VMs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<TimelineResult>,
     /// First packets between two VMs, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub walks: Vec<WalkResult>,

@@ -58,6 +58,13 @@ pub(super) fn available(encap: Encap) -> Option<u128> {
     range(encap).map(|(_, min, max)| u128::from(max) - u128::from(min) + 1)
 }
 
+/// Bits of the field that names a tenant, and how many names there are; `None` where packets name none.
+#[must_use]
+pub fn id_space(encap: Encap) -> Option<(u32, u128)> {
+    let bits = |max: u64| u64::BITS - max.leading_zeros();
+    Some((range(encap).map(|(_, _, max)| bits(max))?, available(encap)?))
+}
+
 /// The number that counting starts from, the smallest id and the largest.
 fn range(encap: Encap) -> Option<(u64, u64, u64)> {
     match encap {
@@ -96,6 +103,15 @@ mod tests {
         assert_eq!(ids(Encap::Vlan, &tenants).unwrap(), [101, 4094, 102]);
         assert_eq!(ids(Encap::Vxlan, &tenants).unwrap(), [5002, 5001, 5003]);
         assert_eq!(ids(Encap::None, &tenants).unwrap(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn an_id_space_is_that_of_the_field() {
+        let of = |encap| id_space(encap).unwrap();
+        assert_eq!([of(Encap::Vlan), of(Encap::Qinq)], [(12, 4094); 2]);
+        assert_eq!((of(Encap::Vxlan), of(Encap::Gre)), ((24, 1 << 24), (32, 1 << 32)));
+        assert_eq!((of(Encap::Nvgre).0, of(Encap::Stt)), (24, (64, 1 << 64)));
+        assert!(id_space(Encap::None).is_none() && id_space(Encap::Ssh).is_none());
     }
 
     #[test]

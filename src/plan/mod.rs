@@ -6,7 +6,7 @@
 //! The files are the steps: `graph` expands the topology, `axis` lists what can be compared and `axes` crosses the compared values into
 //! variants, `place` gives VMs their addresses, `address` keeps the underlay's addresses apart from
 //! them, `route` finds the shortest paths, `edge` says what each host knows of the tenants, and
-//! `variant` puts one network together.
+//! `variant` puts one network together; `new_tenant` counts what one more tenant takes.
 
 mod address;
 mod axes;
@@ -22,6 +22,7 @@ mod model;
 mod mtu;
 mod multicast;
 mod name;
+mod new_tenant;
 mod place;
 mod predict;
 mod print;
@@ -33,8 +34,10 @@ mod switches;
 mod variant;
 
 pub use error::PlanError;
+pub use id::id_space;
 pub use joined::{RouterPlan, RouterPort, SegmentPlan};
 pub use model::*;
+pub use new_tenant::NewTenant;
 pub use predict::{
     Broadcast, CarrierPrediction, Ids, Many, Placement, Prediction, Scale, grouped, predict,
     predict_scale,

@@ -17,9 +17,19 @@ pub fn columns(sheet: &Sheet, width: usize) -> String {
     let shown = sheet.rows.iter().take(ROWS);
     let shown = shown.map(|row| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(shown).collect();
-    let widths = widths(&rows, width);
+    let mut out = grid(&rows, width);
+    let more = sheet.rows.len().saturating_sub(ROWS);
+    if more > 0 {
+        out.push(format!("… {more} more in report.html"));
+    }
+    out.join("\n")
+}
+
+/// Rows of cells as lines of at most `width` columns; the texts are plain.
+pub(super) fn grid(rows: &[Vec<String>], width: usize) -> Vec<String> {
+    let widths = widths(rows, width);
     let mut out: Vec<String> = Vec::new();
-    for row in &rows {
+    for row in rows {
         let cells: Vec<Vec<String>> = row
             .iter()
             .zip(&widths)
@@ -34,11 +44,7 @@ pub fn columns(sheet: &Sheet, width: usize) -> String {
             out.push(joined.trim_end().to_owned());
         }
     }
-    let more = sheet.rows.len().saturating_sub(ROWS);
-    if more > 0 {
-        out.push(format!("… {more} more in report.html"));
-    }
-    out.join("\n")
+    out
 }
 
 /// The width of each column: what its longest cell needs, less where all of them would not fit.
@@ -48,11 +54,21 @@ fn widths(rows: &[Vec<String>], width: usize) -> Vec<usize> {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
+    let word = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let words = cells.flat_map(|cell| cell.split(' ')).map(|word| word.chars().count());
+        words.max().unwrap_or(0)
+    };
     let mut widths: Vec<usize> = (0..count).map(longest).collect();
     let room = width.saturating_sub(GAP * count.saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
-        let Some(widest) = widths.iter_mut().max().filter(|w| **w > NARROWEST) else { break };
-        *widest -= 1;
+    // Between words first, and within them only where that is not enough.
+    let words: Vec<usize> = (0..count).map(word).collect();
+    for least in [words, vec![NARROWEST; count]] {
+        while widths.iter().sum::<usize>() > room {
+            let wide = widths.iter_mut().zip(&least).filter(|(w, least)| **w > **least);
+            let Some((widest, _)) = wide.max_by_key(|(w, _)| **w) else { break };
+            *widest -= 1;
+        }
     }
     widths
 }

@@ -89,6 +89,11 @@ fn size_lines(out: &mut Lines, variant: &VariantResult) {
             push(out, variant, "", figure, unit, value, None);
         }
     }
+    for (figure, unit, value) in super::versus::figures(variant) {
+        if let Some(value) = Compared::of(&[value]) {
+            push(out, variant, "", figure, unit, value, None);
+        }
+    }
 }
 
 fn push(

@@ -4,10 +4,13 @@ use super::number::count;
 use super::overlay::Sheet;
 use crate::measure::result::{EventResult, OutageResult, RunResult, VariantResult};
 
+/// The title of what events did.
+pub const TITLE: &str = "Events, and what they did to traffic";
+
 /// One row for each event in each variant.
 pub fn sheet(run: &RunResult) -> Sheet {
     Sheet {
-        title: "Events, and what they did to traffic",
+        title: TITLE,
         head: vec![
             "Variant",
             "Event",
@@ -32,8 +35,16 @@ fn row(v: &VariantResult, e: &EventResult) -> Vec<String> {
         e.watched.clone(),
         downtime(&e.there),
         downtime(&e.back),
-        format!("{} of {}", count(e.there.lost + e.back.lost), count(e.there.sent + e.back.sent)),
-        format!("{} of {}", e.there.flows_hit + e.back.flows_hit, e.there.flows + e.back.flows),
+        format!(
+            "{} of {}",
+            count(e.there.lost.saturating_add(e.back.lost)),
+            count(e.there.sent.saturating_add(e.back.sent))
+        ),
+        format!(
+            "{} of {}",
+            u64::from(e.there.flows_hit) + u64::from(e.back.flows_hit),
+            u64::from(e.there.flows) + u64::from(e.back.flows)
+        ),
         connection(e),
         format!("{:.0} ms", e.quiet_ms),
     ]
@@ -44,8 +55,9 @@ fn all(run: &RunResult) -> impl Iterator<Item = (&VariantResult, &EventResult)> 
 }
 
 fn downtime(outage: &OutageResult) -> String {
-    let more = if outage.healed { "" } else { ", not healed" };
-    format!("{:.0} ms{more}", outage.downtime_ms)
+    let healed = if outage.healed { "" } else { ", not healed" };
+    let later = outage.later().map(|(ms, from)| format!(", later {ms:.0} ms at {from:.2} s"));
+    format!("{:.0} ms{}{healed}", outage.at_event().0, later.unwrap_or_default())
 }
 
 fn connection(event: &EventResult) -> String {
@@ -68,6 +80,9 @@ mod tests {
             sent: 1500,
             lost: 40,
             downtime_ms: 123.4,
+            down_from: Some(1.01),
+            at_once_ms: Some(123.4),
+            at_once_from: Some(1.01),
             healed: true,
         };
         let back = OutageResult { flows: 8, sent: 1500, healed: true, ..OutageResult::default() };
@@ -84,5 +99,13 @@ mod tests {
         let row = row(&variant, &event);
         assert_eq!(row[4..8], ["123 ms", "0 ms", "40 of 3,000", "2 of 16"]);
         assert_eq!(row[8], "nothing arrived any more");
+        let busy = OutageResult {
+            downtime_ms: 73.0,
+            down_from: Some(2.7),
+            at_once_ms: Some(21.4),
+            healed: true,
+            ..OutageResult::default()
+        };
+        assert_eq!(downtime(&busy), "21 ms, later 73 ms at 2.70 s");
     }
 }

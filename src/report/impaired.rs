@@ -3,18 +3,22 @@
 use super::number::{Unit, count, digits, plural};
 use crate::measure::result::{
     DelayResult, LinkResult, LossResult, ObservedLink, RateResult, ReorderResult, RunResult,
+    VariantResult,
 };
 
 /// Links of one variant that are told of; all of them are in the result.
 const LINKS: usize = 12;
 
-/// One line per link that does anything to packets, or has a rate that was tried.
+/// One line per link that does anything to packets, and one for all links that only have a rate that was
+/// tried.
 #[must_use]
 pub fn sentences(run: &RunResult) -> Vec<String> {
     let mut out = Vec::new();
     for variant in &run.variants {
+        out.extend(rates(variant));
+        let others = variant.links.iter().filter(|link| only_rate(link).is_none());
         let mut lines: Vec<String> =
-            variant.links.iter().filter_map(|link| sentence(&variant.name, link)).collect();
+            others.filter_map(|link| sentence(&variant.name, link)).collect();
         let more = lines.len().saturating_sub(LINKS);
         lines.truncate(LINKS);
         out.append(&mut lines);
@@ -27,6 +31,35 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
         }
     }
     out
+}
+
+/// The rate of a link that does nothing else to packets.
+fn only_rate(link: &LinkResult) -> Option<&RateResult> {
+    let seen = link.observed.as_ref()?;
+    let quiet = seen.delay.is_none() && seen.reorder.is_none() && seen.overflowed == 0;
+    seen.rate.as_ref().filter(|_| quiet && link.loss.is_none())
+}
+
+/// What passed the links that only have a rate: for each rate the slowest and the fastest direction.
+fn rates(variant: &VariantResult) -> Option<String> {
+    let all: Vec<&RateResult> = variant.links.iter().filter_map(only_rate).collect();
+    let mut asked: Vec<f64> = all.iter().map(|rate| rate.configured).collect();
+    asked.sort_by(f64::total_cmp);
+    asked.dedup();
+    let each = asked.into_iter().map(|asked| {
+        let same = all.iter().filter(|rate| rate.configured.total_cmp(&asked).is_eq());
+        let seen: Vec<f64> = same.clone().flat_map(|rate| rate.observed).collect();
+        let (low, high) = seen
+            .iter()
+            .fold((f64::INFINITY, 0.0_f64), |(low, high), seen| (low.min(*seen), high.max(*seen)));
+        let unit = Unit::bits(asked);
+        let [low, high] = [low, high].map(|rate| unit.show(rate));
+        let passed = if low == high { low } else { format!("{low} to {high}") };
+        let links = plural(same.count() as u64, "link");
+        format!("{links} passed {passed} each way ({} asked for)", unit.show(asked))
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| format!("{}: {}.", variant.name, each.join("; ")))
 }
 
 fn sentence(variant: &str, link: &LinkResult) -> Option<String> {
@@ -146,5 +179,20 @@ mod tests {
              9.90 Mbit/s (10.0 Mbit/s asked for)."
         );
         assert_eq!(sentence("x", &LinkResult::default()), None);
+        let plain = |configured, observed| LinkResult {
+            observed: Some(ObservedLink {
+                rate: Some(RateResult { configured, observed }),
+                ..ObservedLink::default()
+            }),
+            ..LinkResult::default()
+        };
+        let links =
+            vec![link, plain(5e7, [5e7, 4.97e7]), plain(1e7, [1e7; 2]), plain(5e7, [5e7; 2])];
+        let variant = VariantResult { name: "vlan".into(), links, ..VariantResult::default() };
+        assert_eq!(
+            rates(&variant).unwrap(),
+            "vlan: 1 link passed 10.0 Mbit/s each way (10.0 Mbit/s asked for); \
+             2 links passed 49.7 Mbit/s to 50.0 Mbit/s each way (50.0 Mbit/s asked for)."
+        );
     }
 }

@@ -36,6 +36,9 @@ pub fn markdown(run: &RunResult) -> String {
         escape(&run.version),
         run.seed
     );
+    if let Some(versus) = super::versus::versus(run) {
+        out += &super::versus::markdown(&versus);
+    }
     comparison(&mut out, run);
     sheet(&mut out, ranking::sheet(run));
     for (title, lines) in parts::LINES {

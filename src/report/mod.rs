@@ -41,6 +41,7 @@ mod rounds;
 mod switches;
 mod table;
 mod terminal;
+mod versus;
 mod words;
 
 pub use csv::csv;

@@ -158,6 +158,13 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
             ));
         }
     }
+    // The parts of a sum have no processor time of their own.
+    let said = |row: &Row| row.cells.iter().any(|cell| cell.tone != Tone::Absent);
+    let head = rows.first().cloned();
+    rows.retain(said);
+    if rows.is_empty() {
+        rows.extend(head);
+    }
     // Why a flow failed is told once.
     for cell in rows.iter_mut().skip(1).flat_map(|r| &mut r.cells) {
         if cell.tone == Tone::Bad {

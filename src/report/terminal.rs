@@ -69,6 +69,11 @@ pub fn terminal(run: &RunResult, width: usize, color: bool) -> String {
     for failed in &head.failed {
         line(bullet("✗", failed, width, |t| paint.with("31", t)));
     }
+    if let Some(versus) = super::versus::versus(run) {
+        line(String::new());
+        line(paint.bold(super::versus::TITLE));
+        super::versus::terminal(&versus, width).into_iter().for_each(&mut line);
+    }
     let groups = side_by_side(run);
     // The last column needs no gap behind it.
     let fit = ((width + 2).saturating_sub(NAMES) / (COLUMN + 2)).max(1);

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use super::{Progress, RunError};
-use crate::lab::Event;
-use crate::measure::result::{EventResult, VariantResult};
+use crate::lab::{Event, Happening};
+use crate::measure::result::{EventResult, TimelineResult, VariantResult};
 use crate::plan::{Plan, Schedule, Variant};
 use crate::testbed::{Testbed, TestbedError};
-use crate::traffic::watch::{Log, Watched, connection, outage, quiet};
+use crate::traffic::watch::{Log, Watched, connection, outage, quiet, timeline};
 
 /// From one variant's beginning to the next one's.
 const APART: Duration = Duration::from_millis(200);
@@ -19,7 +19,18 @@ const APART: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What one variant's events came to, or why they were not watched to the end.
-type Outcome = (Vec<EventResult>, Option<String>);
+#[derive(Default)]
+struct Outcome {
+    events: Vec<EventResult>,
+    timelines: Vec<TimelineResult>,
+    note: Option<String>,
+}
+
+impl Outcome {
+    fn none(why: String) -> Outcome {
+        Outcome { note: Some(why), ..Outcome::default() }
+    }
+}
 
 /// When one event began and ended, from the beginning of the watch, and the routes changed by then.
 struct Happened {
@@ -56,18 +67,19 @@ pub(super) fn run(
                 if pass(SystemTime::now(), wait, stop) {
                     watch(testbed, variant, schedule, stop)
                 } else {
-                    Ok((Vec::new(), None))
+                    Ok(Outcome::default())
                 }
             }));
         }
-        let panicked = || Ok((Vec::new(), Some("a watching thread panicked".to_owned())));
+        let panicked = || Ok(Outcome::none("a watching thread panicked".to_owned()));
         let joined = running.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked()));
         joined.collect::<Vec<Result<Outcome, TestbedError>>>()
     });
     for ((variant, result), outcome) in plan.variants.iter().zip(results).zip(outcomes) {
-        let (events, note) = outcome?;
-        result.events = events;
-        notes.extend(note.map(|why| format!("{}: events: {why}", variant.name)));
+        let outcome = outcome?;
+        result.events = outcome.events;
+        result.timelines = outcome.timelines;
+        notes.extend(outcome.note.map(|why| format!("{}: events: {why}", variant.name)));
     }
     Ok(!stop.load(Relaxed))
 }
@@ -85,7 +97,7 @@ fn watch(
     for (pair, number) in carried.zip(0..) {
         match Watched::open(testbed, variant, pair, number) {
             Ok(watched) => open.push((pair, watched)),
-            Err(error) => return Ok((Vec::new(), Some(format!("{}: {error}", pair.label())))),
+            Err(error) => return Ok(Outcome::none(format!("{}: {error}", pair.label()))),
         }
     }
     let routing = testbed.routing(variant, schedule.detection)?;
@@ -106,15 +118,18 @@ fn watch(
         let refused = routing.and_then(|routing| routing.join().ok()?.err());
         let happened = happened?;
         if stop.load(Relaxed) {
-            return Ok((Vec::new(), None));
+            return Ok(Outcome::default());
         }
         let routes = changed.load(Relaxed);
         let results = logs
             .iter()
             .flat_map(|(pair, log)| findings(&pair.label(), schedule, &happened, log, routes));
-        let mut results: Vec<EventResult> = results.collect();
-        results.sort_by_key(|result| result.number);
-        Ok((results, refused.map(|error| format!("routes: {error}"))))
+        let mut events: Vec<EventResult> = results.collect();
+        events.sort_by_key(|result| result.number);
+        let timelines = logs.iter().map(|(pair, log)| timeline(&pair.label(), log, schedule.span));
+        let timelines = timelines.collect();
+        let note = refused.map(|error| format!("routes: {error}"));
+        Ok(Outcome { events, timelines, note })
     })
 }
 
@@ -160,18 +175,30 @@ fn findings(
             number: u32::try_from(n + 1).unwrap_or(u32::MAX),
             name: event.name.clone(),
             what: event.words(),
+            kind: event.happening().map(kind).unwrap_or_default().to_owned(),
             watched: label.to_owned(),
             at: this.at.as_secs_f64(),
             took_ms: this.done.saturating_sub(this.at).as_secs_f64() * 1e3,
             seconds: until.saturating_sub(this.at).as_secs_f64(),
-            there: outage(&log.there, this.at, until),
-            back: outage(&log.back, this.at, until),
+            there: outage(&log.there, this.at, this.done, until),
+            back: outage(&log.back, this.at, this.done, until),
             tcp: connection(&log.tcp, this.at, this.done, until),
             quiet_ms,
             routes_changed: next.map_or(routes, |next| next.routes).saturating_sub(this.routes),
         }
     })
     .collect()
+}
+
+/// The name of an event's kind in results: its key in the lab.
+const fn kind(happening: Happening<'_>) -> &'static str {
+    match happening {
+        Happening::Cut(_) => "cut",
+        Happening::Restore(_) => "restore",
+        Happening::Kill(_) => "kill",
+        Happening::Revive(_) => "revive",
+        Happening::Move { .. } => "move",
+    }
 }
 
 /// Waits until `after` has passed since `origin`; `false` if it is to end before.

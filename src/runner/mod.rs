@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod expect;
 mod links;
+mod new_tenant;
 mod nodes;
 mod overlay;
 mod phases;
@@ -221,6 +222,8 @@ fn blank(variant: &Variant) -> VariantResult {
     };
     result.nodes = nodes::of(variant);
     result.tenants = variant.tenants.len();
+    result.vms = variant.vms().count();
+    (result.ids, result.new_tenant) = new_tenant::of(variant);
     result.refused =
         variant.refused.as_ref().map(|refused| (refused.number, refused.message.clone()));
     result.mtu.underlay = variant.underlay_mtu;

@@ -10,6 +10,7 @@ mod lines;
 mod style;
 mod sweep;
 mod tables;
+mod timeline;
 
 pub(super) use style::sheet;
 
@@ -81,7 +82,9 @@ fn sections(run: &RunResult) -> Vec<Section> {
     let measured = !run.variants.is_empty();
     let nothing = page! { p { "No variant was measured." } };
     let table = if measured { tables::side_by_side(run) } else { nothing };
-    let mut out = vec![Section { prose: !measured, ..shown("Side by side", table) }];
+    let mut out: Vec<Section> =
+        super::versus::versus(run).map(|v| against(run, &v)).into_iter().collect();
+    out.push(Section { prose: !measured, ..shown("Side by side", table) });
     out.extend(ranking::sheet(run).map(|s| {
         let how = page! { p.how { (ranking::title(run)) "." } };
         shown(s.title, page! { (how) (tables::sheet(&s)) })
@@ -95,6 +98,7 @@ fn sections(run: &RunResult) -> Vec<Section> {
     let tried = run.variants.iter().any(|v| v.isolation.is_some());
     let linked = run.variants.iter().any(|v| !v.links.is_empty());
     let drawings = [
+        (super::events::TITLE, timeline::timeline(run)),
         ("Charts", Some(charts).filter(|c| c.0.contains("<figure"))),
         ("Packets on the wire", Some(packets).filter(|_| measured)),
         ("Captured packets", bytes::bytes(run)),
@@ -104,7 +108,10 @@ fn sections(run: &RunResult) -> Vec<Section> {
         ("Load of the links", heat::heat(run)),
     ];
     out.extend(drawings.into_iter().filter_map(|(title, content)| Some(shown(title, content?))));
-    out.extend(super::overlay::sheets(run).iter().map(|s| shown(s.title, tables::sheet(s))));
+    // The table of events stands below their drawing.
+    let sheets =
+        super::overlay::sheets(run).into_iter().filter(|s| s.title != super::events::TITLE);
+    out.extend(sheets.map(|s| shown(s.title, tables::sheet(&s))));
     let details = [
         ("Underlay links in figures", linked.then(|| tables::links(run))),
         ("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops)),
@@ -116,6 +123,16 @@ fn sections(run: &RunResult) -> Vec<Section> {
     out.extend(listed("Machine", &words::machine(run)));
     out.extend(listed("Method", &words::METHOD.map(str::to_owned)));
     out
+}
+
+/// The table for the wall, on a sheet of its own in print.
+fn against(run: &RunResult, versus: &super::versus::Versus<'_>) -> Section {
+    let all = colors(run);
+    let place = |v: &&crate::measure::result::VariantResult| {
+        run.variants.iter().position(|other| other.name == v.name).and_then(|n| all.get(n))
+    };
+    let colors: Vec<u8> = versus.columns.iter().map(|v| place(v).copied().unwrap_or(0)).collect();
+    shown(super::versus::TITLE, super::versus::html(run, versus, &colors))
 }
 
 fn shown(title: &str, content: Markup) -> Section {

@@ -8,11 +8,13 @@
 mod datagrams;
 mod outage;
 mod stream;
+mod timeline;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 pub use outage::{connection, outage, quiet};
+pub use timeline::timeline;
 
 use super::TrafficError;
 use super::ends::Ends;
