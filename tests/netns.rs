@@ -20,6 +20,8 @@ mod edges;
 mod fixture;
 #[path = "support/guest.rs"]
 mod guest;
+#[path = "netns/new_tenant.rs"]
+mod new_tenant;
 #[path = "support/own_process.rs"]
 mod own_process;
 #[path = "netns/probe.rs"]
@@ -44,6 +46,7 @@ fn tests() -> Vec<Test> {
         broadcast::TESTS,
         cables::TESTS,
         edges::TESTS,
+        new_tenant::TESTS,
         probe::TESTS,
         teardown::TESTS,
         underlay::TESTS,

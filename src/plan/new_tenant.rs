@@ -226,6 +226,80 @@ mod tests {
         assert_eq!(one, ["sw2:to-h2"]);
     }
 
+    /// Switches that the tree leads through between a tenant's hosts, and whether all ports there were counted.
+    fn tree_ways(
+        variant: &Variant,
+        counted: &BTreeSet<(String, String)>,
+    ) -> (BTreeSet<String>, bool) {
+        let tree = variant.spanning_tree();
+        let hosts: Vec<&str> = variant.present("red").map(|(edge, _)| edge.host.as_str()).collect();
+        let mut passed = BTreeSet::new();
+        let mut all = true;
+        // From the first host along unblocked links, with the way to each node.
+        let mut ways: BTreeMap<&str, Vec<&super::super::Link>> =
+            BTreeMap::from([(hosts[0], vec![])]);
+        let mut queue = vec![hosts[0]];
+        while let Some(node) = queue.pop() {
+            for (n, link) in variant.links.iter().enumerate().filter(|(n, _)| !tree.blocks(*n)) {
+                let Some(near) = link.ends.iter().position(|end| end.node == node) else {
+                    continue;
+                };
+                let far = link.ends[1 - near].node.as_str();
+                if !ways.contains_key(far) {
+                    let way = [ways[node].clone(), vec![&variant.links[n]]].concat();
+                    ways.insert(far, way);
+                    queue.push(far);
+                }
+            }
+        }
+        for host in &hosts[1..] {
+            for end in ways[host].iter().flat_map(|link| &link.ends) {
+                let switch =
+                    variant.nodes.iter().any(|x| x.name == end.node && x.kind == NodeKind::Switch);
+                if switch {
+                    passed.insert(end.node.clone());
+                    all &= counted.contains(&(end.node.clone(), end.interface.clone()));
+                }
+            }
+        }
+        (passed, all)
+    }
+
+    #[test]
+    fn whatever_link_is_cut_the_tree_leads_over_counted_ports() {
+        let mut through_others = 0;
+        for topology in [
+            "leaf-spine: { leaves: 4, spines: 2, hosts: 1 }",
+            "leaf-spine: { leaves: 3, spines: 3, hosts: 1 }",
+            "fat-tree: { k: 4 }",
+            "ring: { switches: 5, hosts: 1 }",
+            "mesh: { switches: 4, hosts: 1 }",
+        ] {
+            for vms in ["{ a: h1, b: h3 }", "{ a: h2, b: h3 }", "{ a: h1, b: h2, c: h3 }"] {
+                let all = variants(&format!(
+                    "topology: {{ {topology} }}\ncarrier: {{ encap: vlan }}\n\
+                     tenants: [{{ name: red, subnet: 10.1.0.0/24, vms: {vms} }}]"
+                ));
+                let whole = &all[0];
+                let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+                let counted: BTreeSet<_> = whole.vlan_ports("red").into_iter().map(owned).collect();
+                let (before, sound) = tree_ways(whole, &counted);
+                assert!(sound, "{topology} {vms}");
+                for cut in 0..whole.links.len() {
+                    if whole.links[cut].ends.iter().any(|end| end.node.starts_with('h')) {
+                        continue;
+                    }
+                    let mut left = whole.clone();
+                    left.links.remove(cut);
+                    let (passed, sound) = tree_ways(&left, &counted);
+                    assert!(sound, "{topology} {vms} without {}", whole.links[cut].name);
+                    through_others += usize::from(!passed.is_subset(&before));
+                }
+            }
+        }
+        assert!(through_others > 0, "some ways lead over switches that none led over before");
+    }
+
     #[test]
     fn ports_that_are_told_otherwise_are_not_counted() {
         let all = variants(

@@ -178,6 +178,13 @@ impl Testbed {
         })
     }
 
+    /// Ports at which the switches of a variant allow a VLAN, by switch; `None` where the kernel's bridges
+    /// are the switches.
+    #[must_use]
+    pub fn vlan_ports(&self, variant: &Variant, vid: u16) -> Option<BTreeMap<String, u64>> {
+        self.switches.get(&variant.name).map(|switches| switches.carrying(vid))
+    }
+
     /// Where a host has learned that a MAC of a network is: the VTEP's address.
     #[must_use]
     pub fn learned(&self, variant: &Variant, host: &str, id: u64, mac: &str) -> Option<IpAddr> {

@@ -82,6 +82,12 @@ struct Port {
     state: AtomicU8,
 }
 
+impl Port {
+    fn carries(&self, vid: u16) -> bool {
+        self.untagged == Some(vid) || self.tagged.contains(vid)
+    }
+}
+
 /// A frame that was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
@@ -173,7 +179,7 @@ impl Bridge {
             VID_RESERVED => return Err(DropReason::ReservedId),
             vid => vid,
         };
-        if port.untagged != Some(vid) && !port.tagged.contains(vid) {
+        if !port.carries(vid) {
             return Err(DropReason::UnknownNetwork);
         }
         Ok(Admitted { vid, priority, inner })
@@ -211,11 +217,13 @@ impl Bridge {
     /// Whether frames of a VLAN leave by a port now.
     #[must_use]
     pub fn leaves(&self, port: usize, vid: u16) -> bool {
-        self.may(port, PortState::Forwarding)
-            && self
-                .ports
-                .get(port)
-                .is_some_and(|port| port.untagged == Some(vid) || port.tagged.contains(vid))
+        self.may(port, PortState::Forwarding) && self.carries(port, vid)
+    }
+
+    /// Whether a VLAN is allowed at a port, with or without tag.
+    #[must_use]
+    pub fn carries(&self, port: usize, vid: u16) -> bool {
+        self.ports.get(port).is_some_and(|port| port.carries(vid))
     }
 
     /// The tags that a frame has when it leaves by a port, the outermost first; its priority stays

@@ -153,6 +153,16 @@ impl Switches {
         self.all.iter().map(of).collect()
     }
 
+    /// Ports at which a VLAN is allowed, by switch; a switch without any is left out.
+    #[must_use]
+    pub fn carrying(&self, vid: u16) -> BTreeMap<String, u64> {
+        let of = |switch: &Switch| {
+            let ports = (0..switch.ports.len()).filter(|port| switch.bridge.carries(*port, vid));
+            (switch.name.clone(), ports.count() as u64)
+        };
+        self.all.iter().map(of).filter(|(_, ports)| *ports > 0).collect()
+    }
+
     /// Unicast frames flooded so far because the table did not know their addressee, by switch.
     #[must_use]
     pub fn unknown(&self) -> BTreeMap<String, u64> {

@@ -6,7 +6,7 @@ use maud::{Markup, html as page};
 
 use super::super::columns::grid;
 use super::super::markdown::{escape, table};
-use super::super::terminal::plain;
+use super::super::terminal::{plain, wrap};
 use super::{Answer, Origin, Question, TITLE, Versus};
 use crate::measure::result::RunResult;
 
@@ -58,7 +58,8 @@ pub fn terminal(versus: &Versus<'_>, width: usize) -> Vec<String> {
         }
         out.extend(grid(&rows, width));
     }
-    out.extend(versus.open.iter().map(|open| format!("Not in this run: {}", plain(open))));
+    let open = versus.open.iter().map(|open| format!("Not in this run: {}", plain(open)));
+    out.extend(open.map(|line| wrap(&line, width, "", str::to_owned)));
     out
 }
 
