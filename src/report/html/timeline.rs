@@ -22,8 +22,8 @@ const TCP: [f64; 2] = [82.0, 98.0];
 const SHORTEST_MS: f64 = 12.0;
 /// Labels stand so far apart, in parts of the width; the table has all figures.
 const APART: f64 = 0.16;
-/// Marks of the axis at most.
-const MARKS: f64 = 9.0;
+/// Parts of the axis at most.
+const MARKS: u32 = 9;
 
 /// A drawing for each pair of VMs watched, and the table; `None` where nothing happened.
 pub fn timeline(run: &RunResult) -> Option<Markup> {
@@ -96,9 +96,9 @@ fn length(timeline: &TimelineResult) -> f64 {
 /// Places of the marks on the axis in seconds.
 fn marks(span: f64) -> Vec<f64> {
     let steps = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0];
-    let step = steps.into_iter().find(|step| span / step <= MARKS).unwrap_or(span);
-    let count = (span / step + 1e-6).floor();
-    (0..).map(f64::from).take_while(|n| *n <= count).map(|n| n * step).collect()
+    let step = steps.into_iter().find(|step| span / step <= f64::from(MARKS)).unwrap_or(span);
+    let all = (0..=MARKS).map(|n| f64::from(n) * step);
+    all.filter(|mark| *mark <= span + 1e-6).collect()
 }
 
 fn drawn(lane: &Lane<'_>, span: f64) -> Markup {

@@ -255,7 +255,7 @@ fn overhead(v: &VariantResult) -> Answer {
     let by_format = u64::from(v.mtu.overhead_computed);
     match v.mtu.overhead_counted.filter(|counted| counted.is_finite()) {
         Some(counted) => measured(
-            format!("{} B", fixed(counted, if counted.fract().abs() < 0.05 { 0 } else { 1 })),
+            format!("{} B", fixed(counted, usize::from(counted.fract().abs() >= 0.05))),
             format!("over {}", plural(v.mtu.counted_packets, "packet")),
         ),
         None if by_format > 0 => {
