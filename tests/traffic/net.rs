@@ -17,7 +17,7 @@ use overlab::ids::Encap;
 use overlab::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::plan::{Link, LinkEnd, Node, NodeKind, TenantPlan, Variant, VmPlan};
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, State};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVxlan, new_connection};
 
 pub struct Net {
@@ -150,7 +150,27 @@ impl Net {
             self.netlink(space, |handle| async move {
                 handle.link().set(message).execute().await.unwrap();
             });
+            self.forwards(space, index(&port));
         }
+    }
+
+    /// Waits until the kernel has noticed that a port has its carrier: a bridge forwards from then on.
+    fn forwards(&self, space: &str, port: u32) {
+        let up = |attribute: &LinkAttribute| {
+            // What has no carrier to look at (VXLAN) stays unknown and is taken as up.
+            matches!(attribute, LinkAttribute::OperState(State::Up | State::Unknown))
+        };
+        self.netlink(space, |handle| async move {
+            for _ in 0..1000 {
+                let mut found = handle.link().get().match_index(port).execute();
+                let link = found.try_next().await.unwrap().unwrap();
+                if link.attributes.iter().any(up) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("port {port} of {space} does not come up");
+        });
     }
 
     fn veth(&self, a: [&str; 2], b: [&str; 2], macs: [Option<Vec<u8>>; 2]) {
