@@ -29,6 +29,8 @@ pub fn plan(encap: Encap, datapaths: [Datapath; 2]) -> Variant {
     let mtu = if encap.is_tag() { 1500 } else { 1500 - overhead };
     let vteps = if encap.is_tag() { [None; 2] } else { [Some("10.1.0.1"), Some("10.2.0.1")] };
     let mut plan = with_tenants(base, vteps, mtu);
+    // A switch in the middle has no loop to wait for.
+    plan.stp = false;
     plan.inner_mtu = mtu;
     plan.overhead = overhead;
     plan.datapath = Datapath::User;
