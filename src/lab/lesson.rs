@@ -31,10 +31,14 @@ pub const CLAIMS: [Claim; 32] = [
         "A VLAN id has 12 bits, so there are at most 4,094 tenant networks.",
         "4,094 ids (0 and 4095 are reserved), against 2^24 of VXLAN and NVGRE and 2^64 of STT",
     ),
-    row(
-        "A2",
-        "Spanning tree blocks redundant links, so a bridged fabric wastes bandwidth.",
-        "one path used on a bridged fabric, all equal-cost paths on a routed one",
+    noted(
+        row(
+            "A2",
+            "Spanning tree blocks redundant links, so a bridged fabric wastes bandwidth.",
+            "one path used on a bridged fabric, all equal-cost paths on a routed one",
+        ),
+        "It is said of one tree for all VLANs. Several trees (802.1Q clause 13), shortest path bridging (802.1aq) and \
+         link aggregation over two switches came later, and use more links of a bridged fabric.",
     ),
     row(
         "A3",
