@@ -156,7 +156,7 @@ pub struct VariantResult {
     pub reachable_of: Option<u64>,
     /// Underlay links, with what crossed them over all rounds of this variant's flows.
     pub links: Vec<LinkResult>,
-    /// Frames the edges dropped, by reason, over the whole run but for the search for the largest packet.
+    /// Frames the edges dropped, by reason, from when all links forwarded, but for the search for the largest packet.
     pub drops: BTreeMap<String, u64>,
     /// Tenants carried.
     #[serde(default)]

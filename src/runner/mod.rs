@@ -162,6 +162,8 @@ fn examine(
 ) -> Result<Found, RunError> {
     let mut found =
         Found { variants: Vec::new(), notes: Vec::new(), complete: false, rounds: None };
+    // Before links forwarded VMs spoke already, about their new addresses, and nobody could hear it.
+    let early: Vec<_> = plan.variants.iter().map(|variant| testbed.drops(variant)).collect();
     testbed.watched(true);
     for variant in &plan.variants {
         let mut result = blank(variant);
@@ -193,7 +195,7 @@ fn examine(
         for (link, blocked) in result.links.iter_mut().zip(blocked) {
             link.blocked = blocked;
         }
-        result.drops = testbed.drops(variant);
+        result.drops = phases::since(testbed.drops(variant), &early[i]);
         phases::without_search(result);
         result.tables = testbed.tables(variant)?;
         if !stop.load(Relaxed) {

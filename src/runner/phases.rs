@@ -156,6 +156,17 @@ fn too_big(drops: &BTreeMap<String, u64>) -> u64 {
     drops.get("too_big").copied().unwrap_or_default()
 }
 
+/// Drops by reason, less those that were counted before.
+pub(super) fn since(
+    mut now: BTreeMap<String, u64>,
+    before: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    for (reason, count) in &mut now {
+        *count = count.saturating_sub(before.get(reason).copied().unwrap_or_default());
+    }
+    now
+}
+
 /// Takes off a variant's drops those that the search for the largest packet made.
 pub(super) fn without_search(result: &mut VariantResult) {
     let searched = result.mtu.dropped_by_search;
