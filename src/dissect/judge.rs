@@ -80,6 +80,12 @@ impl Judge {
         Judged { encap: Some(name(protocol, &layers)), layers, ids, verdict: Some(verdict) }
     }
 
+    /// Takes a frame of a link type apart, without judging it.
+    #[must_use]
+    pub fn layers(&self, link: u32, bytes: &[u8]) -> Vec<Layer> {
+        walk(bytes, start(link, bytes), self.hints())
+    }
+
     fn hints(&self) -> Hints {
         let tunnel = match self.settings.protocol {
             Some(Protocol::Vxlan) => Some(Tunnel::Vxlan),

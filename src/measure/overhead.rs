@@ -1,28 +1,24 @@
 //! Bytes an encapsulation adds to each packet, counted on the wire.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
 use super::Place;
-use super::ends::{across, passing, receive, udp, wait};
+use super::datagrams::Datagrams;
+use super::ends::across;
 use super::error::{MeasureError, within};
+use super::ledger::{Dissect, Watcher};
+use super::result::LedgerRow;
 use super::segment::{Segmenter, on_wire};
 use super::tap::{BUFFER, Tap, Watch};
-use crate::plan::Variant;
+use crate::lab::MtuMode;
+use crate::plan::{Variant, VmPlan};
 
 /// Bytes of the inner IP packet: large enough to be a usual one, small enough to fit any lab.
 const INNER: u32 = 1000;
-/// Bytes of an Ethernet header.
-const ETHERNET: u64 = 14;
-/// Datagrams under way at most, so that no queue overflows.
-const WINDOW: u64 = 16;
-/// How long one window may take before what is missing counts as lost.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How long the path is given to come up.
-const UP: Duration = Duration::from_secs(3);
 /// Bytes of frames that may wait to be read at each interface.
 const ROOM: usize = 4 << 20;
+/// Datagrams that fill the VMs' MTU, where that is more than fits.
+const FULL: u64 = 200;
 
 /// Bytes added per packet and the packets it rests on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,10 +35,14 @@ pub struct Overhead {
     pub underlay_per_inner: Option<f64>,
     /// One of the packets, whole.
     pub sample: Option<Vec<u8>>,
+    /// What the same datagrams weighed at every hop of their way.
+    pub ledger: Vec<LedgerRow>,
+    /// Interfaces on the way that the ledger leaves out.
+    pub unwatched: usize,
 }
 
 /// Sends `datagrams` equal UDP datagrams between two VMs of `tenant` on different hosts, and counts
-/// them as they leave the sending host.
+/// them as they leave the sending host; `dissect` takes packets apart for the ledger of all hops.
 ///
 /// A packet is counted when it carries the 16 random bytes of this call, wherever they are in it;
 /// so spanning tree, ARP and other tenants do not matter, and no format has to be known. A
@@ -57,91 +57,28 @@ pub fn count(
     variant: &Variant,
     tenant: &str,
     datagrams: u64,
+    dissect: Dissect<'_>,
 ) -> Result<Overhead, MeasureError> {
     let (from, to) = across(variant, tenant)?;
-    let (sender, _) = udp(place, variant, from)?;
-    let (receiver, target) = udp(place, variant, to)?;
-    let host = variant.namespace(&from.host);
-    let taps = variant
-        .links
-        .iter()
-        .flat_map(|link| &link.ends)
-        .filter(|end| end.node == from.host)
-        .map(|end| {
-            within(place, &host, &format!("watch `{}`", end.interface), || {
-                Tap::open(&end.interface, Watch::Both, ROOM)
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-
-    let token: [u8; 16] = rand::random();
-    let inner = INNER.min(variant.inner_mtu);
-    let headers = if target.is_ipv4() { 28 } else { 48 };
-    let mut payload = vec![0; usize::try_from(inner.saturating_sub(headers)).unwrap_or(0).max(16)];
-    payload[..16].copy_from_slice(&token);
-    let frame = ETHERNET + payload.len() as u64 + u64::from(headers);
-
-    let system = |operation: &'static str| MeasureError::system(operation);
-    let send = || match sender.send_to(&payload, &target.into()) {
-        Err(error) if !passing(&error) => Err(error),
-        _ => Ok(()),
-    };
-    let mut arrived = 0;
-    let mut arrivals = |expected: u64, patience: Duration| -> io::Result<u64> {
-        let deadline = Instant::now() + patience;
-        let mut buffer = [0; 16];
-        let start = arrived;
-        while arrived - start < expected && Instant::now() < deadline {
-            wait(&[receiver.as_fd()], deadline)?;
-            while receive(&receiver, &mut buffer)?.is_some() {
-                arrived += u64::from(buffer == token);
-            }
-        }
-        Ok(arrived - start)
-    };
-    // The first ones may be lost to address resolution.
-    let up = Instant::now() + UP;
-    let mut sent = 0;
-    loop {
-        send().map_err(system("send a datagram"))?;
-        sent += 1;
-        if arrivals(1, PATIENCE / 5).map_err(system("receive a datagram"))? > 0 {
-            break;
-        }
-        if Instant::now() >= up {
-            return Err(MeasureError::Silent {
-                sent,
-                from: variant.namespace(&from.node),
-                to: variant.namespace(&to.node),
-                place: "at the receiver".into(),
-            });
-        }
-    }
-    let mut seen = Seen { token, ..Seen::default() };
-    let mut buffer = vec![0; BUFFER];
-    for tap in &taps {
-        seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
-    }
+    let fits = from.mtu.min(to.mtu);
+    let inner = INNER.min(variant.inner_mtu).min(fits);
+    let mut stream = Datagrams::open(place, variant, [from, to], inner)?;
+    let mut watcher = Watcher::open(place, variant, [from, to], stream.token(), dissect)?;
+    let mut seen = Seen::open(place, variant, from, stream.token())?;
+    stream.open_way()?;
+    seen.look()?;
+    watcher.look()?;
     seen.all = 0;
-    let mut delivered = 0;
-    while sent < datagrams {
-        let window = WINDOW.min(datagrams - sent);
-        for _ in 0..window {
-            send().map_err(system("send a datagram"))?;
-        }
-        sent += window;
-        delivered += arrivals(window, PATIENCE).map_err(system("receive a datagram"))?;
-        for tap in &taps {
-            seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
-        }
-    }
-    for tap in &taps {
-        seen.take(tap, &mut buffer).map_err(system("watch the host's interface"))?;
+    let delivered = stream.run(datagrams, || seen.look().and_then(|()| watcher.look()))?;
+    let mut ledger = watcher.rows("datagrams");
+    if variant.mtu_mode == MtuMode::Fragment && fits > variant.inner_mtu {
+        ledger.extend(full(place, variant, [from, to], fits, dissect)?);
     }
     #[allow(clippy::cast_precision_loss)] // some megabytes, exact in f64
     let (bytes, all) = (seen.bytes as f64, seen.all as f64);
     #[allow(clippy::cast_precision_loss)] // as above
-    let (own, arrived) = ((seen.packets * frame) as f64, (delivered * frame) as f64);
+    let (own, arrived) =
+        ((seen.packets * stream.frame) as f64, (delivered * stream.frame) as f64);
     #[allow(clippy::cast_precision_loss)] // as above
     let per_packet = (seen.packets > 0).then(|| (bytes - own) / seen.packets as f64);
     Ok(Overhead {
@@ -150,13 +87,32 @@ pub fn count(
         delivered,
         underlay_per_inner: (delivered > 0).then(|| all / arrived),
         sample: seen.sample,
+        ledger,
+        unwatched: watcher.unwatched,
     })
 }
 
+/// The ledger of datagrams that fill the VMs' MTU, and have to be fragmented on the underlay.
+fn full(
+    place: &impl Place,
+    variant: &Variant,
+    ends: [&VmPlan; 2],
+    inner: u32,
+    dissect: Dissect<'_>,
+) -> Result<Vec<LedgerRow>, MeasureError> {
+    let mut stream = Datagrams::open(place, variant, ends, inner)?;
+    let mut watcher = Watcher::open(place, variant, ends, stream.token(), dissect)?;
+    stream.open_way()?;
+    watcher.look()?;
+    stream.run(FULL, || watcher.look())?;
+    Ok(watcher.rows("full datagrams"))
+}
+
 /// Packets seen that carry the token.
-#[derive(Default)]
 struct Seen {
+    taps: Vec<Tap>,
     segmenter: Segmenter,
+    buffer: Vec<u8>,
     token: [u8; 16],
     packets: u64,
     bytes: u64,
@@ -166,21 +122,53 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, tap: &Tap, buffer: &mut [u8]) -> io::Result<()> {
-        while let Some(frame) = tap.next(buffer)? {
-            self.all += on_wire(&frame).bytes;
-            if !frame.outgoing {
-                continue;
-            }
-            let (token, packets, bytes) = (&self.token, &mut self.packets, &mut self.bytes);
-            let sample = &mut self.sample;
-            self.segmenter.each(&frame, |packet| {
-                if packet.windows(token.len()).any(|window| window == token) {
-                    *packets += 1;
-                    *bytes += packet.len() as u64;
-                    sample.get_or_insert_with(|| packet.to_vec());
+    /// Watches all underlay interfaces of a VM's host.
+    fn open(
+        place: &impl Place,
+        variant: &Variant,
+        from: &VmPlan,
+        token: [u8; 16],
+    ) -> Result<Seen, MeasureError> {
+        let host = variant.namespace(&from.host);
+        let own = variant.links.iter().flat_map(|link| &link.ends);
+        let taps = own.filter(|end| end.node == from.host).map(|end| {
+            within(place, &host, &format!("watch `{}`", end.interface), || {
+                Tap::open(&end.interface, Watch::Both, ROOM)
+            })
+        });
+        Ok(Seen {
+            taps: taps.collect::<Result<_, _>>()?,
+            segmenter: Segmenter::default(),
+            buffer: vec![0; BUFFER],
+            token,
+            packets: 0,
+            bytes: 0,
+            all: 0,
+            sample: None,
+        })
+    }
+
+    fn look(&mut self) -> Result<(), MeasureError> {
+        self.take().map_err(MeasureError::system("watch the host's interface"))
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        for tap in &self.taps {
+            while let Some(frame) = tap.next(&mut self.buffer)? {
+                self.all += on_wire(&frame).bytes;
+                if !frame.outgoing {
+                    continue;
                 }
-            });
+                let (token, packets, bytes) = (&self.token, &mut self.packets, &mut self.bytes);
+                let sample = &mut self.sample;
+                self.segmenter.each(&frame, |packet| {
+                    if packet.windows(token.len()).any(|window| window == token) {
+                        *packets += 1;
+                        *bytes += packet.len() as u64;
+                        sample.get_or_insert_with(|| packet.to_vec());
+                    }
+                });
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod attack;
 mod behaviour;
 mod events;
+mod ledger;
 mod lesson;
 mod link;
 mod new_tenant;
@@ -23,6 +24,7 @@ pub use attack::{AttackResult, CounterResult, Evidence};
 pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
+pub use ledger::{LedgerLayer, LedgerRow};
 pub use lesson::ClaimResult;
 pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
 
@@ -187,6 +189,9 @@ pub struct VariantResult {
     /// One captured packet; absent where bytes were not counted, or it cannot be told from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anatomy: Option<Anatomy>,
+    /// What the VM's frames weighed at every hop of their way; empty where bytes were not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ledger: Vec<LedgerRow>,
     /// Outer fragments that hosts made over the rounds; absent where they are to make none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragments: Option<u64>,

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Place;
 use super::ends::{across, wait};
@@ -15,7 +15,7 @@ use super::error::{MeasureError, within};
 use super::result::{SendResult, TransferResult};
 use super::segment::Segmenter;
 use super::tap::{BUFFER, Tap, Watch};
-use crate::plan::Variant;
+use crate::plan::{Variant, VmPlan};
 use crate::wire::ethernet::{self, ethertype};
 use crate::wire::ipv4::{self, protocol};
 use crate::wire::{ipv6, tcp};
@@ -56,6 +56,36 @@ pub fn run(
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let mut watch = Underlay {
+        taps,
+        port: variant.port,
+        decodes,
+        segmenter: Segmenter::default(),
+        buffer: vec![0; BUFFER],
+        sends: SendResult::default(),
+    };
+    let mut result = TransferResult { bytes: BYTES, ..TransferResult::default() };
+    if let Some([sender, receiver]) = connected(place, variant, [from, to])? {
+        transfer(&sender, &receiver, &mut result, &mut watch)
+            .map_err(MeasureError::system("transfer bytes by TCP"))?;
+        // What is still queued is thrown away, and does not disturb what is measured next.
+        let _ = sender.set_linger(Some(Duration::ZERO));
+    }
+    watch.look().map_err(MeasureError::system("watch the host's interface"))?;
+    result.sends = watch.sends;
+    Ok(result)
+}
+
+/// A TCP connection between two VMs, both its ends non-blocking: sender and receiver; `None` where it
+/// was not made within two seconds.
+///
+/// # Errors
+/// A socket could not be opened.
+pub(super) fn connected(
+    place: &impl Place,
+    variant: &Variant,
+    [from, to]: [&VmPlan; 2],
+) -> Result<Option<[Socket; 2]>, MeasureError> {
     let socket = |address: SocketAddr| {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         super::reno(&socket)?;
@@ -72,47 +102,37 @@ pub fn run(
     let target = listener.local_addr().map_err(MeasureError::system("read a socket's address"))?;
     let sender =
         within(place, &variant.namespace(&from.node), "open a TCP socket", || socket(local))?;
-    let mut watch = Underlay {
-        taps,
-        port: variant.port,
-        decodes,
-        segmenter: Segmenter::default(),
-        buffer: vec![0; BUFFER],
-        sends: SendResult::default(),
+    let connect = || -> io::Result<Option<Socket>> {
+        match sender.connect(&target) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        let deadline = Instant::now() + CONNECT;
+        loop {
+            match listener.accept() {
+                Ok((receiver, _)) => {
+                    receiver.set_nonblocking(true)?;
+                    return Ok(Some(receiver));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            wait(&[listener.as_fd()], deadline)?;
+        }
     };
-    let mut result = transfer(&sender, &listener, &target, &mut watch)
-        .map_err(MeasureError::system("transfer bytes by TCP"))?;
-    watch.look().map_err(MeasureError::system("watch the host's interface"))?;
-    result.sends = watch.sends;
-    // What is still queued is thrown away, and does not disturb what is measured next.
-    let _ = sender.set_linger(Some(Duration::ZERO));
-    Ok(result)
+    let receiver = connect().map_err(MeasureError::system("make a TCP connection"))?;
+    Ok(receiver.map(|receiver| [sender, receiver]))
 }
 
 fn transfer(
     sender: &Socket,
-    listener: &Socket,
-    target: &SockAddr,
+    receiver: &Socket,
+    result: &mut TransferResult,
     watch: &mut Underlay<'_>,
-) -> io::Result<TransferResult> {
-    let mut result = TransferResult { bytes: BYTES, ..TransferResult::default() };
-    match sender.connect(target) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
-        _ => {}
-    }
-    let deadline = Instant::now() + CONNECT;
-    let receiver = loop {
-        match listener.accept() {
-            Ok((receiver, _)) => break receiver,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        if Instant::now() >= deadline {
-            return Ok(result);
-        }
-        wait(&[listener.as_fd()], deadline)?;
-    };
-    receiver.set_nonblocking(true)?;
+) -> io::Result<()> {
     result.connected = true;
     let begun = Instant::now();
     let (limit, mut deadline) = (begun + LIMIT, begun + PATIENCE);
@@ -122,9 +142,9 @@ fn transfer(
     while Instant::now() < deadline {
         let room = usize::try_from(BYTES - sent).unwrap_or(chunk.len()).min(chunk.len());
         if room > 0 {
-            sent += passed((&*sender).write(chunk.get(..room).unwrap_or_default()))?;
+            sent += passed((&mut &*sender).write(chunk.get(..room).unwrap_or_default()))?;
         }
-        let arrived = passed((&receiver).read(&mut buffer))?;
+        let arrived = passed((&mut &*receiver).read(&mut buffer))?;
         result.delivered += arrived;
         if arrived > 0 {
             deadline = limit.min(Instant::now() + PATIENCE);
@@ -145,11 +165,11 @@ fn transfer(
         }
     }
     result.seconds = begun.elapsed().as_secs_f64();
-    Ok(result)
+    Ok(())
 }
 
 /// Bytes that passed; none where the socket would have blocked.
-fn passed(done: io::Result<usize>) -> io::Result<u64> {
+pub(super) fn passed(done: io::Result<usize>) -> io::Result<u64> {
     match done {
         Ok(bytes) => Ok(bytes as u64),
         Err(error)

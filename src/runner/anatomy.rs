@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::dissect::names::hex;
 use crate::dissect::{Judge, Layer, Settings};
 use crate::ids::Encap;
+use crate::measure::ledger;
 use crate::measure::result::{Anatomy, AnatomyLayer};
 use crate::plan::Variant;
 
@@ -42,6 +43,20 @@ pub(super) fn decodes(variant: &Variant) -> impl Fn(&[u8]) -> bool {
         let ip = judged.layers.iter().filter(|layer| layer.protocol.starts_with("ipv")).count();
         let bare = names.is_empty() && ip > 1;
         bare || judged.layers.iter().any(|layer| names.contains(&layer.protocol))
+    }
+}
+
+/// Takes packets of a variant apart, for its ledger.
+pub(super) fn dissect(variant: &Variant) -> impl Fn(&[u8]) -> Vec<ledger::Layer> {
+    let judge = judge(variant);
+    move |packet| {
+        let each = judge.layers(ETHERNET, packet).into_iter().map(|layer| ledger::Layer {
+            protocol: layer.protocol,
+            offset: layer.offset,
+            length: layer.length,
+            malformed: layer.malformed.is_some(),
+        });
+        each.collect()
     }
 }
 

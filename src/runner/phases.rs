@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::anatomy::{anatomy, decodes};
+use super::anatomy::{anatomy, decodes, dissect};
 use super::expect::reach;
 use super::{Progress, RunError, bum, overlay, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, MtuMode, Rate};
+use crate::measure::ledger::burst;
 use crate::measure::result::{PayloadResult, VariantResult};
 use crate::measure::{self, felt, isolation, mtu, overhead, sample, snmp, told, transfer};
 use crate::plan::{Plan, Variant};
@@ -64,8 +65,10 @@ pub(super) fn run(
     }
     if plan.measure.overhead {
         progress.step("bytes per packet on the wire");
-        match overhead::count(testbed, variant, &tenant.name, COUNTED) {
+        let dissect = dissect(variant);
+        match overhead::count(testbed, variant, &tenant.name, COUNTED, &dissect) {
             Ok(counted) => {
+                result.ledger = counted.ledger;
                 result.mtu.overhead_counted = counted.per_packet;
                 result.mtu.counted_packets = counted.packets;
                 result.payload = Some(PayloadResult {
@@ -81,6 +84,12 @@ pub(super) fn run(
                 }
             }
             Err(error) => note("the bytes per packet could not be counted", &error),
+        }
+        if !matches!(variant.encap, Encap::Ssh | Encap::Stt) {
+            match burst(testbed, variant, &tenant.name, &dissect) {
+                Ok(rows) => result.ledger.extend(rows),
+                Err(error) => note("a burst could not be weighed", &error),
+            }
         }
     }
     if variant.encap != Encap::None {
