@@ -85,7 +85,7 @@ pub(super) fn run(
             }
             Err(error) => note("the bytes per packet could not be counted", &error),
         }
-        if !matches!(variant.encap, Encap::Ssh | Encap::Stt) {
+        if variant.encap != Encap::Ssh {
             match burst(testbed, variant, &tenant.name, &dissect) {
                 Ok(rows) => result.ledger.extend(rows),
                 Err(error) => note("a burst could not be weighed", &error),

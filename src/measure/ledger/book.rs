@@ -1,10 +1,12 @@
 //! The bookkeeping: packets in, rows out. Pure, so that tests can feed it whatever they like.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
-use super::Dissect;
 use super::pieces::{Pieces, Whole};
 use super::read::{Key, Token, entry, holds};
+use super::stt::Segments;
+use super::{Dissect, Layer};
 use crate::measure::datagrams::UNCOUNTED;
 use crate::measure::result::{LedgerLayer, LedgerRow};
 use crate::wire::ethernet;
@@ -47,6 +49,9 @@ struct Tally {
     unread: u64,
     missed: u64,
     pieces: Pieces,
+    segments: Segments,
+    /// Handed over, but not whole yet.
+    waiting: u64,
     /// The first packet that could not be read.
     example: Option<String>,
 }
@@ -56,6 +61,8 @@ pub struct Book<'d> {
     dissect: Dissect<'d>,
     token: Token,
     mac: [u8; 6],
+    /// The port of STT, whose frames come in segments.
+    stt: Option<u16>,
     tallies: Vec<Tally>,
 }
 
@@ -63,21 +70,39 @@ impl<'d> Book<'d> {
     /// An empty book of so many points, for frames with a token from the VM with a MAC address.
     pub fn new(dissect: Dissect<'d>, token: Token, mac: [u8; 6], points: usize) -> Book<'d> {
         let tallies = (0..points).map(|_| Tally::default()).collect();
-        Book { dissect, token, mac, tallies }
+        Book { dissect, token, mac, stt: None, tallies }
+    }
+
+    /// The same, where frames come in segments of STT to a port.
+    pub fn in_segments(self, port: u16) -> Book<'d> {
+        Book { stt: Some(port), ..self }
     }
 
     /// Takes in a packet as it crossed a point, as on a cable, tags in place; `first` where it is the
     /// first packet of what the kernel handed over. Packets without the token are not looked at.
     pub fn packet(&mut self, point: usize, packet: &[u8], first: bool) {
         let Some(tally) = self.tallies.get_mut(point) else { return };
-        if Pieces::is_piece(packet) {
-            if let Some(whole) = tally.pieces.take(packet).filter(|w| holds(&w.packet, &self.token)) {
-                self.enter(point, &whole, whole.pieces);
+        tally.waiting += u64::from(first);
+        let whole = match self.stt {
+            Some(port) if Segments::is_segment(packet, port) => tally.segments.take(packet, port),
+            _ if Pieces::is_piece(packet) => tally.pieces.take(packet),
+            _ if holds(packet, &self.token) => Some(Whole {
+                packet: packet.to_vec(),
+                pieces: 1,
+                bytes: packet.len() as u64,
+                headers: Vec::new(),
+                inside: None,
+            }),
+            _ => {
+                tally.waiting = 0;
+                return;
             }
-        } else if holds(packet, &self.token) {
-            let (packet, bytes) = (packet.to_vec(), packet.len() as u64);
-            let alone = Whole { packet, pieces: 1, bytes, headers: Vec::new() };
-            self.enter(point, &alone, u64::from(first));
+        };
+        if let Some(whole) = whole {
+            let handed = std::mem::take(&mut tally.waiting);
+            if holds(&whole.packet, &self.token) {
+                self.enter(point, &whole, handed);
+            }
         }
     }
 
@@ -90,7 +115,7 @@ impl<'d> Book<'d> {
 
     fn enter(&mut self, point: usize, whole: &Whole, handed: u64) {
         let Some(tally) = self.tallies.get_mut(point) else { return };
-        let layers = (self.dissect)(&whole.packet);
+        let layers = layers(self.dissect, whole);
         let read = entry(&whole.packet, &layers, self.mac, &self.token);
         if read.as_ref().is_some_and(|entry| entry.key == Key::Datagram(UNCOUNTED)) {
             return;
@@ -210,6 +235,17 @@ impl<'d> Book<'d> {
         });
         each.collect()
     }
+}
+
+/// The layers of a packet, and of the frame inside where that has to be taken apart by itself.
+fn layers(dissect: Dissect<'_>, whole: &Whole) -> Vec<Layer> {
+    let Some((first, inside)) = whole.inside else { return dissect(&whole.packet) };
+    let part = |range: Range<usize>| whole.packet.get(range).unwrap_or_default();
+    let mut layers = dissect(part(0..first));
+    layers.retain(|layer| layer.offset < inside);
+    let within = dissect(part(inside..whole.packet.len())).into_iter();
+    layers.extend(within.map(|layer| Layer { offset: layer.offset + inside, ..layer }));
+    layers
 }
 
 /// How often each frame was seen at some points together.

@@ -11,6 +11,7 @@ mod book;
 mod burst;
 mod pieces;
 mod read;
+mod stt;
 mod way;
 
 use super::Place;
@@ -18,6 +19,7 @@ use super::error::{MeasureError, within};
 use super::result::LedgerRow;
 use super::segment::Segmenter;
 use super::tap::{BUFFER, Tap, Watch};
+use crate::ids::Encap;
 use crate::plan::{LinkEnd, Variant, VmPlan};
 pub use book::{Book, Place as Hop};
 pub use burst::burst;
@@ -25,6 +27,8 @@ use read::tag;
 
 /// Most interfaces of links that are watched; with more only the hosts' are.
 const MOST: usize = 96;
+/// The interface of every VM.
+const VM_PORT: &str = "eth0";
 /// Bytes of frames that may wait to be read at each interface.
 const ROOM: usize = 4 << 20;
 
@@ -63,6 +67,8 @@ impl Header {
 struct Point {
     tap: Tap,
     outgoing: bool,
+    /// Whether it is a VM's port.
+    vm: bool,
 }
 
 /// All points of the way from one VM to another, watched.
@@ -72,6 +78,8 @@ pub struct Watcher<'d> {
     book: Book<'d>,
     segmenter: Segmenter,
     buffer: Vec<u8>,
+    /// Whether super-frames of VMs count as one frame, because the carrier takes them whole.
+    uncut: bool,
     /// Interfaces between the hosts' links that are not watched, because there are too many.
     pub unwatched: usize,
 }
@@ -97,7 +105,7 @@ impl<'d> Watcher<'d> {
         }
         let unwatched = all - ways.len() * 2;
         let mut points = Vec::new();
-        let mut watch = |node: &str, interface: &str, outgoing| -> Result<usize, MeasureError> {
+        let mut watch = |node: &str, interface: &str, outgoing, vm| -> Result<usize, MeasureError> {
             let direction = if outgoing { Watch::Both } else { Watch::Incoming };
             let tap = within(
                 place,
@@ -105,7 +113,7 @@ impl<'d> Watcher<'d> {
                 &format!("watch `{interface}`"),
                 || Tap::open(interface, direction, ROOM),
             )?;
-            points.push(Point { tap, outgoing });
+            points.push(Point { tap, outgoing, vm });
             Ok(points.len() - 1)
         };
         // What is not watched is one node for what goes in and comes out of it.
@@ -113,7 +121,7 @@ impl<'d> Watcher<'d> {
             let host = [&from.host, &to.host].contains(&&end.node);
             Some(if unwatched > 0 && !host { "the fabric".to_owned() } else { end.node.clone() })
         };
-        let port = watch(&from.node, "eth0", true)?;
+        let port = watch(&from.node, VM_PORT, true, true)?;
         let mut hops = vec![Hop {
             hop: format!("{}/{}", from.tenant, from.name),
             place: 0,
@@ -123,8 +131,8 @@ impl<'d> Watcher<'d> {
             into: port,
         }];
         for way in &ways {
-            let out = watch(&way.from.node, &way.from.interface, true)?;
-            let into = watch(&way.to.node, &way.to.interface, false)?;
+            let out = watch(&way.from.node, &way.from.interface, true, false)?;
+            let into = watch(&way.to.node, &way.to.interface, false, false)?;
             hops.push(Hop {
                 hop: format!("{} → {}", way.from.node, way.to.node),
                 place: way.place,
@@ -134,7 +142,7 @@ impl<'d> Watcher<'d> {
                 into,
             });
         }
-        let port = watch(&to.node, "eth0", false)?;
+        let port = watch(&to.node, VM_PORT, false, true)?;
         hops.push(Hop {
             hop: format!("{}/{}", to.tenant, to.name),
             place: last + 1,
@@ -145,8 +153,10 @@ impl<'d> Watcher<'d> {
         });
         let mac = mac(from)?;
         let book = Book::new(dissect, token, mac, points.len());
+        let book = if variant.encap == Encap::Stt { book.in_segments(variant.port) } else { book };
         let buffer = vec![0; BUFFER];
-        Ok(Watcher { points, hops, book, segmenter: Segmenter::default(), buffer, unwatched })
+        let (segmenter, uncut) = (Segmenter::default(), variant.encap == Encap::Stt);
+        Ok(Watcher { points, hops, book, segmenter, buffer, uncut, unwatched })
     }
 
     /// Takes in what has crossed since the last call.
@@ -158,6 +168,10 @@ impl<'d> Watcher<'d> {
         for (at, point) in self.points.iter().enumerate() {
             while let Some(frame) = point.tap.next(&mut self.buffer).map_err(system)? {
                 if frame.outgoing != point.outgoing {
+                    continue;
+                }
+                if self.uncut && point.vm {
+                    self.book.packet(at, frame.bytes, true);
                     continue;
                 }
                 let (book, mut first) = (&mut self.book, true);

@@ -39,8 +39,40 @@ pub struct Whole {
     pub pieces: u64,
     /// Bytes of all pieces together.
     pub bytes: u64,
-    /// The headers that only fragmentation added.
+    /// The headers that only its pieces added.
     pub headers: Vec<Header>,
+    /// Where the first piece ends and the frame inside starts, where that is no packet that could be
+    /// taken apart as one: a frame of 64 KB behind an IP header fits no length field.
+    pub inside: Option<(usize, usize)>,
+}
+
+/// The outermost IP header of a frame.
+pub struct IpHeader {
+    /// Where it starts.
+    pub at: usize,
+    /// Where what it carries starts.
+    pub upper: usize,
+    /// `IPv4` or `IPv6`.
+    pub name: &'static str,
+    kind: u16,
+}
+
+/// The IP header behind a frame's Ethernet header and tags; `None` where there is none.
+pub fn ip_header(frame: &[u8]) -> Option<IpHeader> {
+    let mut at = ethernet::LEN;
+    let type_at = |at: usize| Some(u16::from_be_bytes(*frame.get(at..)?.first_chunk::<2>()?));
+    let mut kind = type_at(at - 2)?;
+    while vlan::is_tpid(kind) {
+        at += vlan::LEN;
+        kind = type_at(at - 2)?;
+    }
+    let packet = frame.get(at..)?;
+    let (length, name) = match kind {
+        ethertype::IPV4 => (ipv4::Header::parse(packet).ok()?.header_len, "IPv4"),
+        ethertype::IPV6 => (packet.get(..ipv6::LEN)?.len(), "IPv6"),
+        _ => return None,
+    };
+    Some(IpHeader { at, upper: at + length, name, kind })
 }
 
 /// Pieces that wait for the others.
@@ -79,13 +111,7 @@ impl Pieces {
 
 /// The fragment in a frame, and what it is a fragment of.
 fn read(frame: &[u8]) -> Option<(Id, Piece)> {
-    let mut ip = ethernet::LEN;
-    let type_at = |at: usize| Some(u16::from_be_bytes(*frame.get(at..)?.first_chunk::<2>()?));
-    let mut kind = type_at(ip - 2)?;
-    while vlan::is_tpid(kind) {
-        ip += vlan::LEN;
-        kind = type_at(ip - 2)?;
-    }
+    let IpHeader { at: ip, kind, .. } = ip_header(frame)?;
     let packet = frame.get(ip..)?;
     let (id, offset, more, payload) = match kind {
         ethertype::IPV4 => {
@@ -148,7 +174,7 @@ fn join(pieces: &[Piece]) -> Option<Whole> {
         }
     }
     let bytes = pieces.iter().map(|piece| piece.bytes.len() as u64).sum();
-    Some(Whole { packet, pieces: pieces.len() as u64, bytes, headers })
+    Some(Whole { packet, pieces: pieces.len() as u64, bytes, headers, inside: None })
 }
 
 #[cfg(test)]
