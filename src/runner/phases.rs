@@ -8,9 +8,8 @@ use super::expect::reach;
 use super::{Progress, RunError, bum, overlay, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, MtuMode, Rate};
-use crate::measure::ledger::burst;
 use crate::measure::result::{PayloadResult, VariantResult};
-use crate::measure::{self, felt, isolation, mtu, overhead, sample, snmp, told, transfer};
+use crate::measure::{self, felt, isolation, ledger, mtu, overhead, sample, snmp, told, transfer};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 use crate::traffic;
@@ -85,11 +84,13 @@ pub(super) fn run(
             }
             Err(error) => note("the bytes per packet could not be counted", &error),
         }
-        if variant.encap != Encap::Ssh {
-            match burst(testbed, variant, &tenant.name, &dissect) {
-                Ok(rows) => result.ledger.extend(rows),
-                Err(error) => note("a burst could not be weighed", &error),
-            }
+        let more = match variant.encap {
+            Encap::Ssh => ledger::stream(testbed, variant, &tenant.name, &dissect),
+            _ => ledger::burst(testbed, variant, &tenant.name, &dissect),
+        };
+        match more {
+            Ok(rows) => result.ledger.extend(rows),
+            Err(error) => note("the ledger is not whole", &error),
         }
     }
     if variant.encap != Encap::None {

@@ -15,6 +15,8 @@ use std::fmt;
 
 use super::{Malformed, ethernet};
 
+/// The server's TCP port (IANA).
+pub const PORT: u16 = 22;
 /// The channel type.
 pub const CHANNEL_TYPE: &[u8] = b"tun@openssh.com";
 /// Mode of IP packets.
@@ -29,6 +31,19 @@ pub const FAMILY_IPV4: u32 = 2;
 pub const FAMILY_IPV6: u32 = 24;
 /// Bytes before what a data message carries.
 pub const DATA_LEN: usize = 9;
+
+/// Bytes of the binary packet (RFC 4253 section 6) that a message of `message` bytes becomes with the
+/// cipher `chacha20-poly1305@openssh.com` (OpenSSH's `PROTOCOL.chacha20poly1305`):
+///
+/// ```text
+/// 4 length | 1 padding length | message | padding | 16 tag
+/// ```
+///
+/// Padding is 4 bytes at least and fills what follows the length to a multiple of 8.
+#[must_use]
+pub const fn packet_len(message: usize) -> usize {
+    4 + (1 + message + 4).next_multiple_of(8) + 16
+}
 
 /// One channel message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! becomes, and of the frame on the wire where it travels alone.
 
 use super::Mode;
+use crate::wire::ssh;
 
 /// Largest content of a message that OpenSSH takes on such a channel (`CHAN_SES_PACKET_DEFAULT`):
 /// address family and packet, or frame. A message is never split.
@@ -22,13 +23,13 @@ pub const SEGMENT: u32 = 20 + 20 + 12;
 ///
 /// Padding is 4 bytes at least and fills what follows the length to a multiple of 8.
 #[must_use]
+#[allow(clippy::cast_possible_truncation)] // packets' sizes, far below 2^32
 pub const fn ssh_packet(mode: Mode, inner: u32) -> u32 {
     let front = match mode {
         Mode::Ip => 4,
         Mode::Ethernet => 14,
     };
-    let payload = 1 + 9 + front + inner;
-    4 + (payload + 4).next_multiple_of(8) + 16
+    ssh::packet_len(ssh::DATA_LEN + (front + inner) as usize) as u32
 }
 
 /// Bytes between an inner IP packet that travels alone and the outer IP packet.

@@ -136,16 +136,7 @@ impl<'d> Book<'d> {
         let mut headers = 0;
         for (name, bytes) in around.chain(left_out) {
             headers += bytes;
-            match tally.layers.iter_mut().find(|layer| layer.name == name) {
-                Some(layer) => {
-                    layer.count += 1;
-                    layer.bytes += bytes;
-                }
-                None => {
-                    let name = name.to_owned();
-                    tally.layers.push(LedgerLayer { name, count: 1, bytes, computed: false });
-                }
-            }
+            LedgerLayer::add(&mut tally.layers, name, bytes);
         }
         let crossing = tally.crossings.entry(entry.key).or_default();
         crossing.frames += 1;

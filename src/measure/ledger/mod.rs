@@ -11,6 +11,7 @@ mod book;
 mod burst;
 mod pieces;
 mod read;
+mod stream;
 mod stt;
 mod way;
 
@@ -24,6 +25,7 @@ use crate::plan::{LinkEnd, Variant, VmPlan};
 pub use book::{Book, Place as Hop};
 pub use burst::burst;
 use read::tag;
+pub use stream::stream;
 
 /// Most interfaces of links that are watched; with more only the hosts' are.
 const MOST: usize = 96;

@@ -88,7 +88,7 @@ fn ip_end(packet: &[u8], layer: &Layer) -> Option<usize> {
 
 /// The headers by the names that people know them by. An `EtherType` behind tags belongs to the
 /// Ethernet header, wherever it stands.
-fn named(packet: &[u8], layers: &[Layer]) -> Vec<Header> {
+pub fn named(packet: &[u8], layers: &[Layer]) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::new();
     let mut open: Option<usize> = None;
     for layer in layers {

@@ -60,6 +60,22 @@ pub struct LedgerLayer {
     pub computed: bool,
 }
 
+impl LedgerLayer {
+    /// Adds a header of so many bytes to those of its name.
+    pub(crate) fn add(layers: &mut Vec<LedgerLayer>, name: &str, bytes: i64) {
+        match layers.iter_mut().find(|layer| layer.name == name) {
+            Some(layer) => {
+                layer.count += 1;
+                layer.bytes += bytes;
+            }
+            None => {
+                let name = name.to_owned();
+                layers.push(LedgerLayer { name, count: 1, bytes, computed: false });
+            }
+        }
+    }
+}
+
 impl LedgerRow {
     /// Bytes of all headers.
     #[must_use]
