@@ -20,6 +20,8 @@ mod edges;
 mod fixture;
 #[path = "support/guest.rs"]
 mod guest;
+#[path = "netns/ledger.rs"]
+mod ledger;
 #[path = "netns/new_tenant.rs"]
 mod new_tenant;
 #[path = "support/own_process.rs"]
@@ -47,6 +49,7 @@ fn tests() -> Vec<Test> {
         cables::TESTS,
         edges::TESTS,
         new_tenant::TESTS,
+        ledger::TESTS,
         probe::TESTS,
         teardown::TESTS,
         underlay::TESTS,

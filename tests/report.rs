@@ -118,7 +118,11 @@ fn csv_has_a_line_per_figure() {
     let lines: Vec<&str> = text.lines().collect();
     let plain = 2 * 2 + 2 * 4 + 5 + 7 + 4; // tcp, udp, rr, sizes, links of the fabric
     let carried = 2 * 3 + 2 * 5 + 5 + 7 + 4 + 4; // engines' CPU and isolation as well
-    assert_eq!(lines.len(), 1 + 2 * plain + 2 * carried);
+    let weighed: Vec<_> = fixture().variants.into_iter().flat_map(|v| v.ledger).collect();
+    let layers = weighed.iter().map(|row| row.layers.len()).sum::<usize>();
+    let ledger = 6 * weighed.len() + layers;
+    assert!(layers > 0);
+    assert_eq!(lines.len(), 1 + 2 * plain + 2 * carried + ledger);
     let fields = lines[0].split(',').count();
     assert!(lines.iter().all(|l| l.split(',').count() == fields));
     assert!(
@@ -423,10 +427,10 @@ mod arbitrary {
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
         Anatomy, AnatomyLayer, AttackResult, CounterResult, DirectionTimeline, EventResult,
-        Evidence, FlowResult, FlowRound, IdSpaceResult, IsolationPair, Latency, LinkResult,
-        LossResult, MtuResult, NewTenantResult, NodeResult, OutageResult, OverlayResult,
-        PayloadResult, ProbeResult, RoundMark, TimelineResult, TraceResult, TransferResult,
-        TunnelResult,
+        Evidence, FlowResult, FlowRound, IdSpaceResult, IsolationPair, Latency, LedgerLayer,
+        LedgerRow, LinkResult, LossResult, MtuResult, NewTenantResult, NodeResult, OutageResult,
+        OverlayResult, PayloadResult, ProbeResult, RoundMark, TimelineResult, TraceResult,
+        TransferResult, TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -585,6 +589,27 @@ mod arbitrary {
         }]
     }
 
+    /// A row of a link and one of a port, whose figures fit nothing.
+    fn ledger(hop: &str, n: u64) -> Vec<LedgerRow> {
+        let bytes = i64::MIN + i64::try_from(n / 4).unwrap();
+        let layers = vec![
+            LedgerLayer { name: hop.into(), count: n, bytes, computed: true },
+            LedgerLayer { name: "IPv4".into(), count: 0, bytes: i64::MAX, computed: false },
+        ];
+        let row = LedgerRow {
+            pass: hop.into(),
+            hop: hop.into(),
+            frames: n / 3,
+            inner: n,
+            outer: u64::MAX,
+            layers,
+            ..LedgerRow::default()
+        };
+        let link = LedgerRow { hop: format!("{hop} → {hop}"), place: 1, lost: n, ..row.clone() };
+        let other = LedgerRow { lost_behind: u64::MAX, doubled: n, place: 2, ..link.clone() };
+        vec![row, link, other]
+    }
+
     /// Every other end of a link is a node that there is.
     fn nodes_of(links: &[LinkResult]) -> Vec<NodeResult> {
         let ends = links.iter().flat_map(|link| &link.ends).step_by(2);
@@ -663,6 +688,7 @@ mod arbitrary {
                         ..OverlayResult::default()
                     },
                     fragments: Some(n),
+                    ledger: ledger(&name, n),
                     nodes: nodes_of(&links),
                     links,
                     drops: [(name.clone(), n)].into(),

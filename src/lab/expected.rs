@@ -154,6 +154,8 @@ pub enum Expected {
     Told(u32),
     /// What a bulk TCP transfer between VMs of full-sized segments comes to.
     Transfer(Transfer),
+    /// What VMs send and the headers around it are the bytes on the wire, at every hop; always `true`.
+    Ledger(bool),
     /// Whether what VMs send can be read on the underlay.
     Payload(Secrecy),
     /// One send of at least so many bytes leaves the sending host during a bulk transfer.

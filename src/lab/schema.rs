@@ -108,6 +108,11 @@ fn values(defs: &mut Value) {
     many(defs);
     joined(defs, &joint, &tenant);
     vms_by_name(defs, &tenant);
+    expectations(defs);
+}
+
+/// The kinds of expectation, by their keys.
+fn expectations(defs: &mut Value) {
     for kind in
         defs.pointer_mut("/Expectation/oneOf").and_then(Value::as_array_mut).into_iter().flatten()
     {
@@ -120,6 +125,7 @@ fn values(defs: &mut Value) {
                     *value = apart();
                     json!({})
                 }
+                "ledger" => json!({ "const": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
                 "refused" | "transfer" | "payload" | "checksum" | "attack" | "probe"
                 | "throughput" | "copies" | "reachable" | "unreachable" | "stream" | "gateway"

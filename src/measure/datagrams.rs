@@ -81,7 +81,12 @@ impl Datagrams {
             }
             if Instant::now() >= up {
                 let [from, to] = self.ends.clone();
-                return Err(MeasureError::Silent { sent, from, to, place: "at the receiver".into() });
+                return Err(MeasureError::Silent {
+                    sent,
+                    from,
+                    to,
+                    place: "at the receiver".into(),
+                });
             }
         }
     }

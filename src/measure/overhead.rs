@@ -80,8 +80,7 @@ pub fn count(
     #[allow(clippy::cast_precision_loss)] // some megabytes, exact in f64
     let (bytes, all) = (seen.bytes as f64, seen.all as f64);
     #[allow(clippy::cast_precision_loss)] // as above
-    let (own, arrived) =
-        ((seen.packets * stream.frame) as f64, (delivered * stream.frame) as f64);
+    let (own, arrived) = ((seen.packets * stream.frame) as f64, (delivered * stream.frame) as f64);
     #[allow(clippy::cast_precision_loss)] // as above
     let per_packet = (seen.packets > 0).then(|| (bytes - own) / seen.packets as f64);
     Ok(Overhead {

@@ -20,6 +20,7 @@ pub fn csv(run: &RunResult) -> String {
             flow_lines(&mut lines, variant, flow_result, plain);
         }
         size_lines(&mut lines, variant);
+        ledger_lines(&mut lines, variant);
     }
     lines.text
 }
@@ -96,6 +97,32 @@ fn size_lines(out: &mut Lines, variant: &VariantResult) {
     }
 }
 
+/// The byte ledger: what was sent and the hop stand where flows do.
+fn ledger_lines(out: &mut Lines, variant: &VariantResult) {
+    for row in &variant.ledger {
+        let hop = format!("{} at {}", row.pass, row.hop);
+        let mut line = |figure: &str, unit, value| {
+            if let Some(value) = Compared::of(&[value]) {
+                push(out, variant, &hop, figure, unit, value, None);
+            }
+        };
+        line("ledger_frames", "1", real(row.frames));
+        line("ledger_packets", "1", real(row.packets));
+        line("ledger_inner", "B", real(row.inner));
+        for layer in &row.layers {
+            line(&format!("ledger_header {}", layer.name), "B", signed(layer.bytes));
+        }
+        line("ledger_outer", "B", real(row.outer));
+        line("ledger_difference", "B", signed(row.difference()));
+        line("ledger_lost", "1", real(row.lost.saturating_add(row.lost_behind)));
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // bytes of one pass, far below 2^53
+fn signed(bytes: i64) -> f64 {
+    bytes as f64
+}
+
 fn push(
     out: &mut Lines,
     variant: &VariantResult,
@@ -125,11 +152,8 @@ fn push(
     };
     let names = names.iter().map(|n| quote(n));
     let fields = names.chain(three(Some(value))).chain(three(ratio));
-    let rounds = if flow.is_empty() || figure.starts_with("latency") {
-        String::new()
-    } else {
-        value.rounds.to_string()
-    };
+    let once = ["latency", "ledger"].iter().any(|kind| figure.starts_with(kind));
+    let rounds = if flow.is_empty() || once { String::new() } else { value.rounds.to_string() };
     let fields = fields.chain([rounds]).chain(ends(Some(value))).chain(ends(ratio));
     let fields = fields.chain([out.complete.to_string()]);
     let fields: Vec<String> = fields.collect();

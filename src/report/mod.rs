@@ -30,6 +30,7 @@ mod html;
 mod impaired;
 mod json;
 mod key;
+mod ledger;
 mod lesson;
 mod markdown;
 mod number;

@@ -2,6 +2,7 @@
 //! draws alike.
 
 use super::events;
+use super::ledger;
 use super::number::{NONE, count};
 use super::published;
 use super::switches::{growth, strays};
@@ -24,6 +25,7 @@ pub struct Sheet {
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
     let mut sheets = vec![
         published::sheet(run),
+        ledger::sheet(run),
         events::sheet(run),
         growth(run),
         strays(run),

@@ -310,6 +310,9 @@ fn sizes(run: &RunResult) -> Group {
         }
     });
     let mut rows = vec![overhead, inner];
+    if run.variants.iter().any(|v| !v.ledger.is_empty()) {
+        rows.push(row(run, "ledger", ledger));
+    }
     if run.variants.iter().any(|v| v.mtu.goodput_felt.is_some()) {
         rows.push(row(run, "goodput", |v| match v.mtu.goodput_felt {
             None => Cell::none(),
@@ -321,6 +324,32 @@ fn sizes(run: &RunResult) -> Group {
         }));
     }
     Group { title: "Bytes per packet, and goodput of the shaped link".to_owned(), rows }
+}
+
+/// Whether bytes and headers add up at every hop.
+fn ledger(v: &VariantResult) -> Cell {
+    let rows = v.ledger.len() as u64;
+    let wrong = v.ledger.iter().filter(|row| !row.adds_up()).count() as u64;
+    let lost = v.ledger.iter().map(|row| row.lost.saturating_add(row.lost_behind));
+    let lost = lost.fold(0, u64::saturating_add);
+    match (rows, wrong) {
+        (0, _) => Cell::none(),
+        (_, 0) => Cell {
+            main: "adds up".to_owned(),
+            note: Some(match lost {
+                0 => plural(rows, "row"),
+                lost => format!("{}, {} lost", plural(rows, "row"), plural(lost, "frame")),
+            }),
+            tone: Tone::Good,
+            ..Cell::default()
+        },
+        (_, wrong) => Cell {
+            main: "✗ does not add up".to_owned(),
+            note: Some(format!("{} of {}", count(wrong), plural(rows, "row"))),
+            tone: Tone::Bad,
+            ..Cell::default()
+        },
+    }
 }
 
 fn tenants(run: &RunResult) -> Group {

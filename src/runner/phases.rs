@@ -68,6 +68,10 @@ pub(super) fn run(
         match overhead::count(testbed, variant, &tenant.name, COUNTED, &dissect) {
             Ok(counted) => {
                 result.ledger = counted.ledger;
+                if counted.unwatched > 0 {
+                    let why = format!("{} interfaces between the hosts' links", counted.unwatched);
+                    note("the byte ledger leaves out", &why);
+                }
                 result.mtu.overhead_counted = counted.per_packet;
                 result.mtu.counted_packets = counted.packets;
                 result.payload = Some(PayloadResult {

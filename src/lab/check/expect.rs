@@ -59,7 +59,9 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Transfer(Transfer::Stalls) => {
                 keeps_mtu(whole, MtuMode::Blackhole, &format!("{path}.transfer"));
             }
-            Expected::Payload(_) | Expected::Checksum(_) => counted(whole, expectation, &path),
+            Expected::Payload(_) | Expected::Checksum(_) | Expected::Ledger(_) => {
+                counted(whole, expectation, &path)
+            }
             Expected::Transfer(Transfer::Passes)
             | Expected::LargeSend { .. }
             | Expected::Handshakes(_) => {}
@@ -227,6 +229,7 @@ fn keeps_mtu(whole: &Whole<'_>, mode: MtuMode, path: &str) {
 fn counted(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
     let (kind, udp) = match expectation.what {
         Expected::Checksum(_) => ("checksum", true),
+        Expected::Ledger(_) => ("ledger", false),
         _ => ("payload", false),
     };
     let path = format!("{path}.{kind}");

@@ -13,7 +13,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 37] = [
+const KINDS: [&str; 38] = [
     "attack",
     "refused",
     "reachable",
@@ -32,6 +32,7 @@ const KINDS: [&str; 37] = [
     "probe",
     "told",
     "transfer",
+    "ledger",
     "payload",
     "large_send",
     "handshakes",
@@ -120,6 +121,7 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         "probe" => probe(&at).map(Expected::Probe),
         "told" => Some(Expected::Told(at.number("MTU", &VM_MTU)?)),
         "transfer" => Some(Expected::Transfer(at.choice("end of a transfer", &TRANSFERS)?)),
+        "ledger" => ledger(&at),
         "payload" => Some(Expected::Payload(at.choice("kind of payload", &SECRECIES)?)),
         "handshakes" => {
             Some(Expected::Handshakes(at.number("number of connections", &HANDSHAKES)?))
@@ -194,6 +196,16 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Throughput(expected))
         }
     }
+}
+
+/// One that does not add up fails the run anyway, so nobody can want it not to.
+fn ledger(at: &At<'_>) -> Option<Expected> {
+    let wanted = at.truth()?;
+    if !wanted {
+        at.wrong("a ledger that does not add up fails every run; write `true`, or leave it out");
+        return None;
+    }
+    Some(Expected::Ledger(true))
 }
 
 fn refused(at: &At<'_>) -> Option<Expected> {

@@ -74,6 +74,7 @@ impl<'d> Book<'d> {
     }
 
     /// The same, where frames come in segments of STT to a port.
+    #[must_use]
     pub fn in_segments(self, port: u16) -> Book<'d> {
         Book { stt: Some(port), ..self }
     }
@@ -145,6 +146,7 @@ impl<'d> Book<'d> {
     }
 
     /// The rows of these hops, in their order; of links that nothing crossed there is none.
+    #[must_use]
     pub fn rows(&self, pass: &str, places: &[Place]) -> Vec<LedgerRow> {
         let each = places.iter().filter_map(|place| Some((place, self.row(pass, place)?)));
         let mut rows: Vec<(&Place, LedgerRow)> = each.collect();
@@ -211,19 +213,20 @@ impl<'d> Book<'d> {
 
     /// What is wrong with the sums of single frames, one line for each that does not add up.
     fn odd(&self, tally: &Tally) -> Vec<String> {
-        let each = tally.crossings.iter().filter_map(|(key, Crossing { frames, outer, headers })| {
-            let Some(inner) = self.inner(*key) else {
-                return Some("a frame that the VM's port never saw".to_owned());
-            };
-            let sum = signed(inner * frames).saturating_add(*headers);
-            let off = signed(*outer).saturating_sub(sum);
-            (off != 0).then(|| {
+        let each =
+            tally.crossings.iter().filter_map(|(key, Crossing { frames, outer, headers })| {
+                let Some(inner) = self.inner(*key) else {
+                    return Some("a frame that the VM's port never saw".to_owned());
+                };
+                let sum = signed(inner * frames).saturating_add(*headers);
+                let off = signed(*outer).saturating_sub(sum);
+                (off != 0).then(|| {
                 format!(
                     "{inner} B of a frame and {headers} B of headers, but {outer} B on the wire: \
                      {off:+} B"
                 )
             })
-        });
+            });
         each.collect()
     }
 }

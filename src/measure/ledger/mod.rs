@@ -107,17 +107,18 @@ impl<'d> Watcher<'d> {
         }
         let unwatched = all - ways.len() * 2;
         let mut points = Vec::new();
-        let mut watch = |node: &str, interface: &str, outgoing, vm| -> Result<usize, MeasureError> {
-            let direction = if outgoing { Watch::Both } else { Watch::Incoming };
-            let tap = within(
-                place,
-                &variant.namespace(node),
-                &format!("watch `{interface}`"),
-                || Tap::open(interface, direction, ROOM),
-            )?;
-            points.push(Point { tap, outgoing, vm });
-            Ok(points.len() - 1)
-        };
+        let mut watch =
+            |node: &str, interface: &str, outgoing, vm| -> Result<usize, MeasureError> {
+                let direction = if outgoing { Watch::Both } else { Watch::Incoming };
+                let tap = within(
+                    place,
+                    &variant.namespace(node),
+                    &format!("watch `{interface}`"),
+                    || Tap::open(interface, direction, ROOM),
+                )?;
+                points.push(Point { tap, outgoing, vm });
+                Ok(points.len() - 1)
+            };
         // What is not watched is one node for what goes in and comes out of it.
         let node = |end: &LinkEnd| {
             let host = [&from.host, &to.host].contains(&&end.node);
@@ -189,6 +190,7 @@ impl<'d> Watcher<'d> {
     }
 
     /// The rows of what has crossed.
+    #[must_use]
     pub fn rows(&self, pass: &str) -> Vec<LedgerRow> {
         self.book.rows(pass, &self.hops)
     }
@@ -197,8 +199,7 @@ impl<'d> Watcher<'d> {
 fn mac(vm: &VmPlan) -> Result<[u8; 6], MeasureError> {
     let mac: Result<crate::wire::ethernet::Mac, _> = vm.mac.parse();
     mac.map(|mac| mac.0).map_err(|error| {
-        MeasureError::system(format!("read the MAC `{}`", vm.mac))(std::io::Error::other(
-            format!("{error}"),
-        ))
+        let operation = format!("read the MAC `{}`", vm.mac);
+        MeasureError::system(operation)(std::io::Error::other(error))
     })
 }

@@ -46,7 +46,8 @@ pub fn holds(packet: &[u8], token: &Token) -> bool {
 pub fn entry(packet: &[u8], layers: &[Layer], mac: [u8; 6], token: &Token) -> Option<Entry> {
     let is_ip = |layer: &Layer| matches!(layer.protocol, "ipv4" | "ipv6");
     let ip = layers.iter().rposition(is_ip)?;
-    let upper = layers.get(ip + 1..)?.iter().find(|layer| matches!(layer.protocol, "udp" | "tcp"))?;
+    let upper =
+        layers.get(ip + 1..)?.iter().find(|layer| matches!(layer.protocol, "udp" | "tcp"))?;
     let inside = layers.get(..=ip)?;
     if inside.iter().any(|layer| layer.malformed) || upper.malformed {
         return None;

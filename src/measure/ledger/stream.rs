@@ -158,11 +158,7 @@ fn once(
 
 /// Calls `see` with every packet that crossed a tap in one direction, and whether it is the first of
 /// what the kernel handed over; gives how many were missed.
-fn each(
-    tap: &Tap,
-    outgoing: bool,
-    mut see: impl FnMut(&[u8], bool),
-) -> Result<u64, MeasureError> {
+fn each(tap: &Tap, outgoing: bool, mut see: impl FnMut(&[u8], bool)) -> Result<u64, MeasureError> {
     let system = |error| MeasureError::system("watch the way of a stream")(error);
     let (mut segmenter, mut buffer) = (Segmenter::default(), vec![0; BUFFER]);
     while let Some(frame) = tap.next(&mut buffer).map_err(system)? {
@@ -284,8 +280,7 @@ mod tests {
         packet.extend(seq.to_be_bytes());
         packet.extend([0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
         packet.extend(vec![0; payload]);
-        let layer =
-            |protocol, offset, length| Layer { protocol, offset, length, malformed: false };
+        let layer = |protocol, offset, length| Layer { protocol, offset, length, malformed: false };
         let layers = vec![layer("ethernet", 0, 14), layer("ipv4", 14, 20), layer("tcp", 34, 20)];
         (packet, layers)
     }

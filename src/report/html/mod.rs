@@ -6,6 +6,7 @@ mod bytes;
 mod chart;
 mod charts;
 mod heat;
+mod ledger;
 mod lines;
 mod style;
 mod sweep;
@@ -102,6 +103,7 @@ fn sections(run: &RunResult) -> Vec<Section> {
         ("Charts", Some(charts).filter(|c| c.0.contains("<figure"))),
         ("Packets on the wire", Some(packets).filter(|_| measured)),
         ("Captured packets", bytes::bytes(run)),
+        ("Where the bytes go", ledger::ledger(run)),
         ("Attacks", attacks::attacks(run)),
         ("Expectations", (!run.expectations.is_empty()).then(|| tables::expectations(run))),
         ("Isolation", tried.then(|| tables::isolation(run))),

@@ -5,6 +5,7 @@ mod bum;
 mod drops;
 mod events;
 mod finding;
+mod ledger;
 mod link;
 mod overlay;
 mod probes;
@@ -21,7 +22,8 @@ use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelC
 use crate::measure::result::{ClaimResult, RunResult, VariantResult, Verdict};
 use crate::plan::{Plan, Variant};
 
-/// A verdict for every expectation in every variant that it is about. Plain paths are a subject
+/// A verdict for every expectation in every variant that it is about, and one on each byte ledger
+/// that does not add up. Plain paths are a subject
 /// of expectations where these name them, or where the lab has nothing else.
 pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
     let only_plain = plan.variants.iter().all(|v| v.baseline.is_none());
@@ -51,6 +53,8 @@ pub(super) fn verdicts(plan: &Plan, result: &RunResult) -> Vec<Verdict> {
             });
         }
     }
+    let unasked = ledger::unasked(&verdicts, result.variants.iter());
+    verdicts.extend(unasked);
     verdicts
 }
 
@@ -130,6 +134,7 @@ fn words(expected: &Expected) -> String {
         Expected::Told(mtu) => format!("who sends more than fits is told {mtu} bytes"),
         Expected::Transfer(Transfer::Passes) => "a bulk transfer of full segments passes".into(),
         Expected::Transfer(Transfer::Stalls) => "a bulk transfer stalls after the handshake".into(),
+        Expected::Ledger(_) => ledger::WORDS.into(),
         Expected::Payload(Secrecy::Readable) => "payload can be read on the underlay".into(),
         Expected::Payload(Secrecy::Hidden) => "payload cannot be read on the underlay".into(),
         Expected::LargeSend { at_least } => {
@@ -182,6 +187,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Probe(probe) => probes::probe(probe, found),
         Expected::Told(mtu) => sizes::told(*mtu, found),
         Expected::Transfer(end) => transfer::transfer(*end, found),
+        Expected::Ledger(_) => ledger::ledger(found),
         Expected::Payload(secrecy) => wire::payload(*secrecy, found),
         Expected::LargeSend { at_least } => transfer::large_send(*at_least, found),
         Expected::Handshakes(count) => transfer::handshakes(*count, found),

@@ -1,0 +1,125 @@
+//! The byte ledger of real packets: over carriers of every kind, and where a link loses some.
+
+use std::sync::atomic::AtomicBool;
+
+use overlab::dissect::{Judge, Settings};
+use overlab::lab;
+use overlab::measure::ledger::{Layer, burst};
+use overlab::measure::overhead;
+use overlab::measure::result::LedgerRow;
+use overlab::plan::{Plan, Variant, plan};
+use overlab::testbed::Testbed;
+
+use super::fixture::world;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("ledger::adds_up_at_every_hop", adds_up_at_every_hop),
+    ("ledger::names_the_link_that_loses", names_the_link_that_loses),
+];
+
+/// Datagrams of a test; 16 are under way at a time.
+const SENT: u64 = 96;
+
+fn planned(text: &str) -> Plan {
+    let loaded = lab::read_str("ledger.yaml", text).unwrap();
+    plan(&loaded.lab, &loaded.topology).unwrap()
+}
+
+fn dissect(variant: &Variant) -> impl Fn(&[u8]) -> Vec<Layer> {
+    let mut settings = Settings::default();
+    // The plain path has no encapsulation to be named.
+    let _ = settings.set(&format!("encap={}", variant.encap));
+    let judge = Judge::new(settings);
+    move |packet| {
+        let layers = judge.layers(1, packet).into_iter().map(|layer| Layer {
+            protocol: layer.protocol,
+            offset: layer.offset,
+            length: layer.length,
+            malformed: layer.malformed.is_some(),
+        });
+        layers.collect()
+    }
+}
+
+fn adds_up_at_every_hop() {
+    let plan = planned(
+        "title: Weighed\n\
+         topology: { hosts: [h1, h2], switches: [s1, s2], \
+                     links: [[h1, s1], [s1, s2], [s2, h2]], stp: off }\n\
+         compare: { encap: [none, vlan, qinq, ipip, gre, gretap, vxlan, stt], \
+                    mtu_mode: [lower, fragment] }\n\
+         tenants: [{ name: red, subnet: 10.1.0.0/24, vms: { a: h1, b: h2 } }]\n",
+    );
+    let testbed = Testbed::build(&world(), &plan).unwrap();
+    for variant in &plan.variants {
+        testbed.ready(variant, &AtomicBool::new(false)).unwrap();
+        let dissect = dissect(variant);
+        let counted = overhead::count(&testbed, variant, "red", SENT, &dissect).unwrap();
+        assert_eq!(counted.unwatched, 0);
+        let bursts = burst(&testbed, variant, "red", &dissect).unwrap();
+        let mut passes: Vec<&str> = Vec::new();
+        for rows in counted.ledger.chunk_by(|a, b| a.pass == b.pass).chain([bursts.as_slice()]) {
+            let name = format!("{} {}", variant.name, rows[0].pass);
+            passes.push(&rows[0].pass);
+            weigh(&name, rows, variant);
+        }
+        // Tags make frames longer, not packets, so that nothing has to be fragmented.
+        let whole = variant.inner_mtu == variant.underlay_mtu;
+        let full = variant.name.contains("fragment") && !whole;
+        let expected: &[&str] =
+            if full { &["datagrams", "full datagrams", "burst"] } else { &["datagrams", "burst"] };
+        assert_eq!(passes, expected, "{}", variant.name);
+    }
+}
+
+/// One pass in one variant: VM, three links, VM.
+fn weigh(name: &str, rows: &[LedgerRow], variant: &Variant) {
+    let hops: Vec<&str> = rows.iter().map(|row| row.hop.as_str()).collect();
+    assert_eq!(hops, ["red/a", "h1 → s1", "s1 → s2", "s2 → h2", "red/b"], "{name}");
+    for row in rows {
+        assert!(row.adds_up(), "{name}: {row:?}");
+        assert_eq!(row.lost + row.lost_behind, 0, "{name}: {row:?}");
+        assert_eq!((row.frames, row.inner), (rows[0].frames, rows[0].inner), "{name}: {row:?}");
+    }
+    assert_eq!((rows[0].headers(), rows[4].headers()), (0, 0), "{name}");
+    if rows[0].pass == "datagrams" {
+        // The engine's own arithmetic, and what was weighed.
+        let each = i64::from(variant.overhead) * rows[1].frames as i64;
+        assert_eq!(rows[1].headers(), each, "{name}");
+        assert!(rows[0].frames >= SENT, "{name}");
+    }
+    if rows[0].pass == "full datagrams" {
+        assert_eq!(rows[1].packets, 2 * rows[1].frames, "{name}: each in two pieces");
+    }
+    if rows[0].pass == "burst" {
+        let (near, far) = (rows[0].handed, rows[1].packets);
+        assert!(near < far, "{name}: {near} super-frames are {far} packets");
+    }
+}
+
+fn names_the_link_that_loses() {
+    let plan = planned(
+        "title: Lost\n\
+         topology: { hosts: [h1, h2], switches: [s1, s2], \
+                     links: [[h1, s1], { ends: [s1, s2], loss: 20% }, [s2, h2]] }\n\
+         carrier: { encap: vxlan, learning: static }\n\
+         tenants: [{ name: red, subnet: 10.1.0.0/24, vms: { a: h1, b: h2 } }]\n\
+         measure: { baseline: false }\n",
+    );
+    let testbed = Testbed::build(&world(), &plan).unwrap();
+    let variant = &plan.variants[0];
+    testbed.ready(variant, &AtomicBool::new(false)).unwrap();
+    testbed.underlay().impair(variant).unwrap();
+    let counted = overhead::count(&testbed, variant, "red", SENT, &dissect(variant)).unwrap();
+    let rows = &counted.ledger;
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert!(rows.iter().all(LedgerRow::adds_up), "{rows:?}");
+    let lost = rows[2].lost;
+    assert_eq!(rows[2].hop, "s1 → s2");
+    assert!(lost > 0, "{rows:?}");
+    let all: u64 = rows.iter().map(|row| row.lost + row.lost_behind).sum();
+    assert_eq!(all, lost, "nowhere else: {rows:?}");
+    let [before, at, after] = [1, 2, 3].map(|at: usize| rows[at].frames);
+    assert_eq!((before, after), (at, at - lost));
+    assert_eq!(counted.delivered, rows[4].frames);
+}
