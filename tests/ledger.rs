@@ -93,8 +93,11 @@ fn rows(
             3 => third(&carried(&frame)),
             _ => [vec![carried(&frame)], vec![carried(&frame)]],
         };
-        near.iter().for_each(|packet| book.packet(1, packet, true));
-        far.iter().for_each(|packet| book.packet(2, packet, true));
+        for (point, packets) in [(1, &near), (2, &far)] {
+            for packet in packets {
+                book.packet(point, packet, true);
+            }
+        }
         if !far.is_empty() {
             book.packet(3, &frame, true);
         }
@@ -107,7 +110,7 @@ fn untouched(packet: &[u8]) -> [Vec<Vec<u8>>; 2] {
 }
 
 fn headers(row: &LedgerRow) -> Vec<(&str, i64)> {
-    row.layers.iter().map(|l| (l.name.as_str(), l.bytes / row.frames as i64)).collect()
+    row.layers.iter().map(|l| (l.name.as_str(), l.bytes / row.frames.cast_signed())).collect()
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn what_is_right_adds_up_layer_by_layer() {
         let each = frame(0).len() as u64;
         assert!(rows.iter().all(|row| row.inner == PACKETS * each && row.frames == PACKETS));
         let sum: i64 = layers.iter().map(|(_, bytes)| bytes).sum();
-        assert_eq!(rows[1].outer, PACKETS * (each as i64 + sum) as u64);
+        assert_eq!(rows[1].outer, PACKETS * (each.cast_signed() + sum).cast_unsigned());
         assert!(rows.iter().all(|row| row.lost + row.lost_behind + row.doubled == 0));
     }
 }
@@ -183,7 +186,7 @@ fn a_header_that_nobody_expects_is_named_or_unreadable_but_not_overlooked() {
     // A second tunnel around the first is headers, and they add up.
     let twice = rows(vxlan, |packet| [vec![vxlan(packet)], vec![vxlan(packet)]]);
     assert!(twice[1].adds_up());
-    let extra = twice[1].headers() - PACKETS as i64 * 50;
+    let extra = twice[1].headers() - PACKETS.cast_signed() * 50;
     assert_eq!(extra, 50, "one packet with a second VXLAN around it");
     // Four bytes between two headers that no header owns.
     wrong(|packet| [&packet[..34], &[0; 4], &packet[34..]].concat());

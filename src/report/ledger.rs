@@ -33,7 +33,7 @@ impl<'r> Group<'r> {
             }
         }
         let links = if forks { format!("{} links", self.rows.len()) } else { along.join(" → ") };
-        let [first, last] = self.ports.map(|port| port.unwrap_or_default());
+        let [first, last] = self.ports.map(Option::unwrap_or_default);
         let parts = [first, &links, last].into_iter().filter(|part| !part.is_empty());
         parts.collect::<Vec<_>>().join(" · ")
     }

@@ -84,7 +84,7 @@ fn weigh(name: &str, rows: &[LedgerRow], variant: &Variant) {
     assert_eq!((rows[0].headers(), rows[4].headers()), (0, 0), "{name}");
     if rows[0].pass == "datagrams" {
         // The engine's own arithmetic, and what was weighed.
-        let each = i64::from(variant.overhead) * rows[1].frames as i64;
+        let each = i64::from(variant.overhead) * rows[1].frames.cast_signed();
         assert_eq!(rows[1].headers(), each, "{name}");
         assert!(rows[0].frames >= SENT, "{name}");
     }

@@ -60,7 +60,7 @@ pub(super) fn check(whole: &Whole<'_>) {
                 keeps_mtu(whole, MtuMode::Blackhole, &format!("{path}.transfer"));
             }
             Expected::Payload(_) | Expected::Checksum(_) | Expected::Ledger(_) => {
-                counted(whole, expectation, &path)
+                counted(whole, expectation, &path);
             }
             Expected::Transfer(Transfer::Passes)
             | Expected::LargeSend { .. }

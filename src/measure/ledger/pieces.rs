@@ -185,7 +185,7 @@ mod tests {
         let mut frame = vec![2; 12];
         frame.extend([0x08, 0x00]);
         let total = (20 + payload.len() as u16).to_be_bytes();
-        let word = (u16::from(more) << 13 | offset as u16 / 8).to_be_bytes();
+        let word = ((u16::from(more) << 13) | (offset as u16 / 8)).to_be_bytes();
         let id = id.to_be_bytes();
         frame.extend([0x45, 0, total[0], total[1], id[0], id[1], word[0], word[1], 64, 17, 0, 0]);
         frame.extend([10, 0, 0, 1, 10, 0, 0, 2]);
