@@ -1,8 +1,10 @@
 //! The byte ledger's bookkeeping on packets that tests make up: what is right adds up, and whatever is
 //! done to a packet shows.
 
-use overlab::dissect::{Judge, Settings};
-use overlab::measure::ledger::{Book, Hop, Layer};
+#[path = "support/layers.rs"]
+mod layers;
+
+use overlab::measure::ledger::{Book, Hop};
 use overlab::measure::result::LedgerRow;
 use overlab::wire::checksum;
 
@@ -10,17 +12,6 @@ const TOKEN: [u8; 16] = *b"a byte too many?";
 const MAC: [u8; 6] = [2, 0xAA, 0, 0, 0, 1];
 /// Packets of each way.
 const PACKETS: u64 = 8;
-
-fn dissect(packet: &[u8]) -> Vec<Layer> {
-    let layers = Judge::new(Settings::default()).layers(1, packet);
-    let each = layers.into_iter().map(|layer| Layer {
-        protocol: layer.protocol,
-        offset: layer.offset,
-        length: layer.length,
-        malformed: layer.malformed.is_some(),
-    });
-    each.collect()
-}
 
 /// An IPv4 header before `payload`.
 fn ip(protocol: u8, payload: &[u8]) -> Vec<u8> {
@@ -85,6 +76,7 @@ fn rows(
     carried: impl Fn(&[u8]) -> Vec<u8>,
     third: impl Fn(&[u8]) -> [Vec<Vec<u8>>; 2],
 ) -> Vec<LedgerRow> {
+    let dissect = layers::dissect("none");
     let mut book = Book::new(&dissect, TOKEN, MAC, 4);
     for number in 0..PACKETS {
         let frame = frame(number);
@@ -225,6 +217,7 @@ fn what_is_doubled_does_not_add_up() {
 
 #[test]
 fn missed_packets_leave_no_row_that_adds_up() {
+    let dissect = layers::dissect("none");
     let mut book = Book::new(&dissect, TOKEN, MAC, 4);
     book.packet(0, &frame(1), true);
     book.packet(1, &vxlan(&frame(1)), true);

@@ -20,6 +20,8 @@ mod edges;
 mod fixture;
 #[path = "support/guest.rs"]
 mod guest;
+#[path = "support/layers.rs"]
+mod layers;
 #[path = "netns/ledger.rs"]
 mod ledger;
 #[path = "netns/new_tenant.rs"]

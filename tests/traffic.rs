@@ -1,5 +1,7 @@
 //! Generators and measurements on real sockets, in small networks of namespaces.
 
+#[path = "support/layers.rs"]
+mod layers;
 #[path = "traffic/net.rs"]
 mod net;
 #[path = "traffic/pcapng.rs"]
@@ -18,7 +20,7 @@ use overlab::lab::{ByteSize, Flow, Rate, RrFlow, Span, TcpFlow, Tool, UdpFlow};
 use overlab::measure::capture::{self, Capture};
 use overlab::measure::result::FlowRound;
 use overlab::measure::wire::Meter;
-use overlab::measure::{isolation, latency, links, mtu, overhead, reachable};
+use overlab::measure::{MeasureError, isolation, latency, links, mtu, overhead, reachable};
 use overlab::plan::PlannedFlow;
 use overlab::traffic::{Outcome, goodput, run_flow};
 use rootless::privileged;
@@ -27,6 +29,18 @@ const PORT: u16 = 5201;
 
 fn ends() -> (String, String) {
     ("red/vm1".into(), "red/vm2".into())
+}
+
+/// Counts bytes, and holds that what was counted adds up: VM, cable, VM.
+fn weigh(net: &Net, tenant: &str, datagrams: u64) -> Result<overhead::Overhead, MeasureError> {
+    let dissect = layers::dissect(net.variant.encap.name());
+    let found = overhead::count(net, &net.variant, tenant, datagrams, &dissect)?;
+    let hops: Vec<&str> = found.ledger.iter().map(|row| row.hop.as_str()).collect();
+    assert_eq!(hops, [&format!("{tenant}/vm1"), "h1 → h2", &format!("{tenant}/vm2")]);
+    for row in &found.ledger {
+        assert!(row.adds_up() && row.frames >= datagrams - 1, "{row:?}");
+    }
+    Ok(found)
 }
 
 fn planned(flow: Flow) -> PlannedFlow {
@@ -114,7 +128,7 @@ fn failures_are_told_and_never_hang() {
         unknown.to = "vm9".into();
         assert_eq!(told(&unknown), "variant `t` has no VM `vm9` of tenant `red`");
         assert_eq!(reachable(&net, &net.variant, "red").unwrap(), (0, 2));
-        let error = overhead::count(&net, &net.variant, "red", 10).unwrap_err().to_string();
+        let error = weigh(&net, "red", 10).unwrap_err().to_string();
         assert!(error.contains("none was seen at the receiver"), "{error}");
         let error = reachable(&net, &net.variant, "green").unwrap_err().to_string();
         assert_eq!(error, "variant `t` carries no tenant `green`; it carries `red`");
@@ -142,10 +156,10 @@ fn iperf3_can_generate_instead() {
 fn a_plain_path_adds_nothing_and_vxlan_fifty() {
     privileged("a_plain_path_adds_nothing_and_vxlan_fifty", || {
         let plain = Net::flat(Encap::None, &TWO_TENANTS[..2]);
-        let found = overhead::count(&plain, &plain.variant, "red", 500).unwrap();
+        let found = weigh(&plain, "red", 500).unwrap();
         assert!(near(found.per_packet.unwrap(), 0.0) && found.packets >= 499, "{found:?}");
         let vxlan = Net::vxlan(&TWO_TENANTS);
-        let found = overhead::count(&vxlan, &vxlan.variant, "blue", 500).unwrap();
+        let found = weigh(&vxlan, "blue", 500).unwrap();
         assert!(near(found.per_packet.unwrap(), 50.0) && found.packets >= 499, "{found:?}");
         assert_eq!(reachable(&vxlan, &vxlan.variant, "red").unwrap(), (2, 2));
         let rate = goodput(&vxlan, &vxlan.variant, "red", ["vm1", "vm2"], PORT, SHORT).unwrap();
@@ -303,7 +317,7 @@ fn tags_add_four_bytes_take_nothing_from_the_mtu_and_isolate() {
             let running = tagger::Running(&stop);
             tagger::start(scope, &net, &stop);
             assert_eq!(reachable(&net, &net.variant, "blue").unwrap(), (2, 2));
-            let found = overhead::count(&net, &net.variant, "red", 500).unwrap();
+            let found = weigh(&net, "red", 500).unwrap();
             assert!(near(found.per_packet.unwrap(), 4.0) && found.packets >= 499, "{found:?}");
             let set = |space: &str, mtu: u32| net.set_mtu(space, "eth0", mtu);
             assert_eq!(mtu::probe(&net, &net.variant, "red", &set).unwrap(), Some(1500));

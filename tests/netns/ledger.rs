@@ -2,15 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 
-use overlab::dissect::{Judge, Settings};
 use overlab::lab;
-use overlab::measure::ledger::{Layer, burst};
+use overlab::measure::ledger::burst;
 use overlab::measure::overhead;
 use overlab::measure::result::LedgerRow;
 use overlab::plan::{Plan, Variant, plan};
 use overlab::testbed::Testbed;
 
 use super::fixture::world;
+use super::layers::dissect;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("ledger::adds_up_at_every_hop", adds_up_at_every_hop),
@@ -25,22 +25,6 @@ fn planned(text: &str) -> Plan {
     plan(&loaded.lab, &loaded.topology).unwrap()
 }
 
-fn dissect(variant: &Variant) -> impl Fn(&[u8]) -> Vec<Layer> {
-    let mut settings = Settings::default();
-    // The plain path has no encapsulation to be named.
-    let _ = settings.set(&format!("encap={}", variant.encap));
-    let judge = Judge::new(settings);
-    move |packet| {
-        let layers = judge.layers(1, packet).into_iter().map(|layer| Layer {
-            protocol: layer.protocol,
-            offset: layer.offset,
-            length: layer.length,
-            malformed: layer.malformed.is_some(),
-        });
-        layers.collect()
-    }
-}
-
 fn adds_up_at_every_hop() {
     let plan = planned(
         "title: Weighed\n\
@@ -53,7 +37,7 @@ fn adds_up_at_every_hop() {
     let testbed = Testbed::build(&world(), &plan).unwrap();
     for variant in &plan.variants {
         testbed.ready(variant, &AtomicBool::new(false)).unwrap();
-        let dissect = dissect(variant);
+        let dissect = dissect(variant.encap.name());
         let counted = overhead::count(&testbed, variant, "red", SENT, &dissect).unwrap();
         assert_eq!(counted.unwatched, 0);
         let bursts = burst(&testbed, variant, "red", &dissect).unwrap();
@@ -110,7 +94,8 @@ fn names_the_link_that_loses() {
     let variant = &plan.variants[0];
     testbed.ready(variant, &AtomicBool::new(false)).unwrap();
     testbed.underlay().impair(variant).unwrap();
-    let counted = overhead::count(&testbed, variant, "red", SENT, &dissect(variant)).unwrap();
+    let counted =
+        overhead::count(&testbed, variant, "red", SENT, &dissect(variant.encap.name())).unwrap();
     let rows = &counted.ledger;
     assert_eq!(rows.len(), 5, "{rows:?}");
     assert!(rows.iter().all(LedgerRow::adds_up), "{rows:?}");
