@@ -27,6 +27,7 @@ fn labs_hold_on_an_ordinary_kernel() {
     let labs = [
         "tests/ordinary/vlan.yaml",
         "tests/ordinary/links.yaml",
+        "tests/ordinary/vlan-hopping.yaml",
         "labs/hello.yaml",
         "labs/tunnels.yaml",
         "labs/vlan-ports.yaml",
@@ -37,5 +38,7 @@ fn labs_hold_on_an_ordinary_kernel() {
     for lab in &labs {
         assert!(said.contains(&format!("status of {lab}: 0")), "{said}");
     }
+    let bridges = "The switches of vlan-hop-careless were Linux bridges with VLAN filtering";
+    assert!(said.contains(bridges), "a switch of this program hopped: {said}");
     assert!(said.contains("link h2-sw1 (netem"), "the relay took the place of netem: {said}");
 }

@@ -72,6 +72,8 @@ reasons! {
     UnknownDestination = "unknown_destination",
     /// The destination is on the port it came from, or it came from the overlay and would go back into it.
     SplitHorizon = "split_horizon",
+    /// More source addresses behind a switch's port than it may have.
+    MacLimit = "mac_limit",
     /// An outer CE mark on an inner packet that is not ECN-capable (RFC 6040 section 4.2).
     EcnCongestion = "ecn_congestion",
     /// A group or link-local destination that bridges keep to themselves.

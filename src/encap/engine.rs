@@ -106,6 +106,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// The reason to drop it.
     fn decap(&self, payload: &[u8], outer: &Outer) -> Result<Decap, DropReason>;
 
+    /// Whether a tag goes in front of those that a VM's frame has already. Other engines of tags are
+    /// access ports, which take no tagged frames.
+    fn stacks_tags(&self) -> bool {
+        false
+    }
+
     /// Whether an inner frame may travel with its checksum and segmentation left to the far end.
     fn carries_offload(&self) -> bool {
         false

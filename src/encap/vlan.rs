@@ -17,6 +17,9 @@ pub struct Vlan {
     /// Refuses a second tag behind the port's own VLAN: the double tag that hops into another
     /// VLAN at a switch further on.
     pub no_hopping: bool,
+    /// Takes tagged frames from VMs, as a bridge does for which tags are payload. It is careless: where
+    /// the own VLAN is a trunk's native one, the VM's tag is all that is left.
+    pub inner_tags: bool,
 }
 
 impl Engine for Vlan {
@@ -30,6 +33,10 @@ impl Engine for Vlan {
 
     fn header_len(&self) -> usize {
         LEN
+    }
+
+    fn stacks_tags(&self) -> bool {
+        self.inner_tags
     }
 
     fn header(&self, network: u64, inner: &Inner<'_>, out: &mut [u8]) -> Result<(), DropReason> {

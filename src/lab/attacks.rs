@@ -42,6 +42,8 @@ impl Attacks {
 pub enum Attack {
     /// A VM sends frames with two tags: its own network's or the usual native VLAN's, and another tenant's.
     DoubleTag,
+    /// A host at an access port of a switch sends frames with two tags.
+    VlanHop,
     /// A VM sends what its host would send for another tenant: a tagged frame, or a whole tunnel packet.
     ForgedId,
     /// A host that is no peer sends packets under its own address, with the tenants' ids and others.
@@ -52,6 +54,8 @@ pub enum Attack {
     IdGuess,
     /// A host that is no peer sends under a VM's MAC address, to get what is for the VM.
     FdbPoison,
+    /// A VM sends under the MAC address of another tenant's VM, to divert what is for that one.
+    FdbPoisonAcross,
     /// A forged segment is put into a frame of another host while it is put together; its id is known.
     SttInject,
     /// The same with ids drawn at random.
@@ -64,16 +68,26 @@ pub enum Attack {
     NdPoison,
     /// A VM claims the IPv6 address of a VM of another tenant (neighbour discovery).
     NdPoisonAcross,
-    /// A VM sends under thousands of MAC addresses, so that switches can learn no more.
+    /// A VM sends under thousands of MAC addresses, so that switches can learn no more, and another
+    /// tenant's frames go everywhere.
     MacFlood,
+    /// The same, to receive what is for other VMs of its own tenant.
+    MacFloodOwn,
     /// One forged packet far ahead in the sequence makes the receiver drop the peer's own.
     GreDesync,
+    /// A connection of OpenSSH is reset under sequence numbers drawn at random.
+    SshResetBlind,
+    /// Segments are forged into a connection of OpenSSH.
+    SshInject,
+    /// A connection of OpenSSH is reset by who sees its sequence numbers.
+    SshReset,
 }
 
 impl Attack {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Attack; 14] = [
+    pub const ALL: [Attack; 20] = [
         Attack::DoubleTag,
+        Attack::VlanHop,
         Attack::ForgedId,
         Attack::IdSpray,
         Attack::SpoofedSource,
@@ -85,8 +99,13 @@ impl Attack {
         Attack::NdPoison,
         Attack::NdPoisonAcross,
         Attack::FdbPoison,
+        Attack::FdbPoisonAcross,
         Attack::MacFlood,
+        Attack::MacFloodOwn,
         Attack::GreDesync,
+        Attack::SshResetBlind,
+        Attack::SshInject,
+        Attack::SshReset,
     ];
 
     /// The name in lab files and reports.
@@ -94,11 +113,13 @@ impl Attack {
     pub const fn name(self) -> &'static str {
         match self {
             Attack::DoubleTag => "double-tag",
+            Attack::VlanHop => "vlan-hop",
             Attack::ForgedId => "forged-id",
             Attack::IdSpray => "id-spray",
             Attack::SpoofedSource => "spoofed-source",
             Attack::IdGuess => "id-guess",
             Attack::FdbPoison => "fdb-poison",
+            Attack::FdbPoisonAcross => "fdb-poison-across",
             Attack::SttInject => "stt-inject",
             Attack::SttInjectBlind => "stt-inject-blind",
             Attack::ArpPoison => "arp-poison",
@@ -106,7 +127,11 @@ impl Attack {
             Attack::NdPoison => "nd-poison",
             Attack::NdPoisonAcross => "nd-poison-across",
             Attack::MacFlood => "mac-flood",
+            Attack::MacFloodOwn => "mac-flood-own",
             Attack::GreDesync => "gre-desync",
+            Attack::SshResetBlind => "ssh-reset-blind",
+            Attack::SshInject => "ssh-inject",
+            Attack::SshReset => "ssh-reset",
         }
     }
 
@@ -115,13 +140,17 @@ impl Attack {
     pub const fn from_host(self) -> bool {
         matches!(
             self,
-            Attack::IdSpray
+            Attack::VlanHop
+                | Attack::IdSpray
                 | Attack::SpoofedSource
                 | Attack::IdGuess
                 | Attack::FdbPoison
                 | Attack::SttInject
                 | Attack::SttInjectBlind
                 | Attack::GreDesync
+                | Attack::SshResetBlind
+                | Attack::SshInject
+                | Attack::SshReset
         )
     }
 
@@ -130,19 +159,27 @@ impl Attack {
     pub const fn words(self) -> &'static str {
         match self {
             Attack::DoubleTag => "a VM sends frames with two tags, the inner one another tenant's",
+            Attack::VlanHop => "a host at an access port sends frames with two tags",
             Attack::ForgedId => "a VM sends what a host would send for another tenant",
             Attack::IdSpray => "a host that is no peer sends under its own address",
             Attack::SpoofedSource => "a host that is no peer sends under a peer's address",
             Attack::IdGuess => "a host sends under a peer's address and guesses ids",
             Attack::FdbPoison => "a host that is no peer claims a VM's MAC address",
+            Attack::FdbPoisonAcross => "a VM claims the MAC address of another tenant's VM",
             Attack::SttInject => "a segment is put into a frame of which the id is known",
             Attack::SttInjectBlind => "segments are put into frames of which the id is guessed",
             Attack::ArpPoison => "a VM claims the address of a VM of its own tenant (ARP)",
             Attack::ArpPoisonAcross => "a VM claims the address of another tenant's VM (ARP)",
             Attack::NdPoison => "a VM claims the address of a VM of its own tenant (IPv6)",
             Attack::NdPoisonAcross => "a VM claims the address of another tenant's VM (IPv6)",
-            Attack::MacFlood => "a VM fills tables with MAC addresses",
+            Attack::MacFlood => {
+                "a VM fills tables with MAC addresses, and others' frames go everywhere"
+            }
+            Attack::MacFloodOwn => "a VM fills tables, and hears what is for its own tenant's VMs",
             Attack::GreDesync => "one packet far ahead makes the receiver drop the peer's own",
+            Attack::SshResetBlind => "a connection is reset under guessed sequence numbers",
+            Attack::SshInject => "segments are forged into a connection, without its keys",
+            Attack::SshReset => "a connection is reset by who sees its sequence numbers",
         }
     }
 }

@@ -25,7 +25,7 @@ pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
-pub use super::switches::{SwitchPort, SwitchSettings, VlanRange};
+pub use super::switches::{Accept, SwitchPort, SwitchSettings, VlanRange};
 pub use super::tables::{StrayExpected, TableExpected};
 pub use super::topology::{Impaired, LinkFull, LinkSpec, Topology, default_mtu};
 use super::units::{ByteSize, Delay, Loss, Rate, Span};

@@ -83,6 +83,8 @@ fn values(defs: &mut Value) {
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
         ("/Topology/properties/mac_table", range(&limits::MAC_TABLE)),
         ("/SwitchSettings/properties/mac_table", range(&limits::MAC_TABLE)),
+        ("/Topology/properties/mac_limit", range(&limits::MAC_TABLE)),
+        ("/SwitchSettings/properties/mac_limit", range(&limits::MAC_TABLE)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),

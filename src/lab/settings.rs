@@ -131,7 +131,7 @@ pub struct EngineSettings {
     pub csum: bool,
     /// Whether GRE packets carry sequence numbers, enforced by the receiver (`gre`, `gretap`).
     pub seq: bool,
-    /// Whether VMs may send frames with VLAN tags through the tunnel (`vxlan`).
+    /// Whether VMs may send frames with VLAN tags (`vxlan`; with `vlan`, another tag goes in front).
     pub inner_tags: bool,
     /// Options on every packet (`geneve`).
     pub options: Vec<GeneveOption>,
@@ -220,7 +220,7 @@ impl EngineSettings {
             ("strict", self.strict.is_some(), STRICT),
             ("csum", self.csum, GRE),
             ("seq", self.seq, GRE),
-            ("inner_tags", self.inner_tags, &[Encap::Vxlan]),
+            ("inner_tags", self.inner_tags, &[Encap::Vlan, Encap::Vxlan]),
             ("options", !self.options.is_empty(), &[Encap::Geneve]),
             ("service", self.service.is_some(), &[Encap::Qinq]),
             ("nve_addresses", self.nve_addresses.is_some(), &[Encap::Nvgre]),

@@ -35,9 +35,34 @@ pub struct SwitchSettings {
     /// Most MAC addresses that it learns, where not as many as every switch of the topology.
     #[serde(default)]
     pub mac_table: Option<u32>,
+    /// Most MAC addresses behind each of its ports to hosts, where not as many as on every switch.
+    #[serde(default)]
+    pub mac_limit: Option<u32>,
 }
 
-/// The VLANs of one port of a switch: `access`, or `trunk` perhaps with `native`.
+/// Which frames a port takes (IEEE 802.1Q clause 6.9, acceptable frame types).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Accept {
+    /// Those of its VLANs, with tag or without.
+    #[default]
+    All,
+    /// Those without tag, and priority tags (VID 0): "Admit Only Untagged and Priority-tagged frames".
+    Priority,
+    /// Those without tag only.
+    Untagged,
+}
+
+impl Accept {
+    /// Whether that is what ports take which are told nothing.
+    #[must_use]
+    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde asks
+    pub fn is_all(&self) -> bool {
+        *self == Accept::All
+    }
+}
+
+/// The VLANs of one port of a switch: `access` perhaps with `accept`, or `trunk` perhaps with `native`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchPort {
@@ -54,6 +79,9 @@ pub struct SwitchPort {
     /// The VLAN whose frames have no tag on this trunk; without one, frames without tag are dropped.
     #[serde(default)]
     pub native: Option<VlanId>,
+    /// Which frames it takes; other than `all` for access ports.
+    #[serde(default)]
+    pub accept: Accept,
 }
 
 impl SwitchPort {

@@ -8,7 +8,7 @@ use super::socket::Request;
 use super::world::World;
 use super::{link, probe};
 use crate::ids::Encap;
-use crate::lab::Fabric;
+use crate::lab::{Accept, Fabric};
 use crate::plan::{LinkEnd, PortVlans, Variant};
 
 /// What forwards.
@@ -37,6 +37,9 @@ impl Switching {
 /// What these variants need. All of them get the same, so that none has a faster switch than what
 /// it is compared with.
 pub(super) fn choose(world: &World, variants: &[&Variant]) -> Result<Switching> {
+    if variants.iter().any(|variant| beyond_bridges(variant)) {
+        return Ok(Switching::Switch);
+    }
     let tagged = variants.iter().any(|variant| !vids(variant).is_empty());
     let filters = tagged && probe::filters_vlans(world)?;
     if !filters && variants.iter().any(|variant| needs_vlans(variant)) {
@@ -63,6 +66,14 @@ pub fn vids(variant: &Variant) -> Vec<u16> {
 /// Whether a switch's table has a bound.
 fn bounded(variant: &Variant) -> bool {
     variant.nodes.iter().any(|node| node.mac_table.is_some())
+}
+
+/// Whether ports do what no bridge of Linux can: refuse tags, or count addresses.
+fn beyond_bridges(variant: &Variant) -> bool {
+    let mut ends = variant.links.iter().flat_map(|link| &link.ends);
+    ends.any(|end| {
+        end.mac_limit.is_some() || end.vlans.as_ref().is_some_and(|v| !v.accept.is_all())
+    })
 }
 
 /// Whether a bridge that takes tags for payload would behave otherwise than one that does not.
@@ -93,5 +104,6 @@ pub fn default_port(vids: &[u16]) -> PortVlans {
     PortVlans {
         tagged: vids.iter().map(|&vid| (vid, vid)).collect(),
         untagged: (!vids.contains(&1)).then_some(1),
+        accept: Accept::All,
     }
 }

@@ -13,8 +13,8 @@ use super::Schedule;
 use super::joined::{RouterPlan, SegmentPlan};
 use crate::ids::Encap;
 use crate::lab::{
-    Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired, IpVersion,
-    Learning, Measure, MtuMode, Probe, Published,
+    Accept, Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired,
+    IpVersion, Learning, Measure, MtuMode, Probe, Published,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -185,6 +185,9 @@ pub struct LinkEnd {
     /// VLANs of a switch's port where it is told; `None` lets all VLANs of the variant pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlans: Option<PortVlans>,
+    /// Most MAC addresses behind a switch's port; frames from others are dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_limit: Option<u32>,
 }
 
 /// The VLANs of one switch port.
@@ -196,6 +199,9 @@ pub struct PortVlans {
     /// The VLAN whose frames have no tag on the cable; without one, frames without tag are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untagged: Option<u16>,
+    /// Which of its frames it takes.
+    #[serde(default, skip_serializing_if = "Accept::is_all")]
+    pub accept: Accept,
 }
 
 /// One underlay cable.

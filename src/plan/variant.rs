@@ -213,6 +213,7 @@ fn links(
                     mac: underlay_mac(number, end),
                     addresses,
                     vlans: None,
+                    mac_limit: None,
                 }
             };
             Link {

@@ -9,8 +9,9 @@ use super::table::{Cell, Group, Row, Tone};
 use crate::measure::result::{AttackResult, VariantResult};
 
 /// Names in results, and as they stand in tables, where they can be broken.
-const NAMES: [(&str, &str); 14] = [
+const NAMES: [(&str, &str); 20] = [
     ("double-tag", "double tag"),
+    ("vlan-hop", "VLAN hop"),
     ("forged-id", "forged id"),
     ("id-spray", "id spray"),
     ("spoofed-source", "spoofed source"),
@@ -22,11 +23,17 @@ const NAMES: [(&str, &str); 14] = [
     ("nd-poison", "ND poison"),
     ("nd-poison-across", "ND poison, across"),
     ("fdb-poison", "FDB poison"),
+    ("fdb-poison-across", "FDB poison, across"),
     ("mac-flood", "MAC flood"),
+    ("mac-flood-own", "MAC flood, own"),
     ("gre-desync", "GRE desync"),
+    ("ssh-reset-blind", "SSH reset, blind"),
+    ("ssh-inject", "SSH inject"),
+    ("ssh-reset", "SSH reset"),
 ];
 
-/// The attacks as rows of the side-by-side table; `None` where none was tried.
+/// The attacks as rows of the side-by-side table, those that make no sense in any variant left out;
+/// `None` where none was tried.
 pub fn group(variants: &[VariantResult]) -> Option<Group> {
     let row = |(name, figure)| {
         let of = |v: &VariantResult| {
@@ -35,7 +42,8 @@ pub fn group(variants: &[VariantResult]) -> Option<Group> {
                 cell,
             )
         };
-        let tried = variants.iter().any(|v| v.attacks.iter().any(|a| a.name == name));
+        let ours = |a: &AttackResult| a.name == name && a.does_not_apply.is_none();
+        let tried = variants.iter().any(|v| v.attacks.iter().any(ours));
         tried.then(|| Row { figure, cells: variants.iter().map(of).collect() })
     };
     let rows: Vec<Row> = NAMES.into_iter().filter_map(row).collect();
@@ -145,7 +153,7 @@ pub fn more(attack: &AttackResult) -> Vec<String> {
 pub fn packets(variants: &[VariantResult]) -> Vec<String> {
     let all = variants.iter().flat_map(|v| v.attacks.iter().map(move |a| (v, a)));
     let each = all.flat_map(|(v, a)| {
-        let ends = [("sent", &a.sent), ("seen", &a.seen)];
+        let ends = [("sent", &a.sent), ("passed", &a.between), ("seen", &a.seen)];
         ends.map(|(what, evidence)| {
             let evidence = evidence.as_ref()?;
             let layers: Vec<_> =

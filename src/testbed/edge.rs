@@ -33,7 +33,10 @@ pub(super) fn config(
     seed: u64,
 ) -> Result<EdgeConfig, TestbedError> {
     let engine: Arc<dyn Engine> = match variant.encap {
-        Encap::Vlan => Arc::new(Vlan { pvid: edge.untagged, ..Vlan::default() }),
+        Encap::Vlan => {
+            let inner_tags = variant.engine.inner_tags;
+            Arc::new(Vlan { pvid: edge.untagged, inner_tags, ..Vlan::default() })
+        }
         _ => engine(variant)?,
     };
     let peer = |vtep: std::net::IpAddr| Peer::Vtep(vtep);

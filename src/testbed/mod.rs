@@ -148,6 +148,20 @@ impl Testbed {
         self.engines.get(&variant.name).map(UserDatapath::drops).unwrap_or_default()
     }
 
+    /// Frames that switches of this program dropped so far in a variant, by reason; none where the kernel's
+    /// bridges forward.
+    #[must_use]
+    pub fn switch_drops(&self, variant: &Variant) -> BTreeMap<String, u64> {
+        self.switches.get(&variant.name).map(Switches::all_drops).unwrap_or_default()
+    }
+
+    /// What OpenSSH said of a tunnel of the variant that has ended; `None` while all run.
+    #[must_use]
+    pub fn tunnel_ended(&self, variant: &Variant) -> Option<String> {
+        let error = self.tunnels.get(&variant.name)?.failure()?;
+        Some(error.to_string())
+    }
+
     /// MAC table entries by node: switches' bridges and hosts' edges.
     ///
     /// # Errors

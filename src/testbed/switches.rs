@@ -3,10 +3,11 @@
 use super::TestbedError;
 use crate::datapath::switch::{Switch, SwitchConfig, Switches, Timers};
 use crate::ids::{Encap, VlanId};
+use crate::lab::Accept;
 use crate::measure::Place;
 use crate::netns::{Switching, Underlay, default_port, link::SpanningTree, vids};
 use crate::plan::{Node, NodeKind, PortVlans, Variant};
-use crate::vswitch::{PortConfig, VidSet};
+use crate::vswitch::{Acceptable, PortConfig, VidSet};
 use crate::wire::ethernet::ethertype::{C_TAG, S_TAG};
 
 /// Starts the switches of a variant; `None` where the kernel's bridges do it, or all are routers.
@@ -40,7 +41,8 @@ fn config(variant: &Variant, node: &Node) -> SwitchConfig {
     let ends = variant.links.iter().flat_map(|link| &link.ends);
     let ports = ends.filter(|end| end.node == node.name).map(|end| {
         let vlans = end.vlans.clone().unwrap_or_else(|| default_port(&known));
-        (end.interface.clone(), port(&vlans))
+        let mac_limit = end.mac_limit.map(|most| most as usize);
+        (end.interface.clone(), PortConfig { mac_limit, ..port(&vlans) })
     });
     let tree = SpanningTree::default();
     SwitchConfig {
@@ -61,5 +63,10 @@ fn port(vlans: &PortVlans) -> PortConfig {
     for (first, last) in &vlans.tagged {
         tagged.insert(*first, *last);
     }
-    PortConfig { tagged, untagged: vlans.untagged }
+    let accept = match vlans.accept {
+        Accept::All => Acceptable::All,
+        Accept::Priority => Acceptable::PriorityTagged,
+        Accept::Untagged => Acceptable::Untagged,
+    };
+    PortConfig { tagged, untagged: vlans.untagged, accept, mac_limit: None }
 }

@@ -66,6 +66,19 @@ pub enum PortState {
     Forwarding,
 }
 
+/// Frames that a port takes (IEEE 802.1Q clause 6.9, acceptable frame types), the last kind beside the
+/// standard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Acceptable {
+    /// Those of its VLANs, with tag or without.
+    #[default]
+    All,
+    /// Those without tag, and priority tags.
+    PriorityTagged,
+    /// Those without tag.
+    Untagged,
+}
+
 /// One port as it is to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortConfig {
@@ -73,18 +86,22 @@ pub struct PortConfig {
     pub tagged: VidSet,
     /// The VLAN whose frames have no tag here.
     pub untagged: Option<u16>,
+    /// Which frames it takes.
+    pub accept: Acceptable,
+    /// Most MAC addresses that may be behind it; frames from others are dropped.
+    pub mac_limit: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Port {
-    tagged: VidSet,
-    untagged: Option<u16>,
+    config: PortConfig,
     state: AtomicU8,
 }
 
 impl Port {
+    /// Whether frames of a VLAN pass.
     fn carries(&self, vid: u16) -> bool {
-        self.untagged == Some(vid) || self.tagged.contains(vid)
+        self.config.untagged == Some(vid) || self.config.tagged.contains(vid)
     }
 }
 
@@ -125,11 +142,11 @@ impl Bridge {
     /// A bridge of tags with this TPID, whose table holds at most `limit` entries. All its ports discard.
     #[must_use]
     pub fn new(tpid: u16, ports: Vec<PortConfig>, limit: usize) -> Self {
-        let port = |PortConfig { mut tagged, untagged }| {
-            if let Some(vid) = untagged {
-                tagged.remove(vid);
+        let port = |mut config: PortConfig| {
+            if let Some(vid) = config.untagged {
+                config.tagged.remove(vid);
             }
-            Port { tagged, untagged, state: AtomicU8::new(PortState::Discarding as u8) }
+            Port { config, state: AtomicU8::new(PortState::Discarding as u8) }
         };
         Bridge {
             tpid,
@@ -165,7 +182,8 @@ impl Bridge {
     ///
     /// # Errors
     /// [`DropReason::UnknownNetwork`]: its VLAN is none of the port's, or it has no tag and the port
-    /// no untagged VLAN. [`DropReason::ReservedId`]: VID 4095.
+    /// no untagged VLAN. [`DropReason::ReservedId`]: VID 4095. [`DropReason::InnerTag`]: it has a
+    /// tag that the port does not take.
     pub fn admit(&self, port: usize, tag: Option<RawTag>) -> Result<Admitted, DropReason> {
         let port = self.ports.get(port).ok_or(DropReason::UnknownNetwork)?;
         let (own, inner) = match tag {
@@ -174,8 +192,14 @@ impl Bridge {
         };
         let tci = own.map_or(0, |tag| tag.tci);
         let (vid, priority) = (tci & 0xFFF, tci & 0xF000);
+        let refused = match port.config.accept {
+            Acceptable::All => false,
+            Acceptable::PriorityTagged => vid != 0,
+            Acceptable::Untagged => own.is_some(),
+        };
         let vid = match vid {
-            0 => port.untagged.ok_or(DropReason::UnknownNetwork)?,
+            _ if refused => return Err(DropReason::InnerTag),
+            0 => port.config.untagged.ok_or(DropReason::UnknownNetwork)?,
             VID_RESERVED => return Err(DropReason::ReservedId),
             vid => vid,
         };
@@ -197,7 +221,10 @@ impl Bridge {
         if dst.is_bridge_reserved() {
             return Decision::Drop(DropReason::Reserved);
         }
-        self.table.learn(frame.vid, src, port, now);
+        let most = self.ports.get(port).and_then(|port| port.config.mac_limit);
+        if !self.table.learn(frame.vid, src, port, most.unwrap_or(usize::MAX), now) {
+            return Decision::Drop(DropReason::MacLimit);
+        }
         if !self.may(port, PortState::Forwarding) {
             return Decision::Nowhere;
         }
@@ -230,7 +257,7 @@ impl Bridge {
     /// in a tag, and is lost without one.
     #[must_use]
     pub fn tags(&self, port: usize, frame: &Admitted) -> [Option<RawTag>; 2] {
-        let bare = self.ports.get(port).is_some_and(|port| port.untagged == Some(frame.vid));
+        let bare = self.ports.get(port).is_some_and(|p| p.config.untagged == Some(frame.vid));
         if bare {
             return [frame.inner, None];
         }
@@ -263,7 +290,7 @@ mod tests {
         for (first, last) in tagged {
             set.insert(*first, *last);
         }
-        PortConfig { tagged: set, untagged }
+        PortConfig { tagged: set, untagged, ..PortConfig::default() }
     }
 
     #[allow(clippy::unnecessary_wraps)] // as it is asked for
@@ -371,6 +398,29 @@ mod tests {
         assert_eq!(bridge.table().entries(0), 1);
         assert!(!bridge.leaves(0, 10) && bridge.leaves(1, 10));
         assert!(!bridge.set_state(7, PortState::Forwarding), "no such port");
+    }
+
+    #[test]
+    fn a_port_may_refuse_tags_and_has_as_many_addresses_as_it_may() {
+        let access = |accept| PortConfig { accept, mac_limit: Some(1), ..port(&[], Some(10)) };
+        let (standard, strict) = (Acceptable::PriorityTagged, Acceptable::Untagged);
+        let ports = vec![access(standard), port(&[], Some(10)), access(strict)];
+        let bridge = Bridge::new(C_TAG, ports, 10);
+        for port in 0..3 {
+            bridge.set_state(port, PortState::Forwarding);
+        }
+        let vid = |port, tag| bridge.admit(port, tag).map(|frame| frame.vid);
+        let refused = Err(DropReason::InnerTag);
+        assert_eq!([None, tag(0), tag(0xE000)].map(|tag| vid(0, tag)), [Ok(10); 3]);
+        assert_eq!([tag(10), tag(20)].map(|tag| vid(0, tag)), [refused; 2]);
+        assert_eq!([None, tag(0), tag(10)].map(|tag| vid(2, tag)), [Ok(10), refused, refused]);
+        let service = Some(RawTag { tpid: S_TAG, tci: 10 });
+        assert_eq!([0, 2].map(|port| vid(port, service)), [Ok(10); 2], "payload");
+        let frame = bridge.admit(0, None).unwrap();
+        let from = |last| bridge.forward(0, &frame, ALL, mac(last), 0);
+        assert_eq!(from(1), Decision::Flood);
+        assert_eq!((from(2), from(1)), (Decision::Drop(DropReason::MacLimit), Decision::Flood));
+        assert_eq!(bridge.forward(1, &frame, ALL, mac(2), 0), Decision::Flood, "no limit there");
     }
 
     #[test]

@@ -53,22 +53,31 @@ impl MacTable {
     }
 
     /// Notes that a frame from `mac` came in by `port`. A full table learns nothing new.
-    pub fn learn(&self, vid: u16, mac: Mac, port: usize, now: u64) {
+    ///
+    /// Returns whether the port may have that address: at most `most` are behind it at a time, and who
+    /// is one too many is not learned.
+    pub fn learn(&self, vid: u16, mac: Mac, port: usize, most: usize, now: u64) -> bool {
         let key = (vid, mac);
         if let Some(entry) = self.read().get(&key).filter(|entry| entry.port == port) {
             if entry.seen.load(Relaxed) != now {
                 entry.seen.store(now, Relaxed);
             }
-            return;
+            return true;
         }
         let mut table = self.write();
+        // Only ports with a limit are counted, each time: who is at its limit learns nothing else.
+        let behind = |entry: &&Entry| entry.port == port && self.fresh(entry, now);
+        if most != usize::MAX && table.values().filter(behind).count() >= most {
+            return false;
+        }
         if table.len() >= self.limit && !table.contains_key(&key) {
             table.retain(|_, entry| self.fresh(entry, now));
             if table.len() >= self.limit {
-                return;
+                return true;
             }
         }
         table.insert(key, Entry { port, seen: AtomicU64::new(now) });
+        true
     }
 
     /// Forgets what is behind a port.
@@ -111,15 +120,16 @@ mod tests {
 
     const A: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const B: Mac = Mac([2, 0, 0, 0, 0, 2]);
+    const ANY: usize = usize::MAX;
 
     #[test]
     fn learns_in_each_vlan_by_itself_moves_and_ages() {
         let table = MacTable::new(10);
-        table.learn(101, A, 1, 0);
-        table.learn(102, A, 2, 0);
+        table.learn(101, A, 1, ANY, 0);
+        table.learn(102, A, 2, ANY, 0);
         assert_eq!((table.lookup(101, A, 5), table.lookup(102, A, 5)), (Some(1), Some(2)));
         assert_eq!((table.lookup(103, A, 5), table.entries(5)), (None, 2));
-        table.learn(101, A, 3, 10);
+        table.learn(101, A, 3, ANY, 10);
         assert_eq!(table.lookup(101, A, MacTable::AGEING_MS + 9), Some(3));
         assert_eq!(table.lookup(101, A, MacTable::AGEING_MS + 10), None);
         assert_eq!(table.entries(MacTable::AGEING_MS), 1);
@@ -128,21 +138,33 @@ mod tests {
     #[test]
     fn a_full_table_keeps_what_it_knows_and_makes_room_by_age() {
         let table = MacTable::new(1);
-        table.learn(1, A, 1, 0);
-        table.learn(1, B, 2, 1);
+        table.learn(1, A, 1, ANY, 0);
+        table.learn(1, B, 2, ANY, 1);
         assert_eq!((table.lookup(1, A, 1), table.lookup(1, B, 1)), (Some(1), None));
-        table.learn(1, A, 3, 2);
+        table.learn(1, A, 3, ANY, 2);
         assert_eq!(table.lookup(1, A, 2), Some(3), "who is known may move");
-        table.learn(1, B, 2, MacTable::AGEING_MS + 2);
+        table.learn(1, B, 2, ANY, MacTable::AGEING_MS + 2);
         assert_eq!(table.lookup(1, B, MacTable::AGEING_MS + 2), Some(2));
         assert_eq!(table.entries(MacTable::AGEING_MS + 2), 1);
     }
 
     #[test]
+    fn a_port_at_its_limit_has_no_other_addresses() {
+        let table = MacTable::new(10);
+        assert!(table.learn(1, A, 1, 1, 0) && table.learn(1, A, 1, 1, 5));
+        assert!(!table.learn(1, B, 1, 1, 5), "one too many");
+        assert_eq!(table.lookup(1, B, 5), None);
+        assert!(table.learn(1, B, 2, 1, 5), "another port");
+        assert!(!table.learn(2, A, 1, 1, 5), "an entry for each VLAN");
+        let later = MacTable::AGEING_MS + 5;
+        assert!(table.learn(1, B, 1, 1, later), "who was there has been forgotten");
+    }
+
+    #[test]
     fn ports_are_forgotten_and_changes_hurry() {
         let table = MacTable::new(10);
-        table.learn(1, A, 1, 0);
-        table.learn(1, B, 2, 0);
+        table.learn(1, A, 1, ANY, 0);
+        table.learn(1, B, 2, ANY, 0);
         table.forget_port(1);
         assert_eq!((table.lookup(1, A, 0), table.lookup(1, B, 0)), (None, Some(2)));
         table.hurry(20_000, 8_000);

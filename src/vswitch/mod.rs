@@ -13,7 +13,7 @@ mod fdb;
 mod mac_table;
 mod switch;
 
-pub use bridge::{Admitted, Bridge, Decision, PortConfig, PortState, RawTag, VidSet};
+pub use bridge::{Acceptable, Admitted, Bridge, Decision, PortConfig, PortState, RawTag, VidSet};
 pub use counters::{Counters, Direction};
 pub use fdb::{Fdb, Location};
 pub use mac_table::MacTable;

@@ -53,6 +53,7 @@ pub fn link(number: u8, a: &str, b: &str) -> Link {
             mac: format!("02:00:00:00:{number:02x}:{side:02x}"),
             addresses: words.get(2).map(|net| net.parse().unwrap()).into_iter().collect(),
             vlans: None,
+            mac_limit: None,
         }
     };
     let ends = [end(a, 1), end(b, 2)];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use overlab::ids::Encap;
-use overlab::lab::Fabric;
+use overlab::lab::{Accept, Fabric};
 use overlab::measure::Place;
 use overlab::measure::tap::{BUFFER, Tap, Watch};
 use overlab::netns::{Switching, Underlay, build_by};
@@ -32,7 +32,11 @@ const LAST: u16 = 100;
 
 /// Access to 10; a trunk with a native VLAN; a trunk without; access to 20 with 10 beside it.
 fn ports() -> [PortVlans; PORTS] {
-    let port = |tagged: &[(u16, u16)], untagged| PortVlans { tagged: tagged.to_vec(), untagged };
+    let port = |tagged: &[(u16, u16)], untagged| PortVlans {
+        tagged: tagged.to_vec(),
+        untagged,
+        accept: Accept::All,
+    };
     [
         port(&[(100, 100)], Some(10)),
         port(&[(10, 10), (20, 29), (100, 100)], Some(30)),

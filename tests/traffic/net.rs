@@ -284,6 +284,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         mac: String::new(),
         addresses: vec![format!("10.0.0.{number}/24").parse().unwrap()],
         vlans: None,
+        mac_limit: None,
     };
     let node = |name: &str| Node {
         name: name.into(),

@@ -71,8 +71,8 @@ pub const FACTS: [Facts; 12] = [
                     that carries it.",
         limits: "Every switch learns every MAC address of every tenant (8 K to 128 K entries), and \
                  every trunk must list the VLANs. Frames grow to 1522 bytes with FCS.",
-        here: "VMs' ports are access ports: tagged frames from VMs are dropped. Needs `fabric: \
-               l2`. No settings.",
+        here: "VMs' ports are access ports: tagged frames from VMs are dropped, unless inner_tags is \
+               set. Needs `fabric: l2`.",
         traps: &[
             "Double tags: an attacker in the native VLAN puts a second tag behind the first, and \
              the second switch honours it. Take no tagged frames on access ports.",

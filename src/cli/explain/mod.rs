@@ -172,14 +172,14 @@ const PLAIN: Extras = Extras {
 mod tests {
     use super::*;
 
-    use Encap::{Geneve, Gre, Gretap, Ipip, Nvgre, Qinq, SixInFour, Stt, Vxlan};
+    use Encap::{Geneve, Gre, Gretap, Ipip, Nvgre, Qinq, SixInFour, Stt, Vlan, Vxlan};
 
     /// The settings, and where they mean something.
     const SETTINGS: &[(&str, &[Encap])] = &[
         ("strict", &[Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),
         ("csum", &[Gre, Gretap]),
         ("seq", &[Gre, Gretap]),
-        ("inner_tags", &[Vxlan]),
+        ("inner_tags", &[Vlan, Vxlan]),
         ("options", &[Geneve]),
         ("service", &[Qinq]),
         ("ttl", &[Ipip, SixInFour, Gre, Gretap, Vxlan, Nvgre, Stt, Geneve]),

@@ -110,6 +110,12 @@ impl Tunnels {
         Ok(())
     }
 
+    /// Which connection has ended, which none does by itself, and the last words of its ends.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.keeper.failure()
+    }
+
     /// Processor time that OpenSSH has used so far at both ends of all tunnels.
     #[must_use]
     pub fn cpu(&self) -> Duration {

@@ -169,6 +169,14 @@ impl Switches {
         self.all.iter().map(|s| (s.name.clone(), s.bridge.unknown())).collect()
     }
 
+    /// Frames that all of them dropped so far, by reason.
+    #[must_use]
+    pub fn all_drops(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        self.all.iter().for_each(|switch| switch.counters.add_drops(&mut sums));
+        sums
+    }
+
     /// Frames that a switch dropped so far, by reason.
     #[must_use]
     pub fn drops(&self, name: &str) -> BTreeMap<String, u64> {

@@ -78,7 +78,7 @@ fn accept(edge: &Edge, received: &Received, bytes: &[u8]) -> Result<FrameMeta, D
     let meta = flow::frame(bytes, edge.seed)?;
     let tagged = received.tag.is_some() || meta.tags > 0;
     // STT's frames are untagged (draft-davie-stt-08 section 3.1.1); a router takes no tags.
-    let access = edge.engine.encap().is_tag()
+    let access = edge.engine.encap().is_tag() && !edge.engine.stacks_tags()
         || edge.engine.header_len() == 0
         || edge.routes.is_some()
         || matches!(edge.underlay, Underlay::Stt(_));

@@ -139,7 +139,7 @@ impl Config {
         let known = self.known_options.clone();
         match self.protocol {
             Protocol::Vlan | Protocol::Stp | Protocol::Ssh => {
-                Box::new(Vlan { pcp: 0, pvid: self.pvid, no_hopping: cautious })
+                Box::new(Vlan { pvid: self.pvid, no_hopping: cautious, ..Vlan::default() })
             }
             Protocol::Qinq => Box::new(Qinq { service: self.service, pcp: 0 }),
             Protocol::Ipip => Box::new(IpInIp::V4),

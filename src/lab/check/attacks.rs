@@ -63,6 +63,10 @@ fn runs(whole: &Whole<'_>, attack: Attack, path: &str) {
         Attack::GreDesync => {
             ("is about GRE's sequence numbers", |encap| matches!(encap, Encap::Gre | Encap::Gretap))
         }
+        Attack::VlanHop => ("is about VLANs", |encap| *encap == Encap::Vlan),
+        Attack::SshResetBlind | Attack::SshInject | Attack::SshReset => {
+            ("is about OpenSSH's connections", |encap| *encap == Encap::Ssh)
+        }
         _ => return,
     };
     if !encaps.iter().any(fits) {
@@ -74,19 +78,11 @@ fn runs(whole: &Whole<'_>, attack: Attack, path: &str) {
 }
 
 /// An expectation about an attack.
-pub(super) fn expected(
-    whole: &Whole<'_>,
-    expected: AttackExpected,
-    only: Option<Encap>,
-    path: &str,
-) {
+pub(super) fn expected(whole: &Whole<'_>, expected: AttackExpected, path: &str) {
     let tried = whole.lab.measure.attacks.as_ref().map(Attacks::list).unwrap_or_default();
     if !tried.contains(&expected.name) && all_read(whole) {
         let name = expected.name.name();
         let message = format!("`{name}` is not tried; add it to `measure: {{ attacks: [..] }}`");
         whole.sink.rule(&format!("{path}.name"), message);
-    }
-    if only == Some(Encap::None) {
-        whole.sink.rule(path, "the plain path is not attacked; expect it in an encapsulation");
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Throughput(of) => throughput(whole, of, expectation.only, &path),
             Expected::Retransmits { .. } => has_tcp(whole, &format!("{path}.retransmits")),
             Expected::Attack(attack) => {
-                attacks::expected(whole, *attack, expectation.only, &format!("{path}.attack"));
+                attacks::expected(whole, *attack, &format!("{path}.attack"));
             }
             Expected::Probe(probe) => {
                 probes::expected(whole, probe, expectation.only, &format!("{path}.probe"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Whole;
 use crate::ids::Encap;
 use crate::lab::carriers::fabric;
-use crate::lab::model::{Fabric, SwitchPort, Topology};
+use crate::lab::model::{Accept, Fabric, SwitchPort, Topology};
 use crate::lab::read::{Sink, below, suggestion};
 
 /// Checks a topology's `switch` and `ports`, where its nodes are known for certain.
@@ -66,6 +66,10 @@ fn says_one_thing(port: &SwitchPort, path: &str, sink: &Sink<'_>) {
         return;
     }
     let trunk = !port.trunk.is_empty();
+    if trunk && port.accept != Accept::All {
+        let message = "is for access ports: nearly all frames of a trunk have tags";
+        sink.rule(&format!("{path}.accept"), message);
+    }
     let message = match (port.access, trunk, port.native) {
         (Some(_), false, None) | (None, true, _) => return,
         (Some(_), true, _) => {
@@ -91,7 +95,7 @@ fn says_one_thing(port: &SwitchPort, path: &str, sink: &Sink<'_>) {
     sink.rule(path, message);
 }
 
-/// Whether any variant has what `mac_table`, `switch` and `ports` are about.
+/// Whether any variant has what `mac_table`, `mac_limit`, `switch` and `ports` are about.
 pub(super) fn used(whole: &Whole<'_>) {
     let Some(topology) = whole.topology.filter(|_| whole.all_encaps_read()) else { return };
     let encaps = whole.encaps();
@@ -104,6 +108,7 @@ pub(super) fn used(whole: &Whole<'_>) {
     if encaps.iter().all(|e| !bridged(&e)) {
         for (key, given) in [
             ("mac_table", topology.mac_table.is_some()),
+            ("mac_limit", topology.mac_limit.is_some()),
             ("switch", !topology.switch.is_empty()),
             ("ports", !topology.ports.is_empty()),
         ] {

@@ -1,10 +1,14 @@
-//! What a topology tells its switches: `mac_table`, `switch` and `ports`.
+//! What a topology tells its switches: `mac_table`, `mac_limit`, `switch` and `ports`.
 
 use std::collections::BTreeMap;
 
 use super::At;
 use crate::lab::limits::MAC_TABLE;
-use crate::lab::model::{SwitchPort, SwitchSettings, VlanRange};
+use crate::lab::model::{Accept, SwitchPort, SwitchSettings, VlanRange};
+
+/// What a port may be told to take.
+const ACCEPT: [(&str, Accept); 3] =
+    [("all", Accept::All), ("priority", Accept::Priority), ("untagged", Accept::Untagged)];
 
 pub(super) fn mac_table(at: &At<'_>) -> Option<u32> {
     at.number("number of MAC addresses", &MAC_TABLE)
@@ -13,9 +17,10 @@ pub(super) fn mac_table(at: &At<'_>) -> Option<u32> {
 pub(super) fn settings(at: &At<'_>) -> BTreeMap<String, SwitchSettings> {
     let wanted = "settings of switches by name, e.g. `{ leaf1: { mac_table: 100 } }`";
     let one = |(name, at): (String, At<'_>)| {
-        let fields = at.fields("settings of a switch, e.g. `{ mac_table: 100 }`", &["mac_table"]);
-        let table = fields.and_then(|fields| mac_table(&fields.get("mac_table")?));
-        (name, SwitchSettings { mac_table: table })
+        let wanted = "settings of a switch, e.g. `{ mac_table: 100 }`";
+        let fields = at.fields(wanted, &["mac_table", "mac_limit"]);
+        let count = |key| fields.as_ref().and_then(|fields| mac_table(&fields.get(key)?));
+        (name, SwitchSettings { mac_table: count("mac_table"), mac_limit: count("mac_limit") })
     };
     at.entries(wanted).unwrap_or_default().into_iter().map(one).collect()
 }
@@ -26,9 +31,12 @@ pub(super) fn ports(at: &At<'_>) -> Vec<SwitchPort> {
     at.list(wanted).unwrap_or_default().iter().map(port).collect()
 }
 
+/// Keys of a port.
+const PORT: [&str; 6] = ["at", "to", "access", "trunk", "native", "accept"];
+
 fn port(at: &At<'_>) -> SwitchPort {
     let wanted = "a switch's port, e.g. `{ at: leaf1, to: h1, access: 101 }`";
-    let Some(fields) = at.fields(wanted, &["at", "to", "access", "trunk", "native"]) else {
+    let Some(fields) = at.fields(wanted, &PORT) else {
         return SwitchPort::default();
     };
     let node = |key, wanted| fields.need(key, wanted)?.text(wanted);
@@ -39,6 +47,10 @@ fn port(at: &At<'_>) -> SwitchPort {
         access: vlan("access"),
         trunk: fields.get("trunk").map(|at| ranges(&at)).unwrap_or_default(),
         native: vlan("native"),
+        accept: fields
+            .get("accept")
+            .and_then(|at| at.choice("kind of frames", &ACCEPT))
+            .unwrap_or_default(),
     }
 }
 

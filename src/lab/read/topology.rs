@@ -10,7 +10,7 @@ use crate::lab::topology::Impaired;
 use crate::lab::units::{Delay, Loss, Rate};
 
 /// Keys of a topology beside its generators.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "title",
     "hosts",
     "switches",
@@ -23,6 +23,7 @@ const KEYS: [&str; 14] = [
     "reorder",
     "stp",
     "mac_table",
+    "mac_limit",
     "switch",
     "ports",
 ];
@@ -51,6 +52,7 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
         jitter,
         reorder,
         mac_table: fields.get("mac_table").and_then(|at| switches::mac_table(&at)),
+        mac_limit: fields.get("mac_limit").and_then(|at| switches::mac_table(&at)),
         switch: fields.get("switch").map(|at| switches::settings(&at)).unwrap_or_default(),
         ports: fields.get("ports").map(|at| switches::ports(&at)).unwrap_or_default(),
         ..shape::shape(&fields)

@@ -89,6 +89,9 @@ pub struct Topology {
     /// Most MAC addresses that each switch of an L2 fabric learns; absent means as many as there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_table: Option<u32>,
+    /// Most MAC addresses behind each port of such a switch that leads to a host; frames from others are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_limit: Option<u32>,
     /// Settings of single switches, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub switch: BTreeMap<String, SwitchSettings>,
@@ -122,6 +125,7 @@ impl Default for Topology {
             reorder: None,
             stp: Switchable::On,
             mac_table: None,
+            mac_limit: None,
             switch: BTreeMap::new(),
             ports: Vec::new(),
         }

@@ -1,4 +1,4 @@
-//! Watching for tokens at every VM and, where asked for, at every host's interfaces.
+//! Watching for tokens at every VM and, where asked for, at the interfaces of hosts and switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,11 +23,11 @@ const ROOM: usize = 2 << 20;
 /// Where frames are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// Node of the plan: a host, or a VM's `tenant.vm`.
+    /// Node of the plan: a host or switch, or a VM's `tenant.vm`.
     pub node: String,
-    /// The VM's tenant; `None` at a host.
+    /// The VM's tenant; `None` at a host or switch.
     pub tenant: Option<String>,
-    /// The host, or that of the VM.
+    /// The host or switch, or the host of the VM.
     pub host: String,
     /// Namespace and interface.
     pub place: String,
@@ -62,7 +62,7 @@ pub struct Lookout {
 }
 
 impl Lookout {
-    /// Watches what every VM receives, and with `hosts` what crosses every interface of hosts.
+    /// Watches what every VM receives, and what crosses every interface of nodes of these kinds.
     ///
     /// # Errors
     /// An interface could not be opened.
@@ -70,7 +70,7 @@ impl Lookout {
         place: &impl Place,
         variant: &Variant,
         series: usize,
-        hosts: bool,
+        kinds: &[NodeKind],
     ) -> Result<Lookout, MeasureError> {
         let mut spots = Vec::new();
         let mut open = |node: &str, interface: &str, tenant: Option<&String>, host: &str| {
@@ -90,11 +90,11 @@ impl Lookout {
         for vm in variant.vms() {
             open(&vm.node, "eth0", Some(&vm.tenant), &vm.host)?;
         }
-        let is_host = |name: &str| {
-            variant.nodes.iter().any(|node| node.name == name && node.kind == NodeKind::Host)
+        let watched = |name: &str| {
+            variant.nodes.iter().any(|node| node.name == name && kinds.contains(&node.kind))
         };
         let ends = variant.links.iter().flat_map(|link| &link.ends);
-        for end in ends.filter(|end| hosts && is_host(&end.node)) {
+        for end in ends.filter(|end| watched(&end.node)) {
             open(&end.node, &end.interface, None, &end.node)?;
         }
         Ok(Lookout {

@@ -7,9 +7,11 @@
 mod lookout;
 mod poison;
 mod volley;
+mod wiretap;
 
 pub use lookout::{Lookout, Seen, Spot};
 pub use poison::{Claim, Talker, claim, mac_of};
 pub use volley::{From, Gun};
+pub use wiretap::{Stream, Wiretap};
 
 pub use super::isolation::token::Token;

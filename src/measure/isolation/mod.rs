@@ -163,16 +163,19 @@ fn nics(place: &impl Place, variant: &Variant) -> Result<Vec<Nic>, MeasureError>
     let is_host = |name: &str| {
         variant.nodes.iter().any(|node| node.name == name && node.kind == NodeKind::Host)
     };
-    let ends = variant.links.iter().flat_map(|link| &link.ends);
-    ends.filter(|end| is_host(&end.node))
-        .map(|end| {
+    let ends = variant.links.iter().flat_map(|link| {
+        let [a, b] = &link.ends;
+        [(a, b), (b, a)]
+    });
+    ends.filter(|(end, _)| is_host(&end.node))
+        .map(|(end, far)| {
             let namespace = variant.namespace(&end.node);
             let operation = format!("watch `{}`", end.interface);
             let tap = within(place, &namespace, &operation, || {
                 Tap::open(&end.interface, Watch::Both, ROOM)
             })?;
-            let edge = variant.edges.iter().find(|e| e.host == end.node && e.nic == end.interface);
-            let untagged = edge.and_then(|edge| edge.untagged).map(u64::from);
+            // As the switch's port has it, whether the host has VMs or not.
+            let untagged = far.vlans.as_ref().and_then(|vlans| vlans.untagged).map(u64::from);
             Ok(Nic { name: format!("{namespace} {}", end.interface), untagged, tap })
         })
         .collect()

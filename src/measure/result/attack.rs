@@ -30,7 +30,7 @@ pub struct AttackResult {
     pub own_sent: u64,
     /// Those of them that were delivered.
     pub own_delivered: u64,
-    /// Frames dropped meanwhile at all edges, by reason.
+    /// Frames dropped meanwhile at all edges and at switches of this program, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drops: BTreeMap<String, u64>,
     /// What else was counted, in sentences.
@@ -42,6 +42,9 @@ pub struct AttackResult {
     /// The first forged packet as it left the attacker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Evidence>,
+    /// The first forged packet on its way, where that tells more: on a trunk, or at the host it was for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<Evidence>,
     /// The first packet that shows the success, where it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Evidence>,

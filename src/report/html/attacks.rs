@@ -5,11 +5,17 @@ use maud::{Markup, html};
 use super::super::attacks as tried;
 use super::bytes::packet;
 use super::tables::sheet;
-use crate::measure::result::{AttackResult, RunResult};
+use crate::measure::result::{AttackResult, Evidence, RunResult};
+
+/// Packets of an attack, in the order of their way, each with what it is.
+fn evidence(attack: &AttackResult) -> impl Iterator<Item = (&'static str, &Evidence)> {
+    let all = [("Sent", &attack.sent), ("Passed", &attack.between), ("Seen", &attack.seen)];
+    all.into_iter().filter_map(|(what, evidence)| Some((what, evidence.as_ref()?)))
+}
 
 /// What was tried, and the packets of it under each variant; `None` where nothing was.
 pub fn attacks(run: &RunResult) -> Option<Markup> {
-    let shown = |a: &&AttackResult| a.sent.is_some() || a.seen.is_some();
+    let shown = |a: &&AttackResult| evidence(a).next().is_some();
     let found: Vec<_> = run
         .variants
         .iter()
@@ -19,7 +25,7 @@ pub fn attacks(run: &RunResult) -> Option<Markup> {
     run.variants.iter().any(|v| !v.attacks.is_empty()).then(|| {
         html! {
             (sheet(&tried::sheet(&run.variants)))
-            p.how { "The first forged packet as it left the attacker, and the first that shows the success." }
+            p.how { "The first forged packet as it left the attacker, perhaps on its way, and the first that shows the success." }
             @for (name, attacks) in found {
                 h3 { (name) }
                 @for attack in attacks {
@@ -30,11 +36,9 @@ pub fn attacks(run: &RunResult) -> Option<Markup> {
                             }
                             " " (attack.what)
                         }
-                        @for (what, evidence) in [("Sent", &attack.sent), ("Seen", &attack.seen)] {
-                            @if let Some(evidence) = evidence {
-                                p { (what) " at " code { (evidence.place) } }
-                                (packet(&evidence.packet))
-                            }
+                        @for (what, evidence) in evidence(attack) {
+                            p { (what) " at " code { (evidence.place) } }
+                            (packet(&evidence.packet))
                         }
                     }
                 }

@@ -1,11 +1,12 @@
-//! A VM that fills MAC tables, and what that does to another tenant.
+//! A VM that fills MAC tables, and what that does to another tenant, and to its own.
 
 use std::collections::BTreeSet;
 
+use super::poison::{Roles, roles};
 use super::scene::{FORGED, OWN, Pair, Scene, Tried, plain, stranger, under};
 use crate::lab::Cast;
-use crate::measure::attack::{From, Lookout, Spot};
-use crate::plan::NodeKind;
+use crate::measure::attack::{From, Lookout, Seen, Spot};
+use crate::plan::{NodeKind, VmPlan};
 use crate::runner::RunError;
 
 /// Addresses that the attacker sends under.
@@ -15,56 +16,77 @@ const FRAMES: u32 = 20;
 /// Series of what the victims' newcomer sends.
 const HELLO: usize = 2;
 
-/// Sends under thousands of addresses. Then a VM of another tenant appears under an address that nobody
-/// knows yet, and is talked to: where tables have no room for it, what is for it is flooded.
-pub(super) fn mac_flood(scene: &Scene<'_>) -> Tried {
-    if !scene.variant.encap.carries_ethernet() {
-        return Ok(Err("IP packets are carried, and no MAC address is learned from them".into()));
+/// Who floods, and whom that is to harm: another tenant, or (`own`) others of its own.
+fn scenery<'v>(scene: &Scene<'v>, own: bool) -> Result<(&'v VmPlan, Pair<'v>), String> {
+    if !own {
+        return scene.attacker();
     }
-    let (attacker, victims) = match scene.attacker() {
+    let Roles { attacker, told, owner } = roles(scene, false)?;
+    let tenant = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
+    let tenant = tenant.ok_or_else(|| "there is no such tenant".to_owned())?;
+    Ok((attacker, Pair { tenant, near: told, far: owner }))
+}
+
+/// Sends under thousands of addresses. Then a VM appears under an address that nobody knows yet, and is
+/// talked to: where tables have no room for it, what is for it is flooded.
+pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
+    if !scene.bridges() {
+        return Ok(Err("IP packets are routed, and no MAC address is learned from them".into()));
+    }
+    let (attacker, victims) = match scenery(scene, own) {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
+    };
+    let hears = |spot: &Spot| match own {
+        true => spot.node == attacker.node,
+        false => uninvolved(spot, victims),
     };
     let tenant = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
     let others = tenant.into_iter().flat_map(|tenant| &tenant.vms);
     let to = others.clone().find(|vm| vm.host != attacker.host).unwrap_or(attacker);
     let what = format!(
-        "{}/{} sends under {ADDRESSES} MAC addresses; then {} talks to a new one of its tenant",
-        attacker.tenant, attacker.name, victims.near.name
+        "{}/{} sends under {ADDRESSES} MAC addresses; then {}/{} talks to a new one of its tenant",
+        attacker.tenant, attacker.name, victims.near.tenant, victims.near.name
     );
-    let mut result = scene.result(what, "a host that it does not concern sees the victims' frame");
+    let success = match own {
+        true => "the flooding VM receives a frame for another one",
+        false => "a host that it does not concern sees the victims' frame",
+    };
+    let mut result = scene.result(what, success);
     let mut lookout = scene.lookout()?;
-    let before = scene.testbed.drops(scene.variant);
+    let before = scene.drops();
     let tables = scene.testbed.tables(scene.variant)?;
-    let strays = talk(scene, &mut lookout, victims, 0)?;
-    result.notes.push(format!("Before the flood {} of {FRAMES} were seen there.", strays.len()));
+    let heard = talk(scene, &mut lookout, victims, 0, &hears)?;
+    result.notes.push(format!("Before the flood {} of {FRAMES} were.", heard.len()));
 
     let marked = plain(attacker, to, Cast::Unicast, lookout.secret(FORGED));
     let frames: Vec<Vec<u8>> =
         (0..ADDRESSES).filter_map(|n| Some(under(marked.frame(n)?, stranger()))).collect();
     scene.gun(From::Vm(attacker))?.fire(&frames, &mut lookout)?;
     lookout.settle()?;
-    let strays = talk(scene, &mut lookout, victims, FRAMES)?;
+    let heard = talk(scene, &mut lookout, victims, FRAMES, &hears)?;
     result.tried = FRAMES.into();
-    result.succeeded = strays.len() as u64;
+    result.succeeded = heard.len() as u64;
     result.own_sent = FRAMES.into();
     let at_far = |spot: &Spot| spot.node == victims.far.node;
     result.own_delivered = lookout.arrived(OWN, at_far).range(FRAMES..).count() as u64;
     result.drops = scene.drops_since(&before);
-    result.seen = scene.evidence(lookout.first(OWN, false, |spot| uninvolved(spot, victims)));
+    result.seen = scene.evidence(lookout.first(OWN, false, hears));
     result.sent = scene.evidence(frames.into_iter().next().map(|packet| {
         let place = format!("{} eth0", scene.variant.namespace(&attacker.node));
-        crate::measure::attack::Seen { place, packet }
+        Seen { place, packet }
     }));
     for (node, now) in scene.testbed.tables(scene.variant)? {
         let grown = now.saturating_sub(tables.get(&node).copied().unwrap_or_default());
-        let kind = scene.variant.nodes.iter().find(|n| n.name == node).map(|n| n.kind);
-        let whose = match kind {
+        let found = scene.variant.nodes.iter().find(|n| n.name == node);
+        let whose = match found.map(|node| node.kind) {
             Some(NodeKind::Switch) => "switch of the fabric",
             _ => "edge",
         };
-        if grown > 0 {
-            result.notes.push(format!("{node} ({whose}) learned {grown} more addresses."));
+        let full = found.and_then(|node| node.mac_table).filter(|most| u64::from(*most) <= now);
+        let full = full.map_or(String::new(), |most| format!(", and is full with {most}"));
+        if grown > 0 || !full.is_empty() {
+            result.notes.push(format!("{node} ({whose}) learned {grown} more addresses{full}."));
         }
     }
     Ok(Ok(result))
@@ -77,12 +99,13 @@ fn uninvolved(spot: &Spot, victims: Pair<'_>) -> bool {
 }
 
 /// The far victim says something under an address that nobody knows, and is answered; returns which
-/// answers were seen at hosts that they do not concern.
+/// answers were seen where `hears` says.
 fn talk(
     scene: &Scene<'_>,
     lookout: &mut Lookout,
     victims: Pair<'_>,
     first: u32,
+    hears: &dyn Fn(&Spot) -> bool,
 ) -> Result<BTreeSet<u32>, RunError> {
     let (near, far) = (victims.near, victims.far);
     let newcomer = stranger();
@@ -100,7 +123,8 @@ fn talk(
     });
     let answers: Vec<_> = answers.collect();
     scene.gun(From::Vm(near))?.fire(&answers, lookout)?;
-    lookout.settle()?;
-    let seen = lookout.arrived(OWN, |spot| uninvolved(spot, victims));
+    let at_far = |spot: &Spot| spot.node == far.node;
+    scene.await_all(lookout, (OWN, FRAMES), first, &at_far)?;
+    let seen = lookout.arrived(OWN, hears);
     Ok(seen.range(first..first + FRAMES).copied().collect())
 }

@@ -25,7 +25,10 @@ const AHEAD: u32 = 0x7000_0000;
 fn both<'v>(scene: &Scene<'v>) -> Result<(Rogue<'v>, Pair<'v>), String> {
     match scene.variant.encap {
         Encap::Ssh => Err("SSH encrypts and authenticates: without its keys nothing can be made \
-                           that its ends would take"
+                           that its ends would take (`ssh-inject`)"
+            .into()),
+        Encap::None => Err("its packets name no tenant: a VM's address is enough, as \
+                            `spoofed-source` shows"
             .into()),
         _ => Ok((scene.rogue()?, scene.victims()?)),
     }
@@ -130,6 +133,9 @@ fn wrapped(
 
 /// A peer's address and a tenant's id, both right.
 pub(super) fn spoofed_source(scene: &Scene<'_>) -> Tried {
+    if scene.variant.encap == Encap::None {
+        return super::plain::spoofed_source(scene);
+    }
     let (rogue, victims) = match both(scene) {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
@@ -171,7 +177,7 @@ pub(super) fn spoofed_source(scene: &Scene<'_>) -> Tried {
 }
 
 /// The same with reverse path filtering (RFC 3704 section 2.2) on the attacker's port of its router.
-fn filtered(
+pub(super) fn filtered(
     scene: &Scene<'_>,
     rogue: Rogue<'_>,
     result: &mut AttackResult,
@@ -278,7 +284,7 @@ pub(super) fn desync(scene: &Scene<'_>) -> Tried {
     lookout.until(|seen| seen.arrived(OWN, at_end).len() as u64 >= LOST.into())?;
     result.own_sent = LOST.into();
     result.own_delivered = lookout.arrived(OWN, at_end).len() as u64;
-    let before = scene.testbed.drops(scene.variant);
+    let before = scene.drops();
     let marked = plain(from, to, Cast::Unicast, lookout.secret(FORGED));
     let forged = Recipe { sequence: AHEAD + 1000, ..recipe(src, dst, victims.tenant.id) };
     let Some(frame) = marked.frame(0) else { return Ok(Err("the frame cannot be made".into())) };
@@ -286,7 +292,7 @@ pub(super) fn desync(scene: &Scene<'_>) -> Tried {
     scene.gun(From::Host(rogue.host, dst))?.fire(&[packet], &mut lookout)?;
     lookout.until(|seen| !seen.arrived(FORGED, at_end).is_empty())?;
     scene.own(&mut lookout, OWN, (from, to), LOST..2 * LOST)?;
-    lookout.settle()?;
+    scene.await_all(&mut lookout, (OWN, LOST), LOST, &at_end)?;
     let after = lookout.arrived(OWN, at_end).range(LOST..).count() as u64;
     result.tried = LOST.into();
     result.succeeded = result.tried.saturating_sub(after);

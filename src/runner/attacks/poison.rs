@@ -17,13 +17,13 @@ const FRAMES: u32 = 20;
 const TRIES: u32 = 5;
 
 /// Who claims, who is told, and whose address it is.
-struct Roles<'v> {
-    attacker: &'v VmPlan,
-    told: &'v VmPlan,
-    owner: &'v VmPlan,
+pub(super) struct Roles<'v> {
+    pub attacker: &'v VmPlan,
+    pub told: &'v VmPlan,
+    pub owner: &'v VmPlan,
 }
 
-fn roles<'v>(scene: &Scene<'v>, across: bool) -> Result<Roles<'v>, String> {
+pub(super) fn roles<'v>(scene: &Scene<'v>, across: bool) -> Result<Roles<'v>, String> {
     if across {
         let (attacker, Pair { near, far, .. }) = scene.attacker()?;
         return Ok(Roles { attacker, told: near, owner: far });
@@ -67,12 +67,14 @@ pub(super) fn neighbour(scene: &Scene<'_>, six: bool, across: bool) -> Tried {
             break;
         }
     }
-    let before = scene.testbed.drops(scene.variant);
+    let before = scene.drops();
     // A MAC address of its own for the claim: that of its interface may be the owner's in another tenant.
     let taken = stranger();
     let sent = tell(scene, &mut lookout, attacker, &Claim { address, mac: taken })?;
     talker.say(&mut lookout, FORGED, 0..FRAMES)?;
-    lookout.settle()?;
+    let (taker, giver) = (at(attacker), at(owner));
+    let either = |spot: &Spot| taker(spot) || giver(spot);
+    scene.await_all(&mut lookout, (FORGED, FRAMES), 0, &either)?;
     result.tried = FRAMES.into();
     result.succeeded = lookout.arrived(FORGED, at(attacker)).len() as u64;
     result.own_sent = FRAMES.into();
@@ -109,7 +111,7 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
         Encap::Ssh => {
             return Ok(Err("a host without keys gets no frame into SSH's tunnels".into()));
         }
-        _ if !encap.carries_ethernet() => {
+        _ if !scene.bridges() => {
             return Ok(Err(
                 "IP packets are carried, and where each address is is configured".into()
             ));
@@ -136,7 +138,7 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
     scene.own(&mut lookout, CLAIMS, (far, near), 0..3)?;
     scene.own(&mut lookout, CLAIMS, (near, far), 3..6)?;
     lookout.until(|seen| seen.arrived(CLAIMS, at_far).len() >= 3)?;
-    let before = scene.testbed.drops(scene.variant);
+    let before = scene.drops();
     let marked = plain(far, near, Cast::Broadcast, lookout.secret(FORGED));
     let id = victims.tenant.id;
     let mut packets = Vec::new();
@@ -144,12 +146,13 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
         let Some(frame) = marked.frame(number).map(|frame| under(frame, mac)) else { continue };
         let service = scene.service();
         packets.push(match encap {
+            Encap::None => frame,
             Encap::Vlan => tagged(frame, &[(0x8100, id)]),
             Encap::Qinq => tagged(frame, &[(0x88A8, service), (0x8100, id)]),
             _ => scene.wrap(&recipe(rogue.address, dst, id), &frame)?,
         });
     }
-    let from = if encap.is_tag() {
+    let from = if encap.is_tag() || encap == Encap::None {
         From::Interface(rogue.host, &rogue.end.interface)
     } else {
         From::Host(rogue.host, dst)
@@ -157,7 +160,8 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
     scene.gun(from)?.fire(&packets, &mut lookout)?;
     lookout.settle()?;
     scene.own(&mut lookout, OWN, (near, far), 0..FRAMES)?;
-    lookout.settle()?;
+    let either = |spot: &Spot| at_far(spot) || at_rogue(spot);
+    scene.await_all(&mut lookout, (OWN, FRAMES), 0, &either)?;
     result.tried = FRAMES.into();
     result.succeeded = lookout.arrived(OWN, at_rogue).len() as u64;
     result.own_sent = FRAMES.into();
@@ -167,6 +171,57 @@ pub(super) fn fdb(scene: &Scene<'_>) -> Tried {
     result.seen = scene.evidence(lookout.first(OWN, false, at_rogue));
     // Everybody learns the truth again.
     scene.own(&mut lookout, CLAIMS, (far, near), 6..9)?;
+    lookout.settle()?;
+    Ok(Ok(result))
+}
+
+/// A VM sends under the MAC address of another tenant's VM: whoever has one table for all networks takes
+/// that to have moved, and what is for it goes astray.
+pub(super) fn fdb_across(scene: &Scene<'_>) -> Tried {
+    if !scene.bridges() {
+        return Ok(Err("IP packets are carried, and where each address is is configured".into()));
+    }
+    let (attacker, Pair { tenant, near, far }) = match scene.attacker() {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
+    };
+    let Some(mac) = mac_of(far) else { return Ok(Err("the victim has no address".into())) };
+    let what = format!(
+        "{}/{} sends under the MAC of {}/{}, which {} talks to",
+        attacker.tenant, attacker.name, tenant.name, far.name, near.name
+    );
+    let mut result = scene.result(what, "a frame of the tenant's own goes astray");
+    let mut lookout = scene.lookout()?;
+    let at_far = |spot: &Spot| spot.node == far.node;
+    scene.own(&mut lookout, CLAIMS, (far, near), 0..3)?;
+    scene.own(&mut lookout, CLAIMS, (near, far), 3..6)?;
+    lookout.until(|seen| seen.arrived(CLAIMS, at_far).len() >= 3)?;
+    let before = scene.drops();
+    let marked = plain(attacker, attacker, Cast::Broadcast, lookout.secret(FORGED));
+    let frames: Vec<Vec<u8>> =
+        (0..TIMES).filter_map(|number| Some(under(marked.frame(number)?, mac))).collect();
+    scene.gun(From::Vm(attacker))?.fire(&frames, &mut lookout)?;
+    lookout.settle()?;
+    scene.own(&mut lookout, OWN, (near, far), 0..FRAMES)?;
+    scene.await_all(&mut lookout, (OWN, FRAMES), 0, &at_far)?;
+    result.tried = FRAMES.into();
+    result.own_sent = FRAMES.into();
+    result.own_delivered = lookout.arrived(OWN, at_far).len() as u64;
+    result.succeeded = result.tried.saturating_sub(result.own_delivered);
+    result.drops = scene.drops_since(&before);
+    result.sent = scene.evidence(frames.into_iter().next().map(|packet| {
+        let place = format!("{} eth0", scene.variant.namespace(&attacker.node));
+        Seen { place, packet }
+    }));
+    let astray = |spot: &Spot| spot.tenant.is_none() && spot.node == attacker.host;
+    let seen = lookout.first(OWN, false, astray);
+    result.seen = scene.evidence(seen).filter(|_| result.succeeded > 0);
+    // Everybody learns the truth again, in the attacker's own tenant too, where somebody may have that MAC.
+    scene.own(&mut lookout, CLAIMS, (far, near), 6..9)?;
+    let others = scene.variant.vms().filter(|vm| vm.tenant == attacker.tenant);
+    for vm in others.filter(|vm| mac_of(vm) == Some(mac)) {
+        scene.own(&mut lookout, CLAIMS, (vm, attacker), 9..12)?;
+    }
     lookout.settle()?;
     Ok(Ok(result))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Attack, Cast, Checksum};
+use crate::ids::Encap;
+use crate::lab::{Attack, Cast, Checksum, Fabric};
 use crate::measure::attack::{From, Gun, Lookout, Seen, Spot};
 use crate::measure::probe::{Marked, underlay_address};
 use crate::measure::result::{AttackResult, Evidence};
@@ -93,6 +94,18 @@ impl<'v> Scene<'v> {
         self.pairs().last().ok_or_else(none)
     }
 
+    /// Those who are attacked where the victims cannot be any more: the first tenant.
+    pub fn first(&self) -> Result<Pair<'v>, String> {
+        let none = || "no tenant has VMs on two hosts".to_owned();
+        self.pairs().next().ok_or_else(none)
+    }
+
+    /// Whether frames are bridged between hosts, and not routed.
+    pub fn bridges(&self) -> bool {
+        let routed = self.variant.encap == Encap::None && self.variant.fabric == Fabric::L3;
+        self.variant.encap.carries_ethernet() && !routed
+    }
+
     /// The VM that attacks from within, and the tenant that it attacks.
     pub fn attacker(&self) -> Result<(&'v VmPlan, Pair<'v>), String> {
         let victims = self.victims()?;
@@ -129,8 +142,14 @@ impl<'v> Scene<'v> {
         }
     }
 
+    /// Watches all VMs and hosts.
     pub fn lookout(&self) -> Result<Lookout, RunError> {
-        Ok(Lookout::open(self.testbed, self.variant, 3, true)?)
+        self.lookout_at(&[NodeKind::Host])
+    }
+
+    /// Watches all VMs, and nodes of these kinds.
+    pub fn lookout_at(&self, kinds: &[NodeKind]) -> Result<Lookout, RunError> {
+        Ok(Lookout::open(self.testbed, self.variant, 3, kinds)?)
     }
 
     pub fn gun(&self, from: From<'_>) -> Result<Gun, RunError> {
@@ -142,10 +161,19 @@ impl<'v> Scene<'v> {
         Some(Evidence { place: seen.place, packet: anatomy(self.variant, &seen.packet) })
     }
 
-    /// Drops at all edges since `before`.
+    /// Drops so far, at all edges and at switches of this program.
+    pub fn drops(&self) -> BTreeMap<String, u64> {
+        let mut drops = self.testbed.drops(self.variant);
+        for (reason, count) in self.testbed.switch_drops(self.variant) {
+            *drops.entry(reason).or_default() += count;
+        }
+        drops
+    }
+
+    /// Drops since `before`.
     pub fn drops_since(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
         let then = |reason: &String| before.get(reason).copied().unwrap_or_default();
-        let now = self.testbed.drops(self.variant).into_iter();
+        let now = self.drops().into_iter();
         let grown = now.map(|(reason, n)| (reason.clone(), n.saturating_sub(then(&reason))));
         grown.filter(|(_, count)| *count > 0).collect()
     }
@@ -164,6 +192,21 @@ impl<'v> Scene<'v> {
         Ok(())
     }
 
+    /// Waits until all frames of a series with numbers from `first` up have turned up somewhere of `at`, at most
+    /// a second, and then until nothing comes any more.
+    pub fn await_all(
+        &self,
+        lookout: &mut Lookout,
+        (series, count): (usize, u32),
+        first: u32,
+        at: &dyn Fn(&Spot) -> bool,
+    ) -> Result<(), RunError> {
+        let all =
+            |seen: &Lookout| seen.arrived(series, at).range(first..).count() >= count as usize;
+        lookout.until(all)?;
+        Ok(lookout.settle()?)
+    }
+
     /// Fires forged packets and then frames of the victims' own, and fills in what came of them.
     /// A packet's number is the place that it has in the list. Returns how long firing took.
     pub fn volley(
@@ -172,7 +215,7 @@ impl<'v> Scene<'v> {
         volley: &Volley<'_, 'v>,
         result: &mut AttackResult,
     ) -> Result<Duration, RunError> {
-        let before = self.testbed.drops(self.variant);
+        let before = self.drops();
         let gun = self.gun(volley.from)?;
         let begun = Instant::now();
         gun.fire(volley.packets, lookout)?;
@@ -180,8 +223,7 @@ impl<'v> Scene<'v> {
         let (near, far) = (volley.own.near, volley.own.far);
         self.own(lookout, OWN, (near, far), 0..OWNS)?;
         let at_far = |spot: &Spot| spot.node == far.node;
-        lookout.until(|seen| seen.arrived(OWN, at_far).len() as u64 >= OWNS.into())?;
-        lookout.settle()?;
+        self.await_all(lookout, (OWN, OWNS), 0, &at_far)?;
         result.tried = volley.packets.len() as u64;
         result.succeeded = lookout.arrived(FORGED, volley.wins).len() as u64;
         result.own_sent = OWNS.into();
@@ -199,6 +241,11 @@ impl<'v> Scene<'v> {
         });
         Ok(took)
     }
+}
+
+/// Whether a VM of another tenant is there.
+pub(super) fn elsewhere(spot: &Spot, attacker: &VmPlan) -> bool {
+    spot.tenant.as_ref().is_some_and(|tenant| *tenant != attacker.tenant)
 }
 
 /// Frames of a VM that carry a mark.

@@ -4,7 +4,7 @@
 use super::scene::{FORGED, OWN, Scene, Tried, plain, recipe};
 use crate::ids::Encap;
 use crate::lab::Cast;
-use crate::measure::attack::{From, Spot};
+use crate::measure::attack::{From, Lookout, Spot};
 use crate::plan::VmPlan;
 use crate::testbed::craft_segments;
 
@@ -55,10 +55,16 @@ pub(super) fn inject(scene: &Scene<'_>, known: bool) -> Tried {
     );
     let mut result = scene.result(what, "the VM receives a frame with the attacker's bytes");
     let at_far = |spot: &Spot| spot.node == far.node;
-    let before = scene.testbed.drops(scene.variant);
+    let before = scene.drops();
     scene.gun(From::Host(rogue.host, dst))?.fire(&forged, &mut lookout)?;
     lookout.settle()?;
     scene.gun(From::Host(&near.host, dst))?.fire(&own, &mut lookout)?;
+    // A frame that the attacker got his segment into carries one or the other mark.
+    let marked = |seen: &Lookout| {
+        let count = |series| seen.arrived(series, at_far).len();
+        count(OWN) + count(FORGED) >= FRAMES as usize
+    };
+    lookout.until(marked)?;
     lookout.settle()?;
     result.tried = forged.len() as u64;
     result.succeeded = lookout.arrived(FORGED, at_far).len() as u64;

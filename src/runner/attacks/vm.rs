@@ -1,59 +1,17 @@
-//! Attacks from inside a VM on another tenant: tags, and packets that only hosts should make.
+//! An attack from inside a VM on another tenant: packets that only hosts should make.
 
-use super::scene::{FORGED, Scene, Tried, Volley, plain, recipe, tagged};
+use super::scene::{FORGED, Scene, Tried, Volley, elsewhere, plain, recipe, tagged};
 use crate::ids::Encap;
 use crate::lab::Cast;
 use crate::measure::attack::{From, Spot};
-use crate::plan::{TenantPlan, VmPlan};
+use crate::plan::VmPlan;
 use crate::runner::RunError;
 
 const C_TAG: u16 = 0x8100;
 const S_TAG: u16 = 0x88A8;
-/// The VLAN that switches put untagged frames into unless they are told otherwise.
-const NATIVE: u64 = 1;
 /// Frames of each kind.
 const EACH: u32 = 5;
 const SUCCESS: &str = "a VM of another tenant receives the frame";
-
-/// Frames with two tags, the inner one the victim's: a switch that takes the outer one off and
-/// passes the frame on by the inner one has let it hop (802.1Q, native VLAN of a trunk).
-pub(super) fn double_tag(scene: &Scene<'_>) -> Tried {
-    let encap = scene.variant.encap;
-    if !encap.carries_ethernet() {
-        return Ok(Err("hosts route IP packets; a VM's Ethernet header goes no further".into()));
-    }
-    let (attacker, victims) = match scene.attacker() {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
-    // Where ids are no VLANs, the usual first ones stand for them.
-    let vid = |tenant: &TenantPlan, usual| if encap.is_tag() { tenant.id } else { usual };
-    let own = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
-    let own = own.map_or(NATIVE, |tenant| vid(tenant, 101));
-    let theirs = vid(victims.tenant, 102);
-    let outer = [(C_TAG, own), (C_TAG, NATIVE), (S_TAG, own), (S_TAG, NATIVE)];
-    let mut lookout = scene.lookout()?;
-    let marked = plain(attacker, victims.far, Cast::Broadcast, lookout.secret(FORGED));
-    let mut packets = Vec::new();
-    for tag in outer.into_iter().flat_map(|tag| (0..EACH).map(move |_| tag)) {
-        let number = u32::try_from(packets.len()).unwrap_or(u32::MAX);
-        packets.extend(marked.frame(number).map(|f| tagged(f, &[tag, (C_TAG, theirs)])));
-    }
-    let what = format!(
-        "{}/{} sends broadcasts with tags {own} or {NATIVE} before tag {theirs} of {}",
-        attacker.tenant, attacker.name, victims.tenant.name
-    );
-    let mut result = scene.result(what, SUCCESS);
-    let wins = |spot: &Spot| elsewhere(spot, attacker);
-    let volley = Volley { from: From::Vm(attacker), packets: &packets, wins: &wins, own: victims };
-    scene.volley(&mut lookout, &volley, &mut result)?;
-    Ok(Ok(result))
-}
-
-/// Whether a VM of another tenant is there.
-fn elsewhere(spot: &Spot, attacker: &VmPlan) -> bool {
-    spot.tenant.as_ref().is_some_and(|tenant| *tenant != attacker.tenant)
-}
 
 /// What a host would send for the victim's tenant, out of a VM of another one.
 pub(super) fn forged_id(scene: &Scene<'_>) -> Tried {
