@@ -81,10 +81,6 @@ fn values(defs: &mut Value) {
         ("/Topology/properties/hosts/items", node.clone()),
         ("/Topology/properties/switches/items", node),
         ("/LinkFull/properties/mtu", range(&limits::UNDERLAY_MTU)),
-        ("/Topology/properties/mac_table", range(&limits::MAC_TABLE)),
-        ("/SwitchSettings/properties/mac_table", range(&limits::MAC_TABLE)),
-        ("/Topology/properties/mac_limit", range(&limits::MAC_TABLE)),
-        ("/SwitchSettings/properties/mac_limit", range(&limits::MAC_TABLE)),
         ("/Tenant/properties/name", tenant.clone()),
         ("/Tenant/properties/subnet6", json!({ "pattern": "^[0-9a-fA-F:.]+/[0-9]+$" })),
         ("/GeneveOption/properties/data", json!({ "pattern": "^([0-9a-fA-F]{8}){0,31}$" })),
@@ -105,6 +101,12 @@ fn values(defs: &mut Value) {
         ("/Expectation/properties/claim", json!({ "enum": claims })),
     ] {
         merge(defs.pointer_mut(path), patch);
+    }
+    for of in ["Topology", "SwitchSettings"] {
+        for key in ["mac_table", "mac_limit"] {
+            let path = format!("/{of}/properties/{key}");
+            merge(defs.pointer_mut(&path), range(&limits::MAC_TABLE));
+        }
     }
     generators(defs);
     many(defs);

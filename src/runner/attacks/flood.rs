@@ -37,9 +37,8 @@ pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
     };
-    let hears = |spot: &Spot| match own {
-        true => spot.node == attacker.node,
-        false => uninvolved(spot, victims),
+    let hears = |spot: &Spot| {
+        if own { spot.node == attacker.node } else { uninvolved(spot, victims) }
     };
     let tenant = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
     let others = tenant.into_iter().flat_map(|tenant| &tenant.vms);
@@ -48,9 +47,10 @@ pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
         "{}/{} sends under {ADDRESSES} MAC addresses; then {}/{} talks to a new one of its tenant",
         attacker.tenant, attacker.name, victims.near.tenant, victims.near.name
     );
-    let success = match own {
-        true => "the flooding VM receives a frame for another one",
-        false => "a host that it does not concern sees the victims' frame",
+    let success = if own {
+        "the flooding VM receives a frame for another one"
+    } else {
+        "a host that it does not concern sees the victims' frame"
     };
     let mut result = scene.result(what, success);
     let mut lookout = scene.lookout()?;

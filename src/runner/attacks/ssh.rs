@@ -133,14 +133,13 @@ pub(super) fn reset(scene: &Scene<'_>, known: bool) -> Tried {
     }
     result.tried = FRAMES.into();
     result.succeeded = result.tried.saturating_sub(after);
-    result.notes.push(match known {
-        true => {
-            format!("Resets it took: {fired}. TCP's numbers are no secret to who sees packets.")
-        }
-        false => format!(
+    result.notes.push(if known {
+        format!("Resets it took: {fired}. TCP's numbers are no secret to who sees packets.")
+    } else {
+        format!(
             "{fired} resets: a receiver obeys the one number of 2^32 that it expects and answers \
              others (RFC 5961 section 3.2), and who sees nothing has to guess a port as well."
-        ),
+        )
     });
     if after == 0 {
         result.notes.extend(said(scene));
