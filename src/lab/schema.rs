@@ -102,12 +102,7 @@ fn values(defs: &mut Value) {
     ] {
         merge(defs.pointer_mut(path), patch);
     }
-    for of in ["Topology", "SwitchSettings"] {
-        for key in ["mac_table", "mac_limit"] {
-            let path = format!("/{of}/properties/{key}");
-            merge(defs.pointer_mut(&path), range(&limits::MAC_TABLE));
-        }
-    }
+    tables(defs);
     generators(defs);
     many(defs);
     joined(defs, &joint, &tenant);
@@ -144,6 +139,16 @@ fn expectations(defs: &mut Value) {
             if name == "delivered" {
                 bounds_above_zero(value);
             }
+        }
+    }
+}
+
+/// What bounds MAC tables.
+fn tables(defs: &mut Value) {
+    for of in ["Topology", "SwitchSettings"] {
+        for key in ["mac_table", "mac_limit"] {
+            let path = format!("/{of}/properties/{key}");
+            merge(defs.pointer_mut(&path), range(&limits::MAC_TABLE));
         }
     }
 }
