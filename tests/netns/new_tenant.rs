@@ -74,7 +74,7 @@ fn only_there(whole: &Variant, but: Option<usize>) -> Variant {
     for end in variant.links.iter_mut().flat_map(|link| &mut link.ends) {
         let here = kept.contains(&(end.node.as_str(), end.interface.as_str()));
         let tagged = if here { vec![(101, 101)] } else { Vec::new() };
-        end.vlans = Some(PortVlans { tagged, untagged: None });
+        end.vlans = Some(PortVlans { tagged, ..PortVlans::default() });
     }
     variant.name = but.map_or("all".into(), |n| format!("without{n}"));
     variant
