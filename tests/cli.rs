@@ -349,6 +349,14 @@ fn a_difference_says_what_changed_and_what_cannot_be_told() {
     diff(&["b.json", "a", "--fail-on-regression"], 0);
     let markdown = diff(&["a", "b.json", "--format", "md"], 0);
     assert!(markdown.contains("| **smaller** |"), "{markdown}");
+    let page = diff(&["a", "b.json", "--format", "html"], 0);
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"), "{page}");
+    for part in ["The kernels differ", ">smaller<", ">1,430 B", "measurably; ", "left:0.0%"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for foreign in ["<script", "<link", "src=", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
     let document: serde_json::Value =
         serde_json::from_str(&diff(&["a", "b.json", "--format", "json"], 0)).unwrap();
     let figures = document["figures"].as_array().unwrap();

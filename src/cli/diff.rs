@@ -31,6 +31,8 @@ pub struct Options {
 pub enum Format {
     /// Lines for a terminal.
     Terminal,
+    /// One self-contained page.
+    Html,
     /// GitHub-flavoured Markdown.
     Md,
     /// All of it, as a JSON document.
@@ -49,6 +51,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<u8> {
     let found = diff::diff(&before, &after);
     let text = match options.format {
         Format::Terminal => found.terminal(surface(options.out.is_none()).0),
+        Format::Html => found.html(),
         Format::Md => found.markdown(),
         Format::Json => serde_json::to_string_pretty(&found)? + "\n",
     };

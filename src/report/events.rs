@@ -1,6 +1,6 @@
 //! What events did to the traffic that was watched.
 
-use super::number::count;
+use super::number::{count, seconds};
 use super::overlay::Sheet;
 use crate::measure::result::{EventResult, OutageResult, RunResult, VariantResult};
 
@@ -46,7 +46,7 @@ fn row(v: &VariantResult, e: &EventResult) -> Vec<String> {
             u64::from(e.there.flows) + u64::from(e.back.flows)
         ),
         connection(e),
-        format!("{:.0} ms", e.quiet_ms),
+        time(e.quiet_ms),
     ]
 }
 
@@ -56,14 +56,20 @@ fn all(run: &RunResult) -> impl Iterator<Item = (&VariantResult, &EventResult)> 
 
 fn downtime(outage: &OutageResult) -> String {
     let healed = if outage.healed { "" } else { ", not healed" };
-    let later = outage.later().map(|(ms, from)| format!(", later {ms:.0} ms at {from:.2} s"));
-    format!("{:.0} ms{}{healed}", outage.at_event().0, later.unwrap_or_default())
+    let later = outage.later();
+    let later = later.map(|(ms, from)| format!(", later {} at {from:.2} s", time(ms)));
+    format!("{}{}{healed}", time(outage.at_event().0), later.unwrap_or_default())
+}
+
+/// Milliseconds: `31 ms`, `12.5 s`.
+fn time(ms: f64) -> String {
+    if ms < 1000.0 { format!("{ms:.0} ms") } else { seconds(ms / 1e3) }
 }
 
 fn connection(event: &EventResult) -> String {
     match (&event.tcp.error, event.tcp.survived) {
         (Some(error), _) => format!("ended: {error}"),
-        (None, true) => format!("survived, gap of {:.0} ms", event.tcp.gap_ms),
+        (None, true) => format!("survived, gap of {}", time(event.tcp.gap_ms)),
         (None, false) => "nothing arrived any more".to_owned(),
     }
 }

@@ -159,6 +159,12 @@ pub fn overhead_apart(mtu: &MtuResult) -> bool {
     mtu.overhead_counted.is_some_and(|c| (c - f64::from(mtu.overhead_computed)).abs() > 0.5)
 }
 
+/// Whether packets grow by no one number of bytes: a stream carries them.
+#[must_use]
+pub fn streams(variant: &VariantResult) -> bool {
+    variant.encap == "ssh"
+}
+
 /// Links between switches or routers: both ends have another link as well.
 #[must_use]
 pub fn fabric_links(variant: &VariantResult) -> Vec<&LinkResult> {

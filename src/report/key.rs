@@ -2,9 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::figures::{Compared, baseline, compared_by, flow, labels, paired};
-use super::number::{Unit, bounds, count, fixed, plural};
-use crate::measure::result::{RunResult, VariantResult};
+use super::figures::{Compared, baseline, compared_by, flow, labels, paired, streams};
+use super::number::{Unit, bounds, count, fixed, plural, seconds};
+use crate::measure::result::{EventResult, RunResult, VariantResult};
+
+/// Figures at most.
+const MOST: usize = 4;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +23,8 @@ pub struct Key {
 /// At most four.
 #[must_use]
 pub fn keys(run: &RunResult) -> Vec<Key> {
-    let found = [throughput(run), overhead(run), latency(run), isolation(run)];
-    found.into_iter().flatten().collect()
+    let found = [throughput(run), downtime(run), overhead(run), latency(run), isolation(run)];
+    found.into_iter().flatten().take(MOST).collect()
 }
 
 fn carried(run: &RunResult) -> impl Iterator<Item = &VariantResult> {
@@ -74,20 +77,49 @@ fn ratio(run: &RunResult, kind: &str, figure: &str) -> Option<Key> {
     Some(Key { value, what: format!("the plain path's {figure}: {who}"), sure })
 }
 
+/// What the first event did to traffic.
+fn downtime(run: &RunResult) -> Option<Key> {
+    let first = run.variants.iter().flat_map(|v| &v.events).map(|e| e.number).min()?;
+    let mut all: Vec<(&str, &EventResult)> = run
+        .variants
+        .iter()
+        .flat_map(|v| v.events.iter().map(move |e| (v.name.as_str(), e)))
+        .filter(|(_, e)| e.number == first && e.downtime_at_event().0.is_finite())
+        .collect();
+    all.sort_by(|a, b| a.1.downtime_at_event().0.total_cmp(&b.1.downtime_at_event().0));
+    let ((best, least), (worst, most)) = (all.first()?, all.last()?);
+    let shown = |e: &EventResult| {
+        let (ms, healed) = e.downtime_at_event();
+        format!("{}{}", if healed { "" } else { "over " }, seconds(ms / 1e3))
+    };
+    let (value, who) = if all.len() == 1 {
+        (shown(most), (*worst).to_owned())
+    } else {
+        (format!("{} … {}", shown(least), shown(most)), format!("{best} … {worst}"))
+    };
+    let quiet = all.iter().map(|(_, e)| e.quiet_ms).fold(0.0, f64::max);
+    Some(Key {
+        value,
+        what: format!("down when {}: {who}", most.what),
+        sure: format!("gaps before any event: up to {}", seconds(quiet / 1e3)),
+    })
+}
+
 fn overhead(run: &RunResult) -> Option<Key> {
-    let all = || carried(run).map(|v| v.mtu.overhead_computed);
+    let packets = || carried(run).filter(|v| !streams(v));
+    let all = || packets().map(|v| v.mtu.overhead_computed);
     let (least, most) = (all().min()?, all().max()?);
     let value = if least == most {
         format!("{} B", count(most))
     } else {
         format!("{} … {} B", count(least), count(most))
     };
-    let counted: Vec<f64> = carried(run).filter_map(|v| v.mtu.overhead_counted).collect();
+    let counted: Vec<f64> = packets().filter_map(|v| v.mtu.overhead_counted).collect();
     let same = |v: &VariantResult| {
         let computed = f64::from(v.mtu.overhead_computed);
         v.mtu.overhead_counted.is_none_or(|c| (c - computed).abs() <= 0.5)
     };
-    let sure = match (counted.len(), carried(run).all(same)) {
+    let sure = match (counted.len(), packets().all(same)) {
         (0, _) => "by the formats; not counted".to_owned(),
         (_, true) => "counted on the wire, as by the formats".to_owned(),
         (_, false) => "by the formats; the wire is apart from them".to_owned(),
@@ -117,6 +149,7 @@ fn isolation(run: &RunResult) -> Option<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::result::OutageResult;
 
     #[test]
     fn the_fixture_has_four_figures() {
@@ -124,6 +157,20 @@ mod tests {
         let keys = keys(&run);
         assert_eq!(keys.len(), 4, "{keys:#?}");
         assert!(keys[0].value.contains('×') && keys[1].value.ends_with(" B"), "{keys:#?}");
+        let mut events = run.clone();
+        let event = |ms, healed| EventResult {
+            number: 1,
+            what: "red/vm2 moves to h4".into(),
+            there: OutageResult { downtime_ms: ms, healed, ..OutageResult::default() },
+            back: OutageResult { healed: true, ..OutageResult::default() },
+            ..EventResult::default()
+        };
+        events.variants[1].events = vec![event(2498.0, false)];
+        events.variants[3].events = vec![event(31.0, true)];
+        let keys = super::keys(&events);
+        assert_eq!(keys.len(), 4);
+        assert_eq!(keys[1].value, "31.0 ms … over 2.50 s");
+        assert_eq!(keys[1].what, "down when red/vm2 moves to h4: vxlan … vlan");
         let mut none = run;
         none.variants.clear();
         assert!(super::keys(&none).is_empty());

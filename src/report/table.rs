@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::figures::{
     Compared, baseline, compared_by, cpu_per_gb, flow, good, labels, loss, overhead_apart,
-    packet_rate, paired, small_packets, spread,
+    packet_rate, paired, small_packets, spread, streams,
 };
 use super::number::{NONE, Unit, bounds, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
@@ -283,6 +283,9 @@ fn row(run: &RunResult, figure: &'static str, cell: fn(&VariantResult) -> Cell) 
 
 fn sizes(run: &RunResult) -> Group {
     let overhead = row(run, "overhead", |v| {
+        if streams(v) {
+            return Cell { note: Some("a stream".to_owned()), ..Cell::none() };
+        }
         let counted = v.mtu.overhead_counted;
         let apart = overhead_apart(&v.mtu);
         Cell {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::figures::{
     Compared, baseline, compared_by, cpu_per_gb, fabric_links, flow, labels, overhead_apart,
-    paired, shares,
+    paired, shares, streams,
 };
 use super::number::{Unit, bounds, bytes, count, digits, fixed, plural, seconds};
 use super::rounds;
@@ -224,6 +224,16 @@ fn latency(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Stri
 
 fn overhead(variant: &VariantResult) -> String {
     let mtu = &variant.mtu;
+    if streams(variant) {
+        let carried = variant.payload.as_ref().and_then(|p| p.underlay_per_inner);
+        let carried = carried.map_or(String::new(), |c| {
+            format!("; the underlay carried {} bytes for each of the VMs' frames", fixed(c, 2))
+        });
+        return format!(
+            "{} is a stream: no packet grows by a number of bytes{carried}.",
+            variant.name
+        );
+    }
     let counted = mtu.overhead_counted.map_or(String::new(), |counted| {
         let apart = if overhead_apart(mtu) { ": format and wire are apart" } else { "" };
         let packets = plural(mtu.counted_packets, "packet");

@@ -1,5 +1,6 @@
 //! What changed between two runs, and whether that can be told from chance.
 
+mod page;
 mod render;
 
 use std::cmp::Ordering;

@@ -93,7 +93,7 @@ impl Diff {
     }
 }
 
-fn told(figure: &Figure) -> &'static str {
+pub(super) fn told(figure: &Figure) -> &'static str {
     match figure.told {
         Told::Larger => "larger",
         Told::Smaller => "smaller",

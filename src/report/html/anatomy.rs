@@ -89,7 +89,7 @@ pub fn anatomy(run: &RunResult) -> Markup {
                 }
                 div.stack role="img" aria-label=(described(layers)) {
                     @for l in layers {
-                        div.seg.(l.class) style=(width(f64::from(l.bytes), scale)) {
+                        div.seg.small[l.bytes < 6].(l.class) style=(width(f64::from(l.bytes), scale)) {
                             span.name { (l.name) } b { (l.bytes) }
                         }
                     }

@@ -82,13 +82,13 @@ fn draw_bars<'a>(
     let names = u32::try_from(longest).unwrap_or(16) * 9 + 16;
     let labels = bars.iter().map(|b| b.label.chars().count()).max().unwrap_or(0);
     // Room for the figures behind the bars: about 9 pixels per letter.
-    let plot = f64::from(WIDTH - names - 24);
+    let plot = f64::from(WIDTH - names - 36);
     let room = (labels.min(24) as f64 * 9.0 + 12.0).min(plot * 0.6);
     let end = largest * plot / (plot - room);
     let area = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
         .margin(4)
-        .margin_right(16)
+        .margin_right(28)
         .x_label_area_size(48)
         .y_label_area_size(names)
         .build_cartesian_2d(0.0..end, 0.0..bars.len() as f64)?;
@@ -193,10 +193,13 @@ fn draw_curves<'a>(
     low: f64,
     high: f64,
 ) -> Drawn<'a> {
-    let area = SVGBackend::with_string(svg, (WIDTH, TALL)).into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
+    // The names stand below the chart, where they hide nothing.
+    let area = SVGBackend::with_string(svg, (WIDTH, TALL + names_height(curves.len())))
+        .into_drawing_area();
+    let (plot, legend) = area.split_vertically(TALL);
+    let mut chart = ChartBuilder::on(&plot)
         .margin(6)
-        .margin_right(16)
+        .margin_right(28)
         .x_label_area_size(48)
         .y_label_area_size(64)
         .build_cartesian_2d((low..high).log_scale().with_key_points(ticks(low, high)), 0.0..1.0)?;
@@ -213,21 +216,25 @@ fn draw_curves<'a>(
         .x_desc(axis)
         .y_desc("share of round trips, %")
         .draw()?;
-    for curve in curves {
+    for (number, curve) in curves.iter().enumerate() {
         let line = curve.color.stroke_width(3);
-        chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), line))?
-            .label(short(&curve.name))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], line));
+        chart.draw_series(LineSeries::new(curve.points.iter().copied(), line))?;
+        let (x, y) = name_place(number);
+        legend.draw(&PathElement::new([(x - 12, y), (x + 12, y)], line))?;
+        legend.draw(&Text::new(short(&curve.name), (x + 20, y - 8), text()))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .legend_area_size(28)
-        .margin(10)
-        .label_font(text())
-        .draw()?;
     area.present()
+}
+
+/// Height of so many names below a chart, two in a row.
+pub fn names_height(count: usize) -> u32 {
+    24 * u32::try_from(count.div_ceil(2)).unwrap_or(1)
+}
+
+/// The middle of a name's line below a chart.
+pub fn name_place(number: usize) -> (i32, i32) {
+    let at = |n: usize| i32::try_from(n).unwrap_or(0);
+    (20 + at(number % 2) * 200, 10 + at(number / 2) * 24)
 }
 
 /// 1, 2, 5, 10, … within a range; only powers of ten where those are many.

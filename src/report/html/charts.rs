@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::super::figures::{
-    bit_rate, cpu_per_gb, flow, labels, over_rounds, packet_rate, small_packets,
+    bit_rate, cpu_per_gb, flow, good, labels, over_rounds, packet_rate, small_packets, streams,
 };
 use super::super::number::{Unit, count, fixed};
 use super::chart::{Bar, Curve, bars, distribution, variant};
@@ -30,13 +30,9 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
             "udp" => out.extend(flow_bars(run, label, "payload delivered", Unit::bits, rate)),
             _ => {
                 out.extend(flow_bars(run, label, "throughput", Unit::bits, rate));
-                out.extend(flow_bars(
-                    run,
-                    label,
-                    "CPU per gigabyte",
-                    |_| Unit::CPU,
-                    |f| sure(f, cpu_per_gb),
-                ));
+                // The parts of a sum have no processor time of their own.
+                let own = |f: &FlowResult| f.cpu_per_gb.and_then(|_| sure(f, cpu_per_gb));
+                out.extend(flow_bars(run, label, "CPU per gigabyte", |_| Unit::CPU, own));
             }
         }
     }
@@ -60,6 +56,9 @@ fn sure(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread> {
 
 /// What whiskers are, which depends on how many rounds there were.
 pub fn whiskers(run: &RunResult) -> &'static str {
+    if run.variants.iter().flat_map(|v| &v.flows).all(|f| good(f).count() < 2) {
+        return "one round, which has no spread";
+    }
     let flows = run.variants.iter().flat_map(|v| &v.flows);
     let mut intervals = flows.filter_map(|f| over_rounds(f, bit_rate)?.interval).peekable();
     if intervals.peek().is_some() && intervals.all(|i| i.level >= LEVEL) {
@@ -174,6 +173,7 @@ fn sizes(run: &RunResult) -> Option<Markup> {
         .variants
         .iter()
         .zip(colors)
+        .filter(|(v, _)| !streams(v))
         .map(|(v, color)| {
             let inner = f64::from(v.mtu.inner);
             Bar {

@@ -17,6 +17,8 @@ const RISE: f64 = 96.0;
 const MARGIN: f64 = 10.0;
 /// Shades of a line, the last for the busiest link.
 const SHADES: usize = 5;
+/// Room of a text on a line.
+const TEXT: (f64, f64) = (58.0, 14.0);
 /// Most wires that have their bytes written beside them.
 const LABELLED: usize = 40;
 
@@ -40,7 +42,8 @@ pub fn heat(run: &RunResult) -> Option<Markup> {
     Some(html! {
         p.how {
             "Bytes both ways over all rounds. Thicker and darker lines carried more, up to the busiest link of "
-            "that variant; a thin dotted line carried next to nothing, and a dashed one marked ✗ is blocked by spanning tree."
+            "that variant; a thin dotted line carried next to nothing, and a dashed one marked ✗ is blocked by spanning tree. "
+            "Where there is no room for a figure, the table of links has it."
         }
         div.heats { @for v in drawn { figure { figcaption { strong { (v.name) } } (drawing(v)) } } }
     })
@@ -96,13 +99,13 @@ fn drawing(variant: &VariantResult) -> Markup {
     };
     let (width, height) =
         (right - left + 2.0 * MARGIN, RISE * real(top as u64) + BOX.1 + 2.0 * MARGIN);
-    let labelled = wires.len() <= LABELLED;
+    let labels = labelled(&wires, &at, most);
     html! {
         div.scroll tabindex="0" role="region" aria-label={ "Links of " (variant.name) } {
             svg.heat viewBox=(format!("0 0 {width:.0} {height:.0}")) style=(format!("min-width:{:.0}px;max-width:{:.0}px", (width * 0.62).min(1100.0), width * 1.5))
                 role="img" aria-label=(described(variant)) {
                 @for wire in &wires { (line(wire, wire.ends.map(at), most)) }
-                @if labelled { @for wire in &wires { (label(wire, wire.ends.map(at))) } }
+                @for (wire, place) in &labels { (label(wire, *place, most)) }
                 @for shape in 0..fold.members.len() { (node(variant, &fold.members[shape], at(shape))) }
             }
         }
@@ -112,8 +115,7 @@ fn drawing(variant: &VariantResult) -> Markup {
 fn line(wire: &Wire, [(ax, ay), (bx, by)]: [(f64, f64); 2], most: f64) -> Markup {
     let share = wire.most / most;
     let blocked = wire.blocked == wire.names.len();
-    // Less than a thousandth is what spanning tree and ARP send.
-    let silent = share < 0.001;
+    let silent = silent(wire, most);
     let shade = (share.sqrt() * SHADES as f64).ceil().clamp(1.0, SHADES as f64);
     let class = match (blocked, silent) {
         (true, _) => "blocked".to_owned(),
@@ -135,17 +137,56 @@ fn line(wire: &Wire, [(ax, ay), (bx, by)]: [(f64, f64); 2], most: f64) -> Markup
     }
 }
 
-/// The bytes beside a line, nearer to its lower end, where lines are apart.
-fn label(wire: &Wire, [a, b]: [(f64, f64); 2]) -> Markup {
-    let (low, high) = if a.1 > b.1 { (a, b) } else { (b, a) };
-    let t = if (low.1 - high.1).abs() < 1.0 { 0.5 } else { 0.34 };
-    let (x, y) = (low.0 + (high.0 - low.0) * t, low.1 + (high.1 - low.1) * t + 4.0);
+/// Whether a link carried next to nothing: less than a thousandth is what spanning tree and ARP send.
+fn silent(wire: &Wire, most: f64) -> bool {
+    wire.most / most < 0.001
+}
+
+/// The wires that have their bytes written on them, and where: at the first of some places along each
+/// that no other text covers. Those that carried nothing say so by their line.
+fn labelled<'w>(
+    wires: &'w [Wire],
+    at: &dyn Fn(usize) -> (f64, f64),
+    most: f64,
+) -> Vec<(&'w Wire, (f64, f64))> {
+    let mut placed: Vec<(&Wire, (f64, f64))> = Vec::new();
+    if wires.len() > LABELLED {
+        return placed;
+    }
+    let shown = |wire: &&Wire| !silent(wire, most) || wire.blocked > 0;
+    let mut order: Vec<&Wire> = wires.iter().filter(shown).collect();
+    order.sort_by(|a, b| b.most.total_cmp(&a.most));
+    for wire in order {
+        let [a, b] = wire.ends.map(at);
+        let (low, high) = if a.1 > b.1 { (a, b) } else { (b, a) };
+        let along = |t: f64| (low.0 + (high.0 - low.0) * t, low.1 + (high.1 - low.1) * t + 4.0);
+        let flat = (low.1 - high.1).abs() < 1.0;
+        let steps: &[f64] = if flat { &[0.5] } else { &[0.34, 0.5, 0.64, 0.42, 0.58, 0.28, 0.72] };
+        let apart = |(x, y): (f64, f64)| {
+            placed.iter().all(|(other, (px, py))| {
+                let wide = f64::midpoint(room(wire, most), room(other, most));
+                (x - px).abs() >= wide || (y - py).abs() >= TEXT.1
+            })
+        };
+        if let Some(place) = steps.iter().map(|t| along(*t)).find(|place| apart(*place)) {
+            placed.push((wire, place));
+        }
+    }
+    placed
+}
+
+/// Width of the text on a line: a blocked one that carried nothing has its mark alone.
+fn room(wire: &Wire, most: f64) -> f64 {
+    if silent(wire, most) { TEXT.1 } else { TEXT.0 }
+}
+
+/// The bytes on a line.
+fn label(wire: &Wire, (x, y): (f64, f64), most: f64) -> Markup {
     let several = wire.names.len();
     html! {
         text.rim x=(format!("{x:.1}")) y=(format!("{y:.1}")) text-anchor="middle" font-size="12" {
             @if wire.blocked > 0 { tspan.cross { "✗ " } }
-            @if several > 1 { (several) "× " }
-            (bytes(wire.bytes))
+            @if !silent(wire, most) { @if several > 1 { (several) "× " } (bytes(wire.bytes)) }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::chart::{Drawn, GRID, INK, SANE, TALL, WIDTH, finish, short, text, tick};
+use super::chart::{
+    Drawn, GRID, INK, SANE, TALL, WIDTH, finish, name_place, names_height, short, text, tick,
+};
 use crate::measure::result::Spread;
 
 /// One line.
@@ -49,13 +51,13 @@ fn draw<'a>(
     [low, high, from, to]: [f64; 4],
 ) -> Drawn<'a> {
     // The names stand below the chart, two in a row, where they hide nothing.
-    let rows = u32::try_from(lines.len().div_ceil(2)).unwrap_or(1);
-    let area = SVGBackend::with_string(svg, (WIDTH, TALL + 24 * rows)).into_drawing_area();
+    let area =
+        SVGBackend::with_string(svg, (WIDTH, TALL + names_height(lines.len()))).into_drawing_area();
     let (plot, legend) = area.split_vertically(TALL);
     let pad = (high - low) * 0.03;
     let mut chart = ChartBuilder::on(&plot)
         .margin(6)
-        .margin_right(16)
+        .margin_right(28)
         .x_label_area_size(48)
         .y_label_area_size(70)
         .build_cartesian_2d(low - pad..high + pad, from..to)?;
@@ -85,9 +87,7 @@ fn draw<'a>(
                 EmptyElement::at((*x, s.median)) + PathElement::new(outline(number, (0, 0)), style);
             chart.draw_series([mark])?;
         }
-        let place =
-            (i32::try_from(number % 2).unwrap_or(0), i32::try_from(number / 2).unwrap_or(0));
-        let (x, y) = (20 + place.0 * 200, 10 + place.1 * 24);
+        let (x, y) = name_place(number);
         legend.draw(&PathElement::new([(x - 12, y), (x + 12, y)], style))?;
         legend.draw(&PathElement::new(outline(number, (x, y)), style))?;
         legend.draw(&Text::new(short(&line.name), (x + 20, y - 8), text()))?;

@@ -34,6 +34,9 @@ struct Section {
 /// Pages with more sections have a table of contents.
 const SHORT: usize = 5;
 
+/// Lists of more lines begin with half as many, and the others can be opened.
+const LONG: usize = 16;
+
 /// The whole report.
 #[must_use]
 pub fn html(run: &RunResult) -> String {
@@ -141,9 +144,17 @@ fn shown(title: &str, content: Markup) -> Section {
     Section { title: title.to_owned(), content, prose: false, closed: false }
 }
 
-/// A part that is a list of sentences; `None` where there are none.
+/// A part that is a list of sentences, the first ones open; `None` where there are none.
 fn listed(title: &str, lines: &[String]) -> Option<Section> {
-    let content = page! { ul { @for line in lines { li { (line) } } } };
+    let open = if lines.len() > LONG { LONG / 2 } else { lines.len() };
+    let (open, rest) = lines.split_at(open);
+    let list = |lines: &[String]| page! { ul { @for line in lines { li { (line) } } } };
+    let content = page! {
+        (list(open))
+        @if !rest.is_empty() {
+            details.rest { summary { (rest.len()) " more" } (list(rest)) }
+        }
+    };
     (!lines.is_empty()).then(|| Section { prose: true, ..shown(title, content) })
 }
 
@@ -197,7 +208,7 @@ fn colors(run: &RunResult) -> Vec<u8> {
             let (base, size, next) = if v.baseline.is_none() && v.encap == "none" {
                 (0, style::GREYS, &mut plain)
             } else {
-                (style::GREYS, style::HUES, &mut carried)
+                (style::GREYS, style::HUES * style::CYCLES, &mut carried)
             };
             let color = base + *next % size;
             *next = (*next + 1) % size;

@@ -10,6 +10,11 @@ use super::chart::{GRID, INK, LIMIT, variant};
 pub const GREYS: u8 = 2;
 /// Colours of carried variants.
 pub const HUES: u8 = 6;
+/// How often these are used before variants are alike: the second time lines are dotted.
+pub const CYCLES: u8 = 2;
+
+/// Numbers of colours in all.
+const NUMBERS: u8 = GREYS + HUES * CYCLES;
 
 const FIXED: &str = include_str!("page.css");
 
@@ -33,6 +38,9 @@ pub fn sheet() -> String {
         for (i, pair) in COLORS.iter().enumerate() {
             let _ = write!(css, "--v{i}:{};", pair[dark]);
         }
+        for i in GREYS + HUES..NUMBERS {
+            let _ = write!(css, "--v{i}:var(--v{});", i - HUES);
+        }
     };
     css.push_str(":root{");
     scheme(&mut css, 0);
@@ -42,13 +50,16 @@ pub fn sheet() -> String {
     for (color, name) in [(INK, "ink"), (GRID, "line"), (LIMIT, "bad")] {
         map(&mut css, color, name);
     }
-    for i in 0..GREYS + HUES {
+    for i in 0..NUMBERS {
         map(&mut css, variant(i), &format!("v{i}"));
         let _ = write!(css, ".v{i}{{background:var(--v{i})}}");
     }
     // Plain paths are dashed in line charts, so that colour is not all that tells them apart.
     for i in 0..GREYS {
         let _ = write!(css, "svg [stroke=\"{}\"]{{stroke-dasharray:7 4}}", hex(variant(i)));
+    }
+    for i in GREYS + HUES..NUMBERS {
+        let _ = write!(css, "svg [stroke=\"{}\"]{{stroke-dasharray:2 3}}", hex(variant(i)));
     }
     css
 }

@@ -12,6 +12,12 @@ use super::super::table;
 use super::{colors, tone};
 use crate::measure::result::{IsolationResult, RunResult, VariantResult};
 
+/// Tables of more variants print across the sheet.
+const WIDE: usize = 6;
+/// Units that stay with their figures.
+const UNITS: [&str; 12] =
+    ["s", "ms", "µs", "B", "kB", "MB", "GB", "%", "bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
+
 /// A place in which a wide table scrolls instead of the page.
 fn scroll(label: &str, content: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (content) } }
@@ -25,10 +31,17 @@ pub fn side_by_side(run: &RunResult) -> Markup {
         }
         None => format!("{} datapath, {} fabric", v.datapath, v.fabric),
     };
-    scroll(
+    let wide = run.variants.len() > WIDE;
+    let how = html! {
+        p.how {
+            "User datapath: engines of this program; kernel: Linux's own. l2 fabric: bridges, which spanning tree keeps free of loops; "
+            "l3: routers with equal-cost paths. Ratios are to the plain path in the same rounds."
+        }
+    };
+    let table = scroll(
         "Side by side",
         &html! {
-            table.compare style={ "--columns:" (run.variants.len()) } {
+            table.compare.wide[wide] style={ "--columns:" (run.variants.len()) } {
                 thead {
                     tr {
                         td {}
@@ -63,7 +76,8 @@ pub fn side_by_side(run: &RunResult) -> Markup {
                 }
             }
         },
-    )
+    );
+    html! { (how) (table) }
 }
 
 pub fn expectations(run: &RunResult) -> Markup {
@@ -217,6 +231,20 @@ fn variant_links(variant: &VariantResult, color: u8) -> Markup {
     )
 }
 
+/// A text in which a figure and its unit stay on one line.
+fn glued(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        out.push_str(word);
+        let Some(next) = words.peek() else { break };
+        let figure = word.ends_with(|c: char| c.is_ascii_digit());
+        let unit = UNITS.contains(&next.trim_end_matches([',', ';', '.', ')']));
+        out.push(if figure && unit { '\u{a0}' } else { ' ' });
+    }
+    out
+}
+
 /// A plain table.
 pub fn sheet(sheet: &Sheet) -> Markup {
     scroll(
@@ -226,7 +254,7 @@ pub fn sheet(sheet: &Sheet) -> Markup {
                 thead { tr { @for name in &sheet.head { th scope="col" { (name) } } } }
                 tbody {
                     @for row in &sheet.rows {
-                        tr { @for cell in row { td { (cell) } } }
+                        tr { @for cell in row { td { (glued(cell)) } } }
                     }
                 }
             }

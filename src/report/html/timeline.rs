@@ -23,7 +23,7 @@ const SHORTEST_MS: f64 = 12.0;
 /// Labels stand so far apart, in parts of the width; the table has all figures.
 const APART: f64 = 0.16;
 /// Parts of the axis at most.
-const MARKS: u32 = 9;
+const MARKS: u32 = 6;
 
 /// A drawing for each pair of VMs watched, and the table; `None` where nothing happened.
 pub fn timeline(run: &RunResult) -> Option<Markup> {
@@ -80,9 +80,12 @@ fn of_pair(run: &RunResult, pair: &str) -> Option<Markup> {
                 }
             }
             ol { @for event in &first.events { li { (fixed(event.at, 2)) " s: " (event.what) } } }
+            div.axis.numbers aria-hidden="true" { div.plot { @for event in &first.events {
+                span style=(format!("left:{:.2}%", event.at / span * 100.0)) { (event.number) }
+            } } }
             @for lane in &lanes { (drawn(lane, span)) }
             div.axis { div.plot { @for mark in marks(span) {
-                span style=(place(mark / span)) { (fixed(mark, usize::from(mark.fract() > 0.0))) " s" }
+                span style=(place(mark / span, 0.97)) { (fixed(mark, usize::from(mark.fract() > 0.0))) " s" }
             } } }
         }
     })
@@ -215,16 +218,16 @@ fn labels(outages: &[Outage], span: f64, arrow: &str) -> Markup {
     }
     html! {
         div.gaps { @for (at, outage) in shown {
-            span.(outage.class) style=(place(at)) {
+            span.(outage.class) style=(place(at, 0.8)) {
                 (arrow) " " @if !outage.healed { "over " } (seconds(outage.ms / 1e3))
             }
         } }
     }
 }
 
-/// Where a text stands: from its left end, or at the right side by its right end.
-fn place(share: f64) -> String {
-    if share > 0.8 {
+/// Where a text stands: from its left end, or beyond `last` by its right end.
+fn place(share: f64, last: f64) -> String {
+    if share > last {
         format!("right:{:.2}%", (1.0 - share) * 100.0)
     } else {
         format!("left:{:.2}%", share * 100.0)
@@ -252,9 +255,9 @@ mod tests {
 
     #[test]
     fn an_axis_has_few_marks_and_reaches_the_end() {
-        assert_eq!(marks(4.0), [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]);
-        assert_eq!(marks(16.0).last(), Some(&16.0));
-        assert!(marks(16.0).len() <= 10 && marks(3600.0).len() <= 10);
+        assert_eq!(marks(4.0), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(marks(16.0), [0.0, 5.0, 10.0, 15.0]);
+        assert!(marks(3600.0).len() <= 7 && marks(0.3).len() <= 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The questions, and how each is answered from a result.
 
-use super::super::figures::{fabric_links, flow, labels, shares};
+use super::super::figures::{fabric_links, flow, labels, shares, streams};
 use super::super::number::{Unit, bytes, count, fixed, plural, seconds};
 use super::{Answer, Origin, Question};
 use crate::measure::bum::BroadcastResult;
@@ -252,15 +252,15 @@ fn several(number: u64, noun: &str) -> String {
 }
 
 fn overhead(v: &VariantResult) -> Answer {
+    if streams(v) {
+        return none("not one number: a stream");
+    }
     let by_format = u64::from(v.mtu.overhead_computed);
     match v.mtu.overhead_counted.filter(|counted| counted.is_finite()) {
         Some(counted) => measured(
             format!("{} B", fixed(counted, usize::from(counted.fract().abs() >= 0.05))),
             format!("over {}", plural(v.mtu.counted_packets, "packet")),
         ),
-        None if by_format > 0 => {
-            computed(format!("{} B", count(by_format)), "by the format".to_owned())
-        }
-        None => none("not one number: a stream"),
+        None => computed(format!("{} B", count(by_format)), "by the format".to_owned()),
     }
 }
