@@ -299,10 +299,10 @@ fn vlan_and_overlay_stand_against_each_other_where_a_run_has_both() {
     assert!(row("| Downtime of a moved VM").contains("| 21.0 ms; "), "{text}");
     assert!(
         row("| One more tenant")
-            .contains("24 entries at 11 nodes (computed); 18 at ports of 5 switches")
+            .contains("24 entries (computed); at 11 nodes: 18 at ports of 5 switches")
     );
     assert!(
-        row("| One more tenant").contains("6 entries at 6 nodes (computed); nothing at switches")
+        row("| One more tenant").contains("6 entries (computed); at 6 nodes: nothing at switches")
     );
     assert!(text.contains("- Not in this run: One broadcast"), "{text}");
     let page = report::html(&run);

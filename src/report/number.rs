@@ -28,7 +28,7 @@ impl Unit {
     #[must_use]
     pub fn bits(largest: f64) -> Unit {
         match largest {
-            x if x >= 1e9 => Unit { per: 1e9, name: "Gbit/s" },
+            x if x >= 9.995e8 => Unit { per: 1e9, name: "Gbit/s" },
             x if x >= 1e5 => Unit { per: 1e6, name: "Mbit/s" },
             _ => Unit { per: 1e3, name: "kbit/s" },
         }

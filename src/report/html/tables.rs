@@ -13,7 +13,7 @@ use super::{colors, tone};
 use crate::measure::result::{IsolationResult, RunResult, VariantResult};
 
 /// Tables of more variants print across the sheet.
-const WIDE: usize = 6;
+const WIDE: usize = 4;
 /// Units that stay with their figures.
 const UNITS: [&str; 12] =
     ["s", "ms", "µs", "B", "kB", "MB", "GB", "%", "bit/s", "kbit/s", "Mbit/s", "Gbit/s"];

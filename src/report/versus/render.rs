@@ -90,7 +90,7 @@ pub fn html(run: &RunResult, versus: &Versus<'_>, colors: &[u8]) -> Markup {
     let first = |n: usize, id: &str| !versus.questions.iter().take(n).any(|q| q.claim == id);
     let claim = |n: usize, id: &str| run.claims.iter().find(|c| c.id == id && first(n, id));
     page! {
-        p.how { (HOW) }
+        p.how { (HOW) " " (source(run)) "." }
         div.scroll role="region" aria-label=(TITLE) tabindex="0" {
             table.compare.versus style={ "--columns:" (versus.columns.len()) } {
                 thead { tr {
@@ -122,7 +122,6 @@ pub fn html(run: &RunResult, versus: &Versus<'_>, colors: &[u8]) -> Markup {
                 }
             }
         }
-        @for open in &versus.open { p.how { "Not in this run: " (open) "." } }
-        p.how.source { (source(run)) "." }
+        @if !versus.open.is_empty() { p.how { "Not in this run: " (versus.open.join("; ")) "." } }
     }
 }

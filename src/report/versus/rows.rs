@@ -218,9 +218,9 @@ fn broadcast(v: &VariantResult, tenant: Option<&str>) -> Answer {
         String::new()
     };
     measured(
-        format!("{} on all links", plural(on_links.round() as u64, "packet")),
+        plural(on_links.round() as u64, "packet"),
         format!(
-            "{}; {} of them from the sender's host{missed}",
+            "{} on all links; {} of them from the sender's host{missed}",
             bytes(bytes_on_links.round() as u64),
             fixed(copies.median, 0)
         ),
@@ -238,8 +238,8 @@ fn new_tenant(v: &VariantResult) -> Answer {
     };
     let at_hosts = format!("{} at {}", count(new.host_entries), plural(new.hosts, "host"));
     computed(
-        format!("{} at {}", several(new.entries(), "entry"), plural(new.nodes(), "node")),
-        format!("{at_switches}, {at_hosts}"),
+        several(new.entries(), "entry"),
+        format!("at {}: {at_switches}, {at_hosts}", plural(new.nodes(), "node")),
     )
 }
 
