@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use overlab::measure::result::{DirectionTimeline, EventResult, OutageResult, TimelineResult};
 use overlab::report;
 use support::{Home, Role, repository, skip, text};
 
@@ -156,6 +157,50 @@ fn long_names_and_many_variants_do_not_stand_out_of_the_page() {
         verdict.detail = "z".repeat(150);
     }
     let page = report::html(&run);
+    check(browser, &page, page.matches("<svg").count());
+}
+
+#[test]
+fn the_table_for_the_wall_and_events_over_time_fit_as_well() {
+    let Some(browser) = browser() else { return };
+    let text = fs::read_to_string(repository("tests/fixtures/result.json")).unwrap();
+    let mut run = report::read(&text).unwrap();
+    for n in [1, 3] {
+        let outage = OutageResult {
+            flows: 8,
+            downtime_ms: 2500.0,
+            down_from: Some(3.9),
+            at_once_ms: Some(31.0),
+            at_once_from: Some(1.0),
+            ..OutageResult::default()
+        };
+        let event = |number: u32, kind: &str| EventResult {
+            number,
+            kind: kind.into(),
+            what: "a-tenant-with-a-long-name/and-its-machine moves to h12".into(),
+            watched: "red/vm1→red/vm2".into(),
+            at: f64::from(number),
+            there: outage.clone(),
+            back: outage.clone(),
+            ..EventResult::default()
+        };
+        let counts = DirectionTimeline { sent: vec![20; 200], arrived: vec![19; 200] };
+        run.variants[n].events = vec![event(1, "move"), event(3, "cut")];
+        run.variants[n].timelines = vec![TimelineResult {
+            watched: "red/vm1→red/vm2".into(),
+            interval_ms: 20.0,
+            there: counts.clone(),
+            back: counts,
+            tcp_bytes: vec![2000; 200],
+        }];
+        for more in 0..3 {
+            let mut more_of_it = run.variants[n].clone();
+            more_of_it.name += &format!("-multicast-{more}");
+            run.variants.push(more_of_it);
+        }
+    }
+    let page = report::html(&run);
+    assert!(page.contains("VLAN against overlay") && page.matches("class=\"lane\"").count() == 8);
     check(browser, &page, page.matches("<svg").count());
 }
 

@@ -128,7 +128,7 @@ fn drawn(lane: &Lane<'_>, span: f64) -> Markup {
                     @for (outages, top) in [(&there, MIDDLE - HIGH), (&back, MIDDLE)] {
                         @for out in outages {
                             rect.(out.class) x=(format!("{:.1}", x(out.from))) y=(top) height=(HIGH)
-                                width=(format!("{:.1}", x(out.ms / 1e3))) {}
+                                width=(format!("{:.1}", x(out.ms / 1e3).min(WIDE - x(out.from)).max(0.0))) {}
                         }
                     }
                     path.base d=(format!("M0 {MIDDLE}H{WIDE}")) {}
