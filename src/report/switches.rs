@@ -9,24 +9,33 @@ use crate::measure::result::RunResult;
 /// Ports that are named in one row.
 const PORTS: usize = 6;
 
-/// Entries of every table while VMs began to speak.
+/// Entries of every table while VMs began to speak; tables that grew alike share a row.
 pub(super) fn growth(run: &RunResult) -> Sheet {
     let mut rows = Vec::new();
     for variant in &run.variants {
         let steps = &variant.table_growth;
         let nodes: BTreeSet<&String> = steps.iter().flat_map(|step| step.entries.keys()).collect();
+        let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
         for node in nodes {
             let each = steps.iter().map(|step| {
                 let entries = step.entries.get(node).copied().unwrap_or_default();
-                format!("{}: {}", count(step.vms), count(entries))
+                format!("{}→{}", count(step.vms), count(entries))
             });
             let each = each.collect::<Vec<_>>().join(", ");
-            rows.push(vec![variant.name.clone(), node.clone(), each]);
+            match alike.iter_mut().find(|(grown, _)| *grown == each) {
+                Some((_, nodes)) => nodes.push(node),
+                None => alike.push((each, vec![node])),
+            }
         }
+        rows.extend(
+            alike
+                .into_iter()
+                .map(|(each, nodes)| vec![variant.name.clone(), nodes.join(", "), each]),
+        );
     }
     Sheet {
         title: "MAC tables while VMs began to speak",
-        head: vec!["Variant", "Node", "Entries, by VMs that had spoken"],
+        head: vec!["Variant", "Nodes", "VMs that had spoken → entries"],
         rows,
     }
 }
@@ -95,11 +104,13 @@ mod tests {
             vms,
             entries: entries.iter().map(|(node, n)| ((*node).to_owned(), *n)).collect(),
         };
-        let steps = vec![step(4, &[("leaf1", 4)]), step(8, &[("leaf1", 8), ("leaf2", 2)])];
+        let steps =
+            vec![step(4, &[("leaf1", 4)]), step(8, &[("leaf1", 8), ("leaf2", 2), ("leaf3", 2)])];
         let found =
             VariantResult { name: "vlan".into(), table_growth: steps, ..Default::default() };
         let sheet = growth(&run(found));
-        assert_eq!(sheet.rows, [["vlan", "leaf1", "4: 4, 8: 8"], ["vlan", "leaf2", "4: 0, 8: 2"]]);
+        let rows = [["vlan", "leaf1", "4→4, 8→8"], ["vlan", "leaf2, leaf3", "4→0, 8→2"]];
+        assert_eq!(sheet.rows, rows);
     }
 
     #[test]

@@ -188,7 +188,16 @@ fn downtime(v: &VariantResult, kinds: &[&str], why: &str) -> Answer {
         }
         _ => "TCP did not go on".to_owned(),
     };
-    measured(main, if healed { tcp } else { format!("not healed by then; {tcp}") })
+    let mut note = Vec::new();
+    if !healed {
+        note.push("not healed by then".to_owned());
+    }
+    // Where a VM moves this is most of it, whatever carries its frames.
+    if event.kind == "move" && event.took_ms > 0.0 {
+        note.push(format!("moving took {}", seconds(event.took_ms / 1e3)));
+    }
+    note.push(tcp);
+    measured(main, note.join("; "))
 }
 
 /// The tenant whose broadcasts most others are to get, in any column.
