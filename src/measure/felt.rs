@@ -6,6 +6,10 @@ use crate::ids::Encap;
 const ETHERNET: u32 = 14;
 /// IPv4 header without options (RFC 791), in bytes.
 const IPV4: u32 = 20;
+/// IPv6 header (RFC 8200), in bytes.
+const IPV6: u32 = 40;
+/// IPv6 fragment header, in bytes.
+const FRAGMENT: u32 = 8;
 /// TCP header with the timestamp option padded to a word (RFC 9293, RFC 7323 appendix A), in bytes.
 const TCP: u32 = 20 + 12;
 
@@ -30,6 +34,27 @@ pub fn goodput_ceiling(inner_mtu: u32, overhead: u32, encap: Encap) -> Option<f6
     Some(f64::from(payload) / f64::from(wire))
 }
 
+/// The same where VMs send packets of `vm_mtu` bytes that do not fit `underlay_mtu` with their headers, and
+/// hosts fragment the outer packet (RFC 791 section 3.2, RFC 8200 section 4.5): each piece but the last
+/// carries a multiple of 8 bytes, and has an Ethernet and an IP header of its own.
+#[must_use]
+pub fn fragmented_ceiling(
+    vm_mtu: u32,
+    overhead: u32,
+    underlay_mtu: u32,
+    ipv6: bool,
+) -> Option<f64> {
+    let (ip, header) = if ipv6 { (IPV6, IPV6 + FRAGMENT) } else { (IPV4, IPV4) };
+    let payload = vm_mtu.checked_sub(IPV4 + TCP).filter(|payload| *payload > 0)?;
+    let carried = vm_mtu.checked_add(overhead)?.checked_sub(ip)?;
+    let piece = underlay_mtu.checked_sub(header)? / 8 * 8;
+    if carried + ip <= underlay_mtu || piece == 0 {
+        return None;
+    }
+    let wire = carried + carried.div_ceil(piece) * (ETHERNET + header);
+    Some(f64::from(payload) / f64::from(wire))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +65,11 @@ mod tests {
             let ceiling = goodput_ceiling(inner, overhead, encap).unwrap();
             assert!((ceiling - expected).abs() < 1e-12, "{encap}: {ceiling}");
         };
+        let pieces = |vm, overhead, ipv6| fragmented_ceiling(vm, overhead, 1500, ipv6).unwrap();
+        // 1550 bytes of outer packet: 20 of its header, 1480 and 50 of what it carries.
+        assert!((pieces(1500, 50, false) - 1448.0 / (1530.0 + 2.0 * 34.0)).abs() < 1e-12);
+        assert!((pieces(1500, 70, true) - 1448.0 / (1530.0 + 2.0 * 62.0)).abs() < 1e-12);
+        assert_eq!(fragmented_ceiling(1450, 50, 1500, false), None, "it fits");
         near(1500, 0, Encap::None, 1448.0 / 1514.0);
         near(1500, 4, Encap::Vlan, 1448.0 / 1518.0);
         near(1450, 50, Encap::Vxlan, 1398.0 / 1514.0);

@@ -29,6 +29,7 @@ mod reno;
 pub mod result;
 pub mod sample;
 pub mod segment;
+mod sender;
 pub mod sight;
 pub mod snmp;
 pub mod statistics;

@@ -14,6 +14,7 @@ use super::ends::{across, wait};
 use super::error::{MeasureError, within};
 use super::result::{SendResult, TransferResult};
 use super::segment::Segmenter;
+use super::sender::Sender;
 use super::tap::{BUFFER, Tap, Watch};
 use crate::plan::{Variant, VmPlan};
 use crate::wire::ethernet::{self, ethertype};
@@ -29,6 +30,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long the bytes may take at all.
 const LIMIT: Duration = Duration::from_secs(15);
+/// Moments of a transfer that are kept, less the first and the last.
+const MOMENTS: f64 = 58.0;
 /// Bytes of frames that may wait to be read at each interface.
 const ROOM: usize = 32 << 20;
 
@@ -63,6 +66,7 @@ pub fn run(
         segmenter: Segmenter::default(),
         buffer: vec![0; BUFFER],
         sends: SendResult::default(),
+        vm: within(place, &variant.namespace(&from.node), "watch `eth0`", || Sender::open("eth0"))?,
     };
     let mut result = TransferResult { bytes: BYTES, ..TransferResult::default() };
     if let Some([sender, receiver]) = connected(place, variant, [from, to])? {
@@ -73,6 +77,7 @@ pub fn run(
     }
     watch.look().map_err(MeasureError::system("watch the host's interface"))?;
     result.sends = watch.sends;
+    watch.vm.tell(&mut result);
     Ok(result)
 }
 
@@ -135,7 +140,8 @@ fn transfer(
 ) -> io::Result<()> {
     result.connected = true;
     let begun = Instant::now();
-    let (limit, mut deadline) = (begun + LIMIT, begun + PATIENCE);
+    let (limit, mut deadline, mut last) = (begun + LIMIT, begun + PATIENCE, begun);
+    let mut arrivals = vec![(0.0, 0)];
     let chunk = vec![0x5A; 256 << 10];
     let mut buffer = vec![0; 256 << 10];
     let mut sent = 0;
@@ -147,7 +153,10 @@ fn transfer(
         let arrived = passed((&mut &*receiver).read(&mut buffer))?;
         result.delivered += arrived;
         if arrived > 0 {
-            deadline = limit.min(Instant::now() + PATIENCE);
+            let now = Instant::now();
+            result.silence = result.silence.max((now - last).as_secs_f64());
+            arrivals.push(((now - begun).as_secs_f64(), result.delivered));
+            (last, deadline) = (now, limit.min(now + PATIENCE));
         }
         watch.look()?;
         if result.delivered >= BYTES {
@@ -165,7 +174,25 @@ fn transfer(
         }
     }
     result.seconds = begun.elapsed().as_secs_f64();
+    result.silence = result.silence.max(last.elapsed().as_secs_f64());
+    arrivals.push((result.seconds, result.delivered));
+    result.arrived = thinned(&arrivals, result.seconds);
     Ok(())
+}
+
+/// At most so many of the arrivals, evenly over the time: of each part of it the last one.
+fn thinned(arrivals: &[(f64, u64)], seconds: f64) -> Vec<(f64, u64)> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a part's number
+    let part = |at: f64| (at / seconds.max(f64::MIN_POSITIVE) * MOMENTS) as u32;
+    let mut kept: Vec<(f64, u64)> = Vec::new();
+    for &(at, bytes) in arrivals {
+        let same = kept.len() > 1 && kept.last().is_some_and(|(last, _)| part(*last) == part(at));
+        if same {
+            kept.pop();
+        }
+        kept.push((at, bytes));
+    }
+    kept
 }
 
 /// Bytes that passed; none where the socket would have blocked.
@@ -189,10 +216,12 @@ struct Underlay<'a> {
     segmenter: Segmenter,
     buffer: Vec<u8>,
     sends: SendResult,
+    vm: Sender,
 }
 
 impl Underlay<'_> {
     fn look(&mut self) -> io::Result<()> {
+        self.vm.look()?;
         for tap in &self.taps {
             while let Some(frame) = tap.next(&mut self.buffer)? {
                 let opened = opens(frame.bytes, self.port);
@@ -241,6 +270,18 @@ fn opens(frame: &[u8], port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_arrivals_some_are_kept_the_first_and_the_last_too() {
+        let all: Vec<(f64, u64)> =
+            (0..=1000_u32).map(|n| (f64::from(n) / 500.0, n.into())).collect();
+        let kept = thinned(&all, 2.0);
+        assert!((50..=60).contains(&kept.len()), "{}", kept.len());
+        assert_eq!((kept[0], kept[kept.len() - 1]), ((0.0, 0), (2.0, 1000)));
+        assert!(kept.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
+        assert_eq!(thinned(&[(0.0, 0), (1.5, 0)], 1.5), [(0.0, 0), (1.5, 0)]);
+        assert_eq!(thinned(&[(0.0, 0), (0.0, 0)], 0.0).len(), 2);
+    }
 
     #[test]
     fn a_request_for_a_connection_is_a_syn_to_the_port() {

@@ -1,7 +1,8 @@
 //! What single packets and bulk transfers came to, in sentences; each is computed from the result
 //! it stands in.
 
-use super::number::{bytes, count, plural};
+use super::number::{count, plural};
+use super::transfers;
 use crate::measure::result::{ProbeResult, RunResult, VariantResult};
 
 /// One line per probe, and per variant what else was tried in it. Whether payload can be read is
@@ -15,7 +16,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
     for v in &run.variants {
         out.extend(v.probes.iter().map(|p| probe(v, p)));
         out.extend(told(v));
-        out.extend(transfer(v));
+        out.extend(transfers::sentence(v));
         out.extend(v.fragments.map(|fragments| {
             format!(
                 "{}: hosts made {} over the rounds.",
@@ -66,33 +67,6 @@ fn told(variant: &VariantResult) -> Option<String> {
             each.join(", ")
         )
     })
-}
-
-fn transfer(variant: &VariantResult) -> Option<String> {
-    let transfer = variant.transfer.as_ref()?;
-    let name = &variant.name;
-    if !transfer.connected {
-        return Some(format!("{name}: no TCP connection was made for a bulk transfer."));
-    }
-    let mut line = format!(
-        "{name}: of a bulk transfer of {} {} arrived in {:.2} s",
-        bytes(transfer.bytes),
-        bytes(transfer.delivered),
-        transfer.seconds
-    );
-    if transfer.delivered == 0 {
-        line += ": the handshake passed and full segments did not";
-    }
-    let sends = &transfer.sends;
-    if sends.frames > 0 {
-        line += &format!(
-            "; the host sent {}, the largest of {} bytes, which are {} on a cable",
-            plural(sends.frames, "frame"),
-            count(sends.largest),
-            plural(sends.packets, "packet")
-        );
-    }
-    Some(line + ".")
 }
 
 fn payload(variant: &VariantResult) -> Option<String> {

@@ -208,6 +208,12 @@ pub fn counters(
     (variants, rows)
 }
 
+/// Whether a packet larger than fits passed because hosts fragmented what they sent.
+#[must_use]
+pub fn in_fragments(variant: &VariantResult) -> bool {
+    variant.fragments.is_some() && variant.mtu.probed.is_some_and(|p| p > variant.mtu.inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,9 @@ use super::number::{count, digits, plural};
 use super::overlay::Sheet;
 use crate::measure::result::{LedgerLayer, LedgerRow, RunResult, VariantResult};
 
+/// Title of the table.
+pub(super) const TITLE: &str = "Byte ledger";
+
 /// Links of one pass that follow each other and say the same, or a VM's port that needs a row.
 pub(super) struct Group<'r> {
     /// The variant's name.
@@ -88,7 +91,7 @@ pub fn sheet(run: &RunResult) -> Sheet {
         ]
     });
     Sheet {
-        title: "Byte ledger",
+        title: TITLE,
         head: vec!["Variant", "Frames", "Where", "Inner + headers = on the wire", "Headers", ""],
         rows: rows.collect(),
     }

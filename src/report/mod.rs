@@ -39,9 +39,11 @@ mod parts;
 mod published;
 mod ranking;
 mod rounds;
+mod sizes;
 mod switches;
 mod table;
 mod terminal;
+mod transfers;
 mod versus;
 mod words;
 

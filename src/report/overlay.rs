@@ -5,7 +5,9 @@ use super::events;
 use super::ledger;
 use super::number::{NONE, count};
 use super::published;
+use super::sizes;
 use super::switches::{growth, strays};
+use super::transfers;
 use crate::measure::result::RunResult;
 
 /// Rows that are shown of one table.
@@ -25,6 +27,8 @@ pub struct Sheet {
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
     let mut sheets = vec![
         published::sheet(run),
+        sizes::sheet(run),
+        transfers::sheet(run),
         ledger::sheet(run),
         events::sheet(run),
         growth(run),

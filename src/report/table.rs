@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    Compared, baseline, compared_by, cpu_per_gb, flow, good, labels, loss, overhead_apart,
-    packet_rate, paired, small_packets, spread, streams,
+    Compared, baseline, compared_by, cpu_per_gb, flow, good, in_fragments, labels, loss,
+    overhead_apart, packet_rate, paired, small_packets, spread, streams,
 };
 use super::number::{NONE, Unit, bounds, count, fixed, plural};
 use crate::measure::result::{FlowResult, RunResult, Spread, VariantResult};
@@ -41,7 +41,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    fn none() -> Cell {
+    pub(super) fn none() -> Cell {
         Cell { main: NONE.to_owned(), tone: Tone::Absent, ..Cell::default() }
     }
 
@@ -83,6 +83,7 @@ pub struct Group {
 pub fn side_by_side(run: &RunResult) -> Vec<Group> {
     let mut groups: Vec<Group> = labels(run).into_iter().map(|l| flow_group(run, l)).collect();
     groups.push(sizes(run));
+    groups.extend(transfers(run));
     groups.push(tenants(run));
     groups.extend(super::attacks::group(&run.variants));
     groups
@@ -300,11 +301,12 @@ fn sizes(run: &RunResult) -> Group {
         }
     });
     let inner = row(run, "inner MTU", |v| {
-        let apart = v.mtu.probed.is_some_and(|p| p != v.mtu.inner);
+        let apart = v.mtu.probed.is_some_and(|p| p != v.mtu.inner) && !in_fragments(v);
         Cell {
             main: format!("{} B", count(v.mtu.inner)),
             note: Some(match v.mtu.probed {
                 Some(p) if apart => format!("probed {} B: apart", count(p)),
+                Some(p) if in_fragments(v) => format!("{} B passed in fragments", count(p)),
                 Some(p) => format!("probed {} B", count(p)),
                 None => "not probed".to_owned(),
             }),
@@ -327,6 +329,18 @@ fn sizes(run: &RunResult) -> Group {
         }));
     }
     Group { title: "Bytes per packet, and goodput of the shaped link".to_owned(), rows }
+}
+
+/// What sizes do to a bulk transfer, where one was tried.
+fn transfers(run: &RunResult) -> Option<Group> {
+    if run.variants.iter().all(|v| v.transfer.is_none()) {
+        return None;
+    }
+    let rows = vec![
+        row(run, "bulk transfer", |v| super::transfers::cells(v)[0].clone()),
+        row(run, "sender told", |v| super::transfers::cells(v)[1].clone()),
+    ];
+    Some(Group { title: "A bulk transfer of full segments".to_owned(), rows })
 }
 
 /// Whether bytes and headers add up at every hop.

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::figures::{
-    Compared, baseline, compared_by, cpu_per_gb, fabric_links, flow, labels, overhead_apart,
-    paired, shares, streams,
+    Compared, baseline, compared_by, cpu_per_gb, fabric_links, flow, in_fragments, labels,
+    overhead_apart, paired, shares, streams,
 };
 use super::number::{Unit, bounds, bytes, count, digits, fixed, plural, seconds};
 use super::rounds;
@@ -241,6 +241,9 @@ fn overhead(variant: &VariantResult) -> String {
     });
     let probed = match mtu.probed {
         Some(p) if p == mtu.inner => ", and so large a packet passed".to_owned(),
+        Some(p) if in_fragments(variant) => {
+            format!(", and {} passed in outer fragments", count(p))
+        }
         Some(p) => format!(", but the largest that passed had {}", count(p)),
         None => String::new(),
     };

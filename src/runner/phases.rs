@@ -7,7 +7,7 @@ use super::anatomy::{anatomy, decodes, dissect};
 use super::expect::reach;
 use super::{Progress, RunError, bum, overlay, probes, tables};
 use crate::ids::Encap;
-use crate::lab::{Expected, Flow, MtuMode, Rate};
+use crate::lab::{Expected, Flow, IpVersion, MtuMode, Rate};
 use crate::measure::result::{PayloadResult, VariantResult};
 use crate::measure::{self, felt, isolation, ledger, mtu, overhead, sample, snmp, told, transfer};
 use crate::plan::{Plan, Variant};
@@ -15,7 +15,7 @@ use crate::testbed::Testbed;
 use crate::traffic;
 
 /// Datagrams that the bytes per packet are counted over.
-const COUNTED: u64 = 2000;
+const COUNTED: u64 = 1000;
 /// How long a stream runs on the shaped link.
 const FELT: Duration = Duration::from_secs(1);
 /// Port of that stream's receiver, below those of the rounds.
@@ -52,6 +52,10 @@ pub(super) fn run(
     let Some(tenant) = variant.tenants.iter().find(|t| spans_hosts(t)) else {
         return Ok(());
     };
+    // Before anybody is told what fits, which a VM's kernel remembers.
+    if variant.encap != Encap::None {
+        bulk(testbed, plan, variant, &tenant.name, result, progress)?;
+    }
     if plan.measure.mtu {
         progress.step("the largest packet that passes");
         let set = |namespace: &str, mtu: u32| testbed.set_vm_mtu(namespace, mtu);
@@ -98,7 +102,11 @@ pub(super) fn run(
         }
     }
     if variant.encap != Encap::None {
-        sizes_that_do_not_fit(testbed, plan, variant, &tenant.name, result, progress)?;
+        if kept(variant) && plan.measure.mtu {
+            progress.step("what senders of large packets are told");
+            let told = told::told(testbed, variant, &tenant.name)?;
+            result.mtu.told = told.into_iter().map(|(ip, mtu)| (ip.to_owned(), mtu)).collect();
+        }
         if !plan.probes.is_empty() {
             progress.step("crafted packets");
             result.probes = probes::run(testbed, &plan.probes, variant)?;
@@ -117,8 +125,7 @@ pub(super) fn run(
         match goodput(testbed, plan, variant, rate) {
             Ok(Some(goodput)) => {
                 result.mtu.goodput_felt = Some(goodput);
-                result.mtu.goodput_ceiling =
-                    felt::goodput_ceiling(variant.inner_mtu, variant.overhead, variant.encap);
+                result.mtu.goodput_ceiling = ceiling(variant);
             }
             Ok(None) => {}
             Err(error) => note("goodput on the shaped link could not be measured", &error),
@@ -127,8 +134,13 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What senders of packets that do not fit are told, and whether bulk transfers pass all the same.
-fn sizes_that_do_not_fit(
+/// Whether VMs keep the underlay's MTU, so that they send packets that do not fit.
+fn kept(variant: &Variant) -> bool {
+    variant.mtu_mode != MtuMode::Lower
+}
+
+/// Whether bulk transfers pass, where VMs of one of the variants send what does not fit, or the lab asks.
+fn bulk(
     testbed: &Testbed,
     plan: &Plan,
     variant: &Variant,
@@ -137,12 +149,6 @@ fn sizes_that_do_not_fit(
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
     let wants = |kind: fn(&Expected) -> bool| plan.expect.iter().any(|e| kind(&e.what));
-    let kept = |variant: &Variant| variant.mtu_mode != MtuMode::Lower;
-    if kept(variant) && plan.measure.mtu {
-        progress.step("what senders of large packets are told");
-        let told = told::told(testbed, variant, tenant)?;
-        result.mtu.told = told.into_iter().map(|(ip, mtu)| (ip.to_owned(), mtu)).collect();
-    }
     let sends = |what: &Expected| {
         matches!(what, Expected::Transfer(_) | Expected::LargeSend { .. } | Expected::Handshakes(_))
     };
@@ -188,6 +194,18 @@ pub(super) fn without_search(result: &mut VariantResult) {
         *count = count.saturating_sub(searched);
     }
     result.drops.retain(|_, count| *count > 0);
+}
+
+/// The part of a shaped link's rate that is goodput, by arithmetic.
+fn ceiling(variant: &Variant) -> Option<f64> {
+    let (inner, overhead) = (variant.inner_mtu, variant.overhead);
+    let ipv6 = variant.underlay == IpVersion::Ipv6;
+    let full = variant.vms().map(|vm| vm.mtu).min().filter(|mtu| *mtu > inner);
+    let pieces =
+        full.filter(|_| variant.mtu_mode == MtuMode::Fragment && variant.encap != Encap::Stt);
+    let pieces =
+        pieces.and_then(|mtu| felt::fragmented_ceiling(mtu, overhead, variant.underlay_mtu, ipv6));
+    pieces.or_else(|| felt::goodput_ceiling(inner, overhead, variant.encap))
 }
 
 fn spans_hosts(tenant: &crate::plan::TenantPlan) -> bool {

@@ -41,6 +41,24 @@ pub struct TransferResult {
     pub seconds: f64,
     /// What left the sending host meanwhile.
     pub sends: SendResult,
+    /// The longest time in which nothing arrived, in seconds: between the connection and the end.
+    #[serde(default)]
+    pub silence: f64,
+    /// Payload bytes of the segments that the VM sent, at first and at last; absent where it sent none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<[u32; 2]>,
+    /// Segments that the VM sent again.
+    #[serde(default)]
+    pub again: u64,
+    /// When it did so, the first eight times, in seconds after its first byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<f64>,
+    /// What the VM was told by ICMP meanwhile: an MTU, and how often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<(u32, u64)>,
+    /// Bytes that had arrived by some moments, in seconds after the connection; at most 60 of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrived: Vec<(f64, u64)>,
 }
 
 /// What left a host's underlay interface.

@@ -12,6 +12,7 @@ mod style;
 mod sweep;
 mod tables;
 mod timeline;
+mod transfers;
 
 pub(super) use style::sheet;
 
@@ -94,7 +95,18 @@ fn sections(run: &RunResult) -> Vec<Section> {
         shown(s.title, page! { (how) (tables::sheet(&s)) })
     }));
     out.extend(super::parts::LINES.iter().filter_map(|(title, lines)| listed(title, &lines(run))));
-    let charts = [charts::charts(run), sweep::sweeps(run)].concat();
+    // Tables that belong to what is said above and drawn below stand with it.
+    let mut sheets = super::overlay::sheets(run);
+    let mut taken = |title: &str| {
+        let at = sheets.iter().position(|sheet| sheet.title == title)?;
+        Some(tables::sheet(&sheets.remove(at)))
+    };
+    for title in [super::sizes::TITLE, super::transfers::TITLE] {
+        out.extend(taken(title).map(|table| shown(title, table)));
+    }
+    let weighed = taken(super::ledger::TITLE);
+    let mut charts = [charts::charts(run), sweep::sweeps(run)].concat();
+    charts.extend(transfers::charts(run));
     let charts = page! { div.charts { @for chart in &charts { (chart) } } };
     let how =
         page! { p.how { "Headers to scale, in bytes; the inner packet goes on to the right." } };
@@ -107,6 +119,7 @@ fn sections(run: &RunResult) -> Vec<Section> {
         ("Packets on the wire", Some(packets).filter(|_| measured)),
         ("Captured packets", bytes::bytes(run)),
         ("Where the bytes go", ledger::ledger(run)),
+        (super::ledger::TITLE, weighed),
         ("Attacks", attacks::attacks(run)),
         ("Expectations", (!run.expectations.is_empty()).then(|| tables::expectations(run))),
         ("Isolation", tried.then(|| tables::isolation(run))),
@@ -114,9 +127,8 @@ fn sections(run: &RunResult) -> Vec<Section> {
     ];
     out.extend(drawings.into_iter().filter_map(|(title, content)| Some(shown(title, content?))));
     // The table of events stands below their drawing.
-    let sheets =
-        super::overlay::sheets(run).into_iter().filter(|s| s.title != super::events::TITLE);
-    out.extend(sheets.map(|s| shown(s.title, tables::sheet(&s))));
+    let sheets = sheets.iter().filter(|s| s.title != super::events::TITLE);
+    out.extend(sheets.map(|s| shown(s.title, tables::sheet(s))));
     let details = [
         ("Underlay links in figures", linked.then(|| tables::links(run))),
         ("Frames dropped at the edges", tables::counters(run, "Reason", |v| &v.drops)),

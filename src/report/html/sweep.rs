@@ -4,6 +4,7 @@ use maud::Markup;
 
 use super::super::figures::{flow, labels};
 use super::super::number::Unit;
+use super::super::sizes::{part, without_mtu};
 use super::chart::variant;
 use super::charts::{figure, rate, whiskers};
 use super::colors;
@@ -40,10 +41,10 @@ pub fn sweeps(run: &RunResult) -> Vec<Markup> {
         });
     }
     add(
-        "Largest inner packet over the underlay's MTU",
-        "as probed, or by arithmetic where it was not",
-        "inner MTU, bytes",
-        &|v| Some(exact(f64::from(v.mtu.probed.unwrap_or(v.mtu.inner)))),
+        "Headers over the underlay's MTU",
+        "what they are of a frame that fills it",
+        "part of the frame, %",
+        &|v| Some(exact(percent(part(&v.mtu)))),
     );
     out
 }
@@ -67,23 +68,12 @@ fn series(run: &RunResult, of: &dyn Fn(&VariantResult) -> Option<Spread>) -> Vec
     out
 }
 
-/// `vxlan-mtu9000-mesh` without its MTU.
-fn without_mtu(name: &str) -> String {
-    let is_mtu = |part: &&str| {
-        part.strip_prefix("mtu")
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    name.split('-').filter(|part| !is_mtu(part)).collect::<Vec<_>>().join("-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn variants_that_differ_in_the_mtu_make_one_line() {
-        assert_eq!(without_mtu("vxlan-mtu9000-kernel"), "vxlan-kernel");
-        assert_eq!(without_mtu("mtu-mtux"), "mtu-mtux");
         let mut run: RunResult =
             super::super::super::read(include_str!("../../../tests/fixtures/result.json")).unwrap();
         assert!(sweeps(&run).is_empty());

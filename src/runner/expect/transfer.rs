@@ -54,7 +54,14 @@ mod tests {
     use crate::measure::result::SendResult;
 
     fn found(connected: bool, delivered: u64, sends: SendResult) -> VariantResult {
-        let transfer = TransferResult { connected, bytes: 100, delivered, seconds: 1.0, sends };
+        let transfer = TransferResult {
+            connected,
+            bytes: 100,
+            delivered,
+            seconds: 1.0,
+            sends,
+            ..TransferResult::default()
+        };
         VariantResult { transfer: Some(transfer), ..VariantResult::default() }
     }
 
