@@ -100,13 +100,11 @@ fn sentence(sweep: &Sweep<'_>) -> Option<String> {
     };
     if all().all(told) {
         let right = all().filter(|m| agree(m)).count();
-        line += &match right == sweep.variants.len() {
-            true => format!("; computed, counted and probed agree at all {right}"),
-            false => format!(
-                "; computed, counted and probed are APART at {} of {}",
-                sweep.variants.len() - right,
-                sweep.variants.len()
-            ),
+        let of = sweep.variants.len();
+        line += &if right == of {
+            format!("; computed, counted and probed agree at all {right}")
+        } else {
+            format!("; computed, counted and probed are APART at {} of {of}", of - right)
         };
     }
     if let (Some(least), Some(most)) = (first.goodput_felt, last.goodput_felt) {
