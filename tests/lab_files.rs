@@ -265,11 +265,27 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("for: 1s, rate", "for: 1, rate", "traffic[1].udp.for", "with its unit"),
     ("rate: 100M", "rate: 100X", "traffic[1].udp.rate", "`500k`"),
     ("size: 64", "size: 0", "traffic[1].udp.size", "between 1 and 65507"),
+    ("size: 64", "size: []", "traffic[1].udp.size", "names no size"),
+    ("size: 64", "size: [64, 0]", "traffic[1].udp.size[1]", "between 1 and 65507"),
+    ("size: 64", "size: [64, 512, 64]", "traffic[1].udp.size[2]", "in this list already"),
     (
         "for: 1s }\nmeasure",
         "for: 1s, tool: iperf3 }\nmeasure",
         "traffic[2].rr.tool",
         "iperf3 does not measure",
+    ),
+    (
+        "for: 1s }\nmeasure",
+        "for: 1s, load: 0 }\nmeasure",
+        "traffic[2].rr.load",
+        "between 1 and 128",
+    ),
+    (
+        "  - rr: { from: red/vm1, to: red/vm2, for: 1s }\n",
+        "  - together: [tcp: { from: red/vm1, to: red/vm2, for: 1s }, \
+         udp: { from: red/vm1, to: red/vm2, for: 1s, size: [64, 512] }]\n",
+        "traffic[2].together[1].udp.size",
+        "run one after another",
     ),
     ("rounds: 3", "rounds: 0", "measure.rounds", "between 1 and 1000"),
     ("rounds: 3", "isolation: false", "expect[1].isolated", "cannot be shown"),

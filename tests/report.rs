@@ -92,8 +92,8 @@ fn html_is_well_formed_and_self_contained() {
     for variant in &run.variants {
         assert!(page.contains(&format!(">{}<", variant.name)), "{}", variant.name);
     }
-    assert_eq!(page.matches("<figure>").count(), 9);
-    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 9 + 3);
+    assert_eq!(page.matches("<figure>").count(), 10);
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 10 + 3);
     for foreign in ["<script", "<link", "src=", "url(", "@import"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
@@ -116,8 +116,10 @@ fn text_of_a_lab_does_not_become_markup() {
 fn csv_has_a_line_per_figure() {
     let text = report::csv(&fixture());
     let lines: Vec<&str> = text.lines().collect();
-    let plain = 2 * 2 + 2 * 4 + 5 + 7 + 4; // tcp, udp, rr, sizes, links of the fabric
-    let carried = 2 * 3 + 2 * 5 + 5 + 7 + 4 + 4; // engines' CPU and isolation as well
+    // tcp, udp, rr, rr under load, sizes, links of the fabric
+    let plain = 2 * 2 + 3 * 4 + 5 + 6 + 7 + 4;
+    // engines' CPU and isolation as well
+    let carried = 2 * 3 + 3 * 5 + 5 + 6 + 7 + 4 + 4;
     let weighed: Vec<_> = fixture().variants.into_iter().flat_map(|v| v.ledger).collect();
     let layers = weighed.iter().map(|row| row.layers.len()).sum::<usize>();
     let ledger = 6 * weighed.len() + layers;
@@ -428,9 +430,9 @@ mod arbitrary {
     use overlab::measure::result::{
         Anatomy, AnatomyLayer, AttackResult, CounterResult, DirectionTimeline, EventResult,
         Evidence, FlowResult, FlowRound, IdSpaceResult, IsolationPair, Latency, LedgerLayer,
-        LedgerRow, LinkResult, LossResult, MtuResult, NewTenantResult, NodeResult, OutageResult,
-        OverlayResult, PayloadResult, ProbeResult, RoundMark, TimelineResult, TraceResult,
-        TransferResult, TunnelResult,
+        LedgerRow, LinkResult, LoadResult, LossResult, MtuResult, NewTenantResult, NodeResult,
+        OutageResult, OverlayResult, PayloadResult, ProbeResult, RoundMark, TimelineResult,
+        TraceResult, TransferResult, TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -469,6 +471,7 @@ mod arbitrary {
                 cpu_seconds: cpu,
                 engine_seconds: cpu,
                 error,
+                load_bytes: Some(sent),
                 mark: [None, Some(RoundMark::WarmUp), Some(RoundMark::Noisy)][sent as usize % 3],
                 left_out: received % 2 == 1,
                 foreign: Some(seconds),
@@ -492,6 +495,10 @@ mod arbitrary {
                 cpu_per_gb: cpu,
                 engine_cpu_per_gb: engine,
                 latency,
+                size: Some(64),
+                packet_rate: ratio,
+                load: ratio.map(|rate| LoadResult { streams: 1, rate, idle: Some("vxlan".into()) }),
+                packet_rate_interval: None,
                 rate_interval: None,
                 ratio_interval: None,
             },

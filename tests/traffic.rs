@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use net::{Net, SHORT, TWO_TENANTS, Vm};
 use overlab::ids::Encap;
-use overlab::lab::{ByteSize, Flow, Rate, RrFlow, Span, TcpFlow, Tool, UdpFlow};
+use overlab::lab::{ByteSize, Flow, Rate, RrFlow, Sizes, Span, TcpFlow, Tool, UdpFlow};
 use overlab::measure::capture::{self, Capture};
 use overlab::measure::result::FlowRound;
 use overlab::measure::wire::Meter;
@@ -63,13 +63,13 @@ fn tcp(streams: u32, tool: Tool) -> PlannedFlow {
 
 fn udp(rate: Option<u64>, size: u64, tool: Tool) -> PlannedFlow {
     let (from, to) = ends();
-    let (rate, size) = (rate.map(Rate), ByteSize(size));
+    let (rate, size) = (rate.map(Rate), Sizes::One(ByteSize(size)));
     planned(Flow::Udp(UdpFlow { from, to, span: Span(SHORT), rate, size, tool }))
 }
 
 fn rr(size: u64) -> PlannedFlow {
     let (from, to) = ends();
-    planned(Flow::Rr(RrFlow { from, to, span: Span(SHORT), size: ByteSize(size) }))
+    planned(Flow::Rr(RrFlow { from, to, span: Span(SHORT), size: ByteSize(size), load: None }))
 }
 
 fn run(net: &Net, flow: &PlannedFlow) -> Outcome {
@@ -110,6 +110,14 @@ fn every_kind_of_flow_delivers() {
         assert_eq!(histogram.len(), outcome.round.received);
         let summary = latency::summary(&histogram).unwrap();
         assert!(summary.p50 > 0.0 && summary.p50 <= summary.p99 && summary.p99 <= summary.max);
+        assert_eq!(outcome.round.load_bytes, None);
+
+        let mut loaded = rr(64);
+        let Flow::Rr(flow) = &mut loaded.flow else { panic!() };
+        flow.load = Some(2);
+        let outcome = run(&net, &loaded);
+        assert!(outcome.round.error.is_none() && outcome.round.received > 0, "{outcome:?}");
+        assert!(outcome.round.load_bytes.unwrap() > 1 << 20, "{outcome:?}");
     });
 }
 
@@ -118,7 +126,11 @@ fn failures_are_told_and_never_hang() {
     privileged("failures_are_told_and_never_hang", || {
         // The VMs' ports are joined to nothing.
         let net = Net::hosts(Encap::None, &TWO_TENANTS[..2], 0);
-        for flow in [tcp(1, Tool::Builtin), udp(None, 64, Tool::Builtin)] {
+        let mut loaded = rr(64);
+        if let Flow::Rr(flow) = &mut loaded.flow {
+            flow.load = Some(1);
+        }
+        for flow in [tcp(1, Tool::Builtin), udp(None, 64, Tool::Builtin), loaded] {
             let round = run(&net, &flow).round;
             assert!(round.error.is_some() && round.bytes == 0, "{round:?}");
         }

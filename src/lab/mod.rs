@@ -10,6 +10,7 @@ mod check;
 mod events;
 mod expected;
 mod fault;
+mod flow;
 mod joined;
 pub mod lesson;
 mod limits;

@@ -88,13 +88,6 @@ fn values(defs: &mut Value) {
         ("/Vm/properties/ip", json!({ "format": "ipv4" })),
         ("/Vm/properties/mac", json!({ "pattern": "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$" })),
         ("/Vm/properties/mtu", range(&limits::VM_MTU)),
-        ("/TcpFlow/properties/streams", range(&limits::STREAMS)),
-        ("/TcpFlow/properties/from", end.clone()),
-        ("/TcpFlow/properties/to", end.clone()),
-        ("/UdpFlow/properties/from", end.clone()),
-        ("/UdpFlow/properties/to", end.clone()),
-        ("/RrFlow/properties/from", end.clone()),
-        ("/RrFlow/properties/to", end),
         ("/Rounds/anyOf/0", range(&limits::ROUNDS)),
         ("/Until/properties/min", range(&limits::SURE_ROUNDS)),
         ("/Until/properties/max", range(&limits::SURE_ROUNDS)),
@@ -106,6 +99,7 @@ fn values(defs: &mut Value) {
     generators(defs);
     many(defs);
     joined(defs, &joint, &tenant);
+    flows(defs, &end);
     vms_by_name(defs, &tenant);
     expectations(defs);
 }
@@ -150,6 +144,20 @@ fn tables(defs: &mut Value) {
             let path = format!("/{of}/properties/{key}");
             merge(defs.pointer_mut(&path), range(&limits::MAC_TABLE));
         }
+    }
+}
+
+/// Ends and counts of flows.
+fn flows(defs: &mut Value, end: &Value) {
+    for flow in ["TcpFlow", "UdpFlow", "RrFlow"] {
+        for key in ["from", "to"] {
+            merge(defs.pointer_mut(&format!("/{flow}/properties/{key}")), end.clone());
+        }
+    }
+    let sizes = json!({ "minItems": 1, "uniqueItems": true });
+    merge(defs.pointer_mut("/Sizes/anyOf/1"), sizes);
+    for count in ["/TcpFlow/properties/streams", "/RrFlow/properties/load"] {
+        merge(defs.pointer_mut(count), range(&limits::STREAMS));
     }
 }
 

@@ -296,12 +296,36 @@ pub struct FlowResult {
     pub engine_cpu_per_gb: Option<Spread>,
     /// Round-trip latency over all rounds, for `rr`.
     pub latency: Option<Latency>,
+    /// Payload bytes of a datagram, or of a request and of a response; absent of `tcp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The load beside it; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadResult>,
+    /// Datagrams delivered per second, for `udp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_rate: Option<Spread>,
+    /// How sure the median of `packet_rate` is; absent of one round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_rate_interval: Option<Interval>,
     /// How sure the median of `rate` is; absent of one round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_interval: Option<Interval>,
     /// How sure the median of `ratio` is; absent in a plain variant and of one round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio_interval: Option<Interval>,
+}
+
+/// Bulk TCP that ran beside a flow of requests and responses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadResult {
+    /// Connections, all in the direction of the requests.
+    pub streams: u32,
+    /// Payload bits that they delivered per second.
+    pub rate: Spread,
+    /// Label of the flow that is the same without load; absent where the lab has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
 }
 
 /// One round of one flow.
@@ -320,6 +344,9 @@ pub struct FlowRound {
     /// Datagrams that came behind a later one of the flow.
     #[serde(default)]
     pub reordered: u64,
+    /// Payload bytes that the load beside it delivered meanwhile; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_bytes: Option<u64>,
     /// CPU seconds of the whole machine meanwhile.
     pub cpu_seconds: f64,
     /// CPU seconds of the engines' threads meanwhile.

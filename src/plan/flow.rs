@@ -19,8 +19,8 @@ pub(super) fn flows(lab: &Lab) -> Result<Vec<PlannedFlow>, PlanError> {
             _ => None,
         };
         let first = flows.len();
-        for member in flow.members() {
-            flows.extend(resolve(lab, member, label.as_ref(), &mut labels)?);
+        for member in flow.members().iter().flat_map(Flow::each) {
+            flows.extend(resolve(lab, &member, label.as_ref(), &mut labels)?);
         }
         // Their sum stands before them.
         if let (Some(label), Some(member)) = (label, flows.get(first)) {
@@ -72,11 +72,12 @@ fn kind(flow: &Flow) -> String {
         Flow::Udp(udp) => {
             words.push("udp".to_owned());
             words.extend(udp.rate.map(|rate| rate.to_string()));
-            words.push(format!("{} B", udp.size));
+            words.push(format!("{} B", udp.size.first()));
             udp.tool
         }
         Flow::Rr(rr) => {
             words.push(format!("rr {} B", rr.size));
+            words.extend(rr.load.map(|streams| format!("beside tcp x{streams}")));
             Tool::Builtin
         }
         Flow::Together(_) => Tool::Builtin,
@@ -85,4 +86,25 @@ fn kind(flow: &Flow) -> String {
         words.push("iperf3".to_owned());
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_list_of_sizes_is_a_flow_of_each() {
+        let lab = "{ title: t, topology: { single-switch: { hosts: 2 } },
+            tenants: [{ name: red, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }],
+            traffic: [{ udp: { from: red/a, to: red/b, for: 1s, size: [64, 1K] } },
+                      { udp: { from: red/a, to: red/b, for: 1s, size: 64 } }] }";
+        let loaded = crate::lab::read_str("lab", lab).unwrap();
+        let plan = crate::plan::plan(&loaded.lab, &loaded.topology).unwrap();
+        let found: Vec<_> =
+            plan.flows.iter().map(|f| (f.label.as_str(), f.flow.size().unwrap().0)).collect();
+        let expected = [
+            ("udp 64 B red/a→red/b", 64),
+            ("udp 1024 B red/a→red/b", 1024),
+            ("udp 64 B red/a→red/b #2", 64),
+        ];
+        assert_eq!(found, expected);
+    }
 }

@@ -1,8 +1,8 @@
 //! One figure per line, for spreadsheets and scripts (RFC 4180, line feeds).
 
 use super::figures::{
-    Compared, baseline, compared_by, cpu_per_gb, engine_cpu_per_gb, flow, loss, over_rounds,
-    packet_rate, paired,
+    Compared, baseline, compared_by, cpu_per_gb, engine_cpu_per_gb, flow, load_rate, loss,
+    over_rounds, packet_rate, paired,
 };
 use super::number::real;
 use crate::measure::result::{FlowResult, RunResult, VariantResult};
@@ -56,6 +56,9 @@ fn flow_lines(
     if flow.kind == "udp" {
         line("packet_rate", "1/s", over(packet_rate), paired(packet_rate));
         line("loss", "1", over(loss), None);
+    }
+    if flow.load.is_some() {
+        line("load_rate", "bit/s", over(load_rate), paired(load_rate));
     }
     if let Some(l) = &flow.latency {
         for (figure, value) in [

@@ -126,6 +126,12 @@ pub fn packet_rate(round: &FlowRound) -> f64 {
     real(round.received) / round.seconds
 }
 
+/// Payload bits that the load beside a flow delivered per second; not a number where there is none.
+#[must_use]
+pub fn load_rate(round: &FlowRound) -> f64 {
+    round.load_bytes.map_or(f64::NAN, real) * 8.0 / round.seconds
+}
+
 /// Share of what was sent that was not delivered, 0 to 1.
 #[must_use]
 pub fn loss(round: &FlowRound) -> f64 {

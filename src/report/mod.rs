@@ -32,6 +32,7 @@ mod json;
 mod key;
 mod ledger;
 mod lesson;
+mod loaded;
 mod markdown;
 mod number;
 mod overlay;

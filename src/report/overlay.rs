@@ -3,6 +3,7 @@
 
 use super::events;
 use super::ledger;
+use super::loaded;
 use super::number::{NONE, count};
 use super::published;
 use super::sizes;
@@ -26,6 +27,7 @@ pub struct Sheet {
 /// The tables that have something to say.
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
     let mut sheets = vec![
+        loaded::sheet(run),
         published::sheet(run),
         sizes::sheet(run),
         transfers::sheet(run),

@@ -124,10 +124,19 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
             latency("p50 latency", &pairs, |l| l.p50),
             latency("p99 latency", &pairs, |l| l.p99),
             rate_row("transactions", &pairs),
-        ],
+        ]
+        .into_iter()
+        .chain(load_row(&pairs))
+        .collect(),
         "udp" => {
+            // Of datagrams of one size both rates have the same ratio: it stands where readers look.
+            let small = pairs.iter().filter_map(|p| p.flow).any(small_packets);
+            let ratio = |p: Pair<'_>| small.then(|| p.ratio(packet_rate)).flatten();
             let packets = spreads("packet rate", &pairs, Unit::packets, |p| {
-                (p.flow.and_then(|f| spread(f, packet_rate)), p.ratio(packet_rate))
+                (p.flow.and_then(|f| spread(f, packet_rate)), ratio(p))
+            });
+            let delivered = spreads("delivered", &pairs, Unit::bits, |p| {
+                (p.flow.map(|f| f.rate), if small { None } else { p.rate() })
             });
             let lost = spreads(
                 "lost",
@@ -135,11 +144,7 @@ fn flow_group(run: &RunResult, label: &str) -> Group {
                 |_| Unit::PERCENT,
                 |p| (p.flow.and_then(|f| spread(f, loss)), None),
             );
-            if pairs.iter().filter_map(|p| p.flow).any(small_packets) {
-                vec![packets, lost]
-            } else {
-                vec![rate_row("delivered", &pairs), lost]
-            }
+            if small { vec![packets, delivered, lost] } else { vec![delivered, packets, lost] }
         }
         _ => vec![rate_row("throughput", &pairs)],
     };
@@ -179,6 +184,15 @@ fn rate_row(figure: &'static str, pairs: &[Pair<'_>]) -> Row {
     let transactions = pairs.iter().filter_map(|p| p.flow).any(|f| f.kind == "rr");
     let unit = if transactions { |_| Unit::TRANSACTIONS } else { Unit::bits };
     spreads(figure, pairs, unit, |p| (p.flow.map(|f| f.rate), p.rate()))
+}
+
+/// What the load beside requests and responses carried, where there is one.
+fn load_row(pairs: &[Pair<'_>]) -> Option<Row> {
+    let load = |p: Pair<'_>| p.flow.and_then(|f| f.load.as_ref()).map(|load| load.rate);
+    pairs
+        .iter()
+        .any(|p| load(*p).is_some())
+        .then(|| spreads("load carried", pairs, Unit::bits, |p| (load(p), None)))
 }
 
 /// A row of spreads over rounds, all in the unit that fits the largest.

@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod expect;
 mod links;
+mod loaded;
 mod new_tenant;
 mod nodes;
 mod overlay;

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::Progress;
 use super::stopping::{self, State};
-use super::together;
+use super::{loaded, together};
 use crate::lab::{self, Flow};
 use crate::measure::cpu::ticks_per_second;
 use crate::measure::foreign::Load;
@@ -177,7 +177,10 @@ impl Rounds {
         for (v, found) in results.iter_mut().enumerate() {
             for (f, flow) in plan.flows.iter().enumerate() {
                 let Some(series) = &self.series[v][f] else { continue };
-                let result = series.result(flow, self.base(v, f), told.noisy_left_out);
+                let mut result = series.result(flow, self.base(v, f), told.noisy_left_out);
+                if let Some(load) = &mut result.load {
+                    load.idle = loaded::idle(plan, flow);
+                }
                 found.flows.push(result);
             }
         }
@@ -243,10 +246,12 @@ impl Series {
     fn result(&self, flow: &PlannedFlow, base: Option<&Series>, quiet: bool) -> FlowResult {
         let good = || self.rounds.iter().filter(|r| r.counts());
         let per_gb = |seconds: f64, bytes: u64| seconds / (real(bytes) / 1e9);
-        let alone = flow.together.is_none();
+        let alone = flow.together.is_none() && !loaded::is(flow);
         let has_engine = good().any(|r| r.engine_seconds > 0.0);
         let rates: Vec<f64> = good().map(|r| rate(&flow.flow, r)).collect();
         let ratios = base.map(|_| values(flow, self, base, quiet)).unwrap_or_default();
+        let datagrams = matches!(flow.flow, Flow::Udp(_)).then(|| good().map(packet_rate));
+        let packet_rates: Vec<f64> = datagrams.into_iter().flatten().collect();
         FlowResult {
             label: flow.label.clone(),
             kind: together::kind(&flow.flow).to_owned(),
@@ -254,7 +259,7 @@ impl Series {
             rounds: self.rounds.clone(),
             rate: Spread::of(rates.iter().copied()).unwrap_or_default(),
             ratio: Spread::of(ratios.iter().copied()),
-            // The processors' time belongs to all flows that run together.
+            // The processors' time belongs to all flows that run at the same time.
             cpu_per_gb: Spread::of(
                 good().filter(|_| alone).map(|r| per_gb(r.cpu_seconds, r.bytes)),
             ),
@@ -262,6 +267,10 @@ impl Series {
                 .then(|| Spread::of(good().map(|r| per_gb(r.engine_seconds, r.bytes))))
                 .flatten(),
             latency: self.latency(quiet).as_ref().and_then(latency::summary),
+            size: flow.flow.size().map(|size| size.0),
+            load: loaded::load(flow, good()),
+            packet_rate: Spread::of(packet_rates.iter().copied()),
+            packet_rate_interval: interval(&packet_rates),
             rate_interval: interval(&rates),
             ratio_interval: interval(&ratios),
         }
@@ -302,8 +311,13 @@ fn values(flow: &PlannedFlow, here: &Series, base: Option<&Series>, quiet: bool)
 fn rate(flow: &Flow, round: &FlowRound) -> f64 {
     match flow {
         Flow::Tcp(_) | Flow::Udp(_) | Flow::Together(_) => real(round.bytes) * 8.0 / round.seconds,
-        Flow::Rr(_) => real(round.received) / round.seconds,
+        Flow::Rr(_) => packet_rate(round),
     }
+}
+
+/// Datagrams, or transactions, delivered per second.
+fn packet_rate(round: &FlowRound) -> f64 {
+    real(round.received) / round.seconds
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53

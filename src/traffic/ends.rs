@@ -27,7 +27,7 @@ pub struct End {
 pub struct Ends {
     pub from: End,
     pub to: End,
-    /// The receiver's port.
+    /// The receiver's port; 0 is one that the system chooses where a TCP socket listens.
     pub port: u16,
 }
 
@@ -86,15 +86,16 @@ impl Ends {
         place: &impl Place,
         listener: &TcpListener,
     ) -> Result<(TcpStream, TcpStream), TrafficError> {
+        let target = listener.local_addr().unwrap_or_else(|_| self.target());
         let connected = || -> io::Result<TcpStream> {
             let socket = place.within(&self.from.namespace, || {
-                Socket::new(Domain::for_address(self.target()), Type::STREAM, Some(Protocol::TCP))
+                Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))
             })??;
             reno(&socket)?;
-            socket.connect_timeout(&self.target().into(), PATIENCE)?;
+            socket.connect_timeout(&target.into(), PATIENCE)?;
             Ok(socket.into())
         };
-        let operation = format!("connect to {}", self.target());
+        let operation = format!("connect to {target}");
         let sender = connected().map_err(TrafficError::socket(&operation, &self.from.namespace))?;
         let receiver = accept(listener, PATIENCE)
             .map_err(TrafficError::socket("accept a connection", &self.to.namespace))?;

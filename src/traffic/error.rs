@@ -65,6 +65,14 @@ pub enum TrafficError {
         /// Bytes that had arrived.
         bytes: u64,
     },
+    /// The load beside a flow was none.
+    #[error(
+        "the load delivered nothing meanwhile ({streams} TCP streams), so this was no latency under load"
+    )]
+    Unloaded {
+        /// Connections of the load.
+        streams: u32,
+    },
     /// A size no packet can have.
     #[error("{what} of {size} bytes cannot be sent: it must lie between {min} and {max}")]
     Size {

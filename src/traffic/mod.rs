@@ -9,6 +9,7 @@ mod ends;
 mod error;
 mod felt;
 mod iperf3;
+mod load;
 mod mmsg;
 mod rr;
 mod tcp;
@@ -70,16 +71,24 @@ fn run(
             iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
         }
         Flow::Udp(udp) if udp.tool == Tool::Iperf3 => {
-            let arguments = iperf3::udp(flow.span, udp.rate.map(|rate| rate.0), udp.size.0);
+            let arguments = iperf3::udp(flow.span, udp.rate.map(|rate| rate.0), udp.size.first().0);
             iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
         }
         Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, flow.span, engine_cpu).map(plain),
         Flow::Udp(udp) => {
             let rate = udp.rate.map(|rate| rate.0);
-            udp::run(place, &ends, rate, udp.size.0, flow.span, engine_cpu).map(plain)
+            udp::run(place, &ends, rate, udp.size.first().0, flow.span, engine_cpu).map(plain)
         }
         Flow::Together(_) => Err(TrafficError::Together { label: flow.label.clone() }),
-        Flow::Rr(rr) => rr::run(place, &ends, rr.size.0, flow.span, engine_cpu)
-            .map(|(round, latency)| Outcome { round, latency: Some(latency) }),
+        Flow::Rr(rr) => {
+            let (size, span) = (rr.size.0, flow.span);
+            let found = match rr.load {
+                None => rr::run(place, &ends, size, span, engine_cpu, None),
+                Some(streams) => load::beside(place, &ends, streams, span, |bytes| {
+                    rr::run(place, &ends, size, span, engine_cpu, Some(bytes))
+                }),
+            };
+            found.map(|(round, latency)| Outcome { round, latency: Some(latency) })
+        }
     }
 }

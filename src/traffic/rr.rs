@@ -28,13 +28,15 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Sends requests of `size` bytes and awaits as many back, for a ramp-up and then `span`.
+/// Sends requests of `size` bytes and awaits as many back, for a ramp-up and then `span`. `load` tells
+/// the bytes that have been delivered beside it so far, where that is what it is about.
 pub fn run(
     place: &impl Place,
     ends: &Ends,
     size: u64,
     span: Duration,
     engine_cpu: &dyn Fn() -> Duration,
+    load: Option<&dyn Fn() -> u64>,
 ) -> Result<(FlowRound, Histogram<u64>), TrafficError> {
     let length = usize::try_from(size).ok().filter(|_| (1..=LARGEST).contains(&size));
     let length =
@@ -55,7 +57,7 @@ pub fn run(
         let ending = Ending(&server);
         let served = &server;
         scope.spawn(move || serve(served, length));
-        let found = ask(&client, length, span, engine_cpu);
+        let found = ask(&client, length, span, engine_cpu, load);
         drop(ending);
         found
     })
@@ -72,6 +74,7 @@ fn ask(
     length: usize,
     span: Duration,
     engine_cpu: &dyn Fn() -> Duration,
+    load: Option<&dyn Fn() -> u64>,
 ) -> Result<(FlowRound, Histogram<u64>), TrafficError> {
     let mut buffer = vec![0xA5_u8; length];
     let mut histogram = latency::histogram()?;
@@ -80,6 +83,7 @@ fn ask(
         once(stream, &mut buffer)?;
     }
     let start = Mark::now(engine_cpu)?;
+    let loaded = load.map(|bytes| bytes());
     let begun = Instant::now();
     let mut asked = begun;
     while asked - begun < span {
@@ -89,10 +93,12 @@ fn ask(
         histogram.saturating_record(nanoseconds);
         asked = answered;
     }
+    let load_bytes = load.zip(loaded).map(|(bytes, before)| bytes().saturating_sub(before));
     let end = Mark::now(engine_cpu)?;
     let count = histogram.len();
     let bytes = count * length as u64;
-    Ok((FlowRound { bytes, sent: count, received: count, ..start.round(&end) }, histogram))
+    let (sent, received) = (count, count);
+    Ok((FlowRound { bytes, sent, received, load_bytes, ..start.round(&end) }, histogram))
 }
 
 fn once(mut stream: &TcpStream, buffer: &mut [u8]) -> Result<(), TrafficError> {

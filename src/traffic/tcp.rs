@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::mem::zeroed;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -55,6 +55,15 @@ impl Drop for Ending<'_> {
     }
 }
 
+/// Connections that are kept full.
+pub struct Bulk<'a> {
+    pairs: &'a [(TcpStream, TcpStream)],
+    shared: &'a Shared,
+    events: Receiver<Event>,
+    /// Where they are received.
+    address: SocketAddr,
+}
+
 /// Runs `streams` connections for a ramp-up and then `span`.
 pub fn run(
     place: &impl Place,
@@ -63,11 +72,25 @@ pub fn run(
     span: Duration,
     engine_cpu: &dyn Fn() -> Duration,
 ) -> Result<FlowRound, TrafficError> {
+    kept_full(place, ends, streams, |bulk| {
+        bulk.warm_up(span)?;
+        bulk.measure(span, engine_cpu)
+    })
+}
+
+/// Opens `streams` connections, keeps them full while `work` runs, and gives what it gives.
+pub fn kept_full<R>(
+    place: &impl Place,
+    ends: &Ends,
+    streams: u32,
+    work: impl FnOnce(&Bulk<'_>) -> Result<R, TrafficError>,
+) -> Result<R, TrafficError> {
     if !(1..=MOST).contains(&streams) {
         let size = u64::from(streams);
         return Err(TrafficError::Size { what: "a bundle of streams", size, min: 1, max: 256 });
     }
     let listener = ends.listen(place)?;
+    let address = listener.local_addr().unwrap_or_else(|_| ends.target());
     let pairs =
         (0..streams).map(|_| ends.connect(place, &listener)).collect::<Result<Vec<_>, _>>()?;
     drop(listener);
@@ -84,47 +107,67 @@ pub fn run(
             scope.spawn(move || send(sender, stop, &tell_sender));
             scope.spawn(move || receive(receiver, &counter.0, stop, &tell_receiver));
         }
-        let round = measure(&pairs, &shared, &events, ends, span, engine_cpu);
+        let found = work(&Bulk { pairs: &pairs, shared: &shared, events, address });
         drop(ending);
-        round
+        found
     })
 }
 
-fn measure(
-    pairs: &[(TcpStream, TcpStream)],
-    shared: &Shared,
-    events: &Receiver<Event>,
-    ends: &Ends,
-    span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
-) -> Result<FlowRound, TrafficError> {
-    if !started(events, pairs.len(), PATIENCE)? {
-        return Err(TrafficError::Silent { address: ends.target(), waited: PATIENCE });
-    }
-    pass(events, ramp(span))?;
-    let retransmits = || pairs.iter().map(|(sender, _)| retransmitted(sender)).sum::<u64>();
-    let start = Mark::now(engine_cpu)?;
-    let (retransmits_before, before) = (retransmits(), shared.bytes());
-    let (mut left, mut seen, mut quiet) = (span, before, Duration::ZERO);
-    while !left.is_zero() {
-        let step = left.min(LOOK);
-        pass(events, step)?;
-        left -= step;
-        let now = shared.bytes();
-        quiet = if now == seen { quiet + step } else { Duration::ZERO };
-        seen = now;
-        if quiet >= STALL {
-            let (address, bytes) = (ends.target(), now - before);
-            return Err(TrafficError::Stalled { address, waited: STALL, bytes });
+impl Bulk<'_> {
+    /// Waits until bytes have arrived on every connection, and then for a ramp-up.
+    pub fn warm_up(&self, span: Duration) -> Result<(), TrafficError> {
+        if !started(&self.events, self.pairs.len(), PATIENCE)? {
+            return Err(TrafficError::Silent { address: self.address, waited: PATIENCE });
         }
+        pass(&self.events, ramp(span))
     }
-    let bytes = shared.bytes() - before;
-    let end = Mark::now(engine_cpu)?;
-    if bytes == 0 {
-        return Err(TrafficError::Silent { address: ends.target(), waited: span });
+
+    /// Payload bytes delivered so far.
+    pub fn bytes(&self) -> u64 {
+        self.shared.bytes()
     }
-    let retransmits = retransmits().saturating_sub(retransmits_before);
-    Ok(FlowRound { bytes, retransmits, ..start.round(&end) })
+
+    /// Whether all of them still run; why not, where one does not.
+    pub fn sound(&self) -> Result<(), TrafficError> {
+        self.events.try_iter().try_for_each(|event| match event {
+            Event::Started => Ok(()),
+            Event::Failed(error) => Err(error),
+        })
+    }
+
+    fn retransmits(&self) -> u64 {
+        self.pairs.iter().map(|(sender, _)| retransmitted(sender)).sum()
+    }
+
+    /// What is delivered within `span`.
+    fn measure(
+        &self,
+        span: Duration,
+        engine_cpu: &dyn Fn() -> Duration,
+    ) -> Result<FlowRound, TrafficError> {
+        let start = Mark::now(engine_cpu)?;
+        let (retransmits_before, before) = (self.retransmits(), self.bytes());
+        let (mut left, mut seen, mut quiet) = (span, before, Duration::ZERO);
+        while !left.is_zero() {
+            let step = left.min(LOOK);
+            pass(&self.events, step)?;
+            left -= step;
+            let now = self.bytes();
+            quiet = if now == seen { quiet + step } else { Duration::ZERO };
+            seen = now;
+            if quiet >= STALL {
+                let (address, bytes) = (self.address, now - before);
+                return Err(TrafficError::Stalled { address, waited: STALL, bytes });
+            }
+        }
+        let bytes = self.bytes() - before;
+        let end = Mark::now(engine_cpu)?;
+        if bytes == 0 {
+            return Err(TrafficError::Silent { address: self.address, waited: span });
+        }
+        let retransmits = self.retransmits().saturating_sub(retransmits_before);
+        Ok(FlowRound { bytes, retransmits, ..start.round(&end) })
+    }
 }
 
 fn send(mut stream: &TcpStream, stop: &AtomicBool, tell: &Sender<Event>) {

@@ -1,7 +1,7 @@
 //! Flows: between two VMs of one tenant.
 
 use super::Whole;
-use crate::lab::model::{Flow, Lab, Tenant};
+use crate::lab::model::{Flow, Lab, Sizes, Tenant, UdpFlow};
 use crate::lab::read::suggestion;
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -50,6 +50,13 @@ pub(super) fn between(whole: &Whole<'_>, [from, to]: [&str; 2], [from_path, to_p
 
 /// What runs at the same time begins and ends together, and comes to a sum of bytes.
 fn together(whole: &Whole<'_>, flows: &[Flow], path: &str) {
+    for (n, flow) in flows.iter().enumerate() {
+        if matches!(flow, Flow::Udp(UdpFlow { size: Sizes::Each(_), .. })) {
+            let message = "flows of a list of sizes run one after another, these at the same time; \
+                           give it one size, or write a flow for each";
+            whole.sink.rule(&format!("{path}[{n}].udp.size"), message);
+        }
+    }
     let mut spans = flows.iter().filter_map(Flow::ends).map(|(_, _, span)| span);
     let first = spans.next();
     if spans.any(|span| Some(span) != first) && whole.sink.clean(path) {

@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::at::Fields;
+use super::tree::Kind;
 use super::{At, rounds};
 use crate::lab::limits::{DATAGRAM, MESSAGE, SAMPLE, STREAMS};
-use crate::lab::model::{Flow, Measure, RrFlow, TcpFlow, Tool, UdpFlow};
+use crate::lab::model::{Flow, Measure, RrFlow, Sizes, TcpFlow, Tool, UdpFlow};
 use crate::lab::units::{ByteSize, Rate, Span};
 
 const TOOLS: [(&str, Tool); 2] = [("builtin", Tool::Builtin), ("iperf3", Tool::Iperf3)];
@@ -78,20 +79,41 @@ fn common(fields: &Fields<'_>) -> (String, String, Span) {
     (end("from"), end("to"), span.unwrap_or(Span(Duration::from_secs(1))))
 }
 
-fn size(fields: &Fields<'_>, range: &RangeInclusive<u64>, usual: u64) -> ByteSize {
-    let read = |at: At<'_>| {
-        let size: ByteSize = at.parsed("a size in bytes, e.g. `1400` or `64K`")?;
-        if !range.contains(&size.0) {
-            at.wrong(format!(
-                "a size of {size} bytes does not work here: it must lie between {} and {}",
-                range.start(),
-                range.end()
-            ));
-            return None;
-        }
-        Some(size)
+fn size(fields: &Fields<'_>, range: &RangeInclusive<u64>, usual: ByteSize) -> ByteSize {
+    fields.get("size").and_then(|at| one_size(&at, range)).unwrap_or(usual)
+}
+
+fn one_size(at: &At<'_>, range: &RangeInclusive<u64>) -> Option<ByteSize> {
+    let size: ByteSize = at.parsed("a size in bytes, e.g. `1400` or `64K`")?;
+    if !range.contains(&size.0) {
+        at.wrong(format!(
+            "a size of {size} bytes does not work here: it must lie between {} and {}",
+            range.start(),
+            range.end()
+        ));
+        return None;
+    }
+    Some(size)
+}
+
+/// One size of datagrams, or a list of several.
+fn sizes(fields: &Fields<'_>) -> Sizes {
+    let Some(at) = fields.get("size").filter(|at| matches!(at.node.kind, Kind::List(_))) else {
+        return Sizes::One(size(fields, &DATAGRAM, Sizes::USUAL));
     };
-    fields.get("size").and_then(read).unwrap_or(ByteSize(usual))
+    let items = at.list("sizes in bytes, e.g. `[64, 512, 1400]`").unwrap_or_default();
+    let mut sizes: Vec<ByteSize> = Vec::new();
+    for item in &items {
+        let Some(size) = one_size(item, &DATAGRAM) else { continue };
+        if sizes.contains(&size) {
+            item.wrong(format!("{size} bytes stand in this list already"));
+        }
+        sizes.push(size);
+    }
+    if items.is_empty() {
+        at.wrong("names no size; write e.g. `[64, 512, 1400]`");
+    }
+    Sizes::Each(sizes)
 }
 
 fn rate(at: &At<'_>) -> Option<Rate> {
@@ -113,19 +135,12 @@ fn udp(at: &At<'_>) -> Option<UdpFlow> {
     let fields = at.fields("a map", &["from", "to", "for", "rate", "size", "tool"])?;
     let (from, to, span) = common(&fields);
     let rate = fields.get("rate").and_then(|at| rate(&at));
-    Some(UdpFlow {
-        from,
-        to,
-        span,
-        rate,
-        size: size(&fields, &DATAGRAM, 1024),
-        tool: tool(&fields),
-    })
+    Some(UdpFlow { from, to, span, rate, size: sizes(&fields), tool: tool(&fields) })
 }
 
 fn rr(at: &At<'_>) -> Option<RrFlow> {
     // `tool` is known here only to be refused with its reason.
-    let fields = at.fields("a map", &["from", "to", "for", "size", "tool"])?;
+    let fields = at.fields("a map", &["from", "to", "for", "size", "load", "tool"])?;
     if let Some(tool) = fields.get("tool") {
         tool.wrong(
             "rr has no `tool`: iperf3 does not measure request and response, \
@@ -133,7 +148,9 @@ fn rr(at: &At<'_>) -> Option<RrFlow> {
         );
     }
     let (from, to, span) = common(&fields);
-    Some(RrFlow { from, to, span, size: size(&fields, &MESSAGE, 64) })
+    let size = size(&fields, &MESSAGE, ByteSize(64));
+    let load = fields.get("load").and_then(|at| at.number("number of streams", &STREAMS));
+    Some(RrFlow { from, to, span, size, load })
 }
 
 pub(super) fn measure(at: &At<'_>) -> Measure {

@@ -156,6 +156,8 @@ pub struct Curve {
     pub name: String,
     /// `(x, share at most x)`, ascending.
     pub points: Vec<(f64, f64)>,
+    /// Whether it is dotted, and has no name of its own: it belongs to the one before it.
+    pub dotted: bool,
     /// Colour.
     pub color: RGBColor,
 }
@@ -194,8 +196,9 @@ fn draw_curves<'a>(
     high: f64,
 ) -> Drawn<'a> {
     // The names stand below the chart, where they hide nothing.
-    let area = SVGBackend::with_string(svg, (WIDTH, TALL + names_height(curves.len())))
-        .into_drawing_area();
+    let names = curves.iter().filter(|curve| !curve.dotted).count();
+    let area =
+        SVGBackend::with_string(svg, (WIDTH, TALL + names_height(names))).into_drawing_area();
     let (plot, legend) = area.split_vertically(TALL);
     let mut chart = ChartBuilder::on(&plot)
         .margin(6)
@@ -216,10 +219,17 @@ fn draw_curves<'a>(
         .x_desc(axis)
         .y_desc("share of round trips, %")
         .draw()?;
-    for (number, curve) in curves.iter().enumerate() {
+    let mut named = 0;
+    for curve in curves {
         let line = curve.color.stroke_width(3);
-        chart.draw_series(LineSeries::new(curve.points.iter().copied(), line))?;
-        let (x, y) = name_place(number);
+        let points = curve.points.iter().copied();
+        if curve.dotted {
+            chart.draw_series(DashedLineSeries::new(points, 3, 5, line))?;
+            continue;
+        }
+        chart.draw_series(LineSeries::new(points, line))?;
+        let (x, y) = name_place(named);
+        named += 1;
         legend.draw(&PathElement::new([(x - 12, y), (x + 12, y)], line))?;
         legend.draw(&Text::new(short(&curve.name), (x + 20, y - 8), text()))?;
     }

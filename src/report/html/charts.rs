@@ -7,14 +7,14 @@ use super::super::figures::{
 };
 use super::super::number::{Unit, count, fixed};
 use super::chart::{Bar, Curve, bars, distribution, variant};
-use super::colors;
+use super::{colors, loaded, packets};
 use crate::measure::result::{FlowResult, FlowRound, RunResult, Spread, VariantResult};
 use crate::measure::statistics::LEVEL;
 
 /// All charts of a run, each with its title; those without figures are left out.
 pub fn charts(run: &RunResult) -> Vec<Markup> {
     let mut out = Vec::new();
-    for label in labels(run) {
+    for label in labels(run).into_iter().filter(|label| !elsewhere(run, label)) {
         let Some(kind) = run.variants.iter().find_map(|v| flow(v, label)).map(|f| f.kind.as_str())
         else {
             continue;
@@ -41,13 +41,18 @@ pub fn charts(run: &RunResult) -> Vec<Markup> {
     out
 }
 
+/// Whether a flow is drawn in a chart of several.
+fn elsewhere(run: &RunResult, label: &str) -> bool {
+    packets::is_swept(run, label) || loaded::is_drawn(run, label)
+}
+
 /// The rate, with the interval of its median for whiskers.
 pub fn rate(flow: &FlowResult) -> Option<Spread> {
     sure(flow, bit_rate)
 }
 
 /// A figure's median between the ends of its interval; of one round both are the figure.
-fn sure(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread> {
+pub fn sure(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Option<Spread> {
     let found = over_rounds(flow, figure)?;
     let Spread { min, median, max } = found.spread;
     let (low, high) = found.interval.map_or((min, max), |i| (i.low, i.high));
@@ -124,6 +129,7 @@ fn latencies(run: &RunResult, label: &str) -> Option<Markup> {
             Some(Curve {
                 name: v.name.clone(),
                 points: flow(v, label)?.latency.as_ref()?.cdf.clone(),
+                dotted: false,
                 color: variant(color),
             })
         })

@@ -8,6 +8,8 @@ mod charts;
 mod heat;
 mod ledger;
 mod lines;
+mod loaded;
+mod packets;
 mod style;
 mod sweep;
 mod tables;
@@ -105,7 +107,10 @@ fn sections(run: &RunResult) -> Vec<Section> {
         out.extend(taken(title).map(|table| shown(title, table)));
     }
     let weighed = taken(super::ledger::TITLE);
-    let mut charts = [charts::charts(run), sweep::sweeps(run)].concat();
+    let mut charts = charts::charts(run);
+    charts.extend(packets::sizes(run));
+    charts.extend(loaded::latencies(run));
+    charts.extend(sweep::sweeps(run));
     charts.extend(transfers::charts(run));
     let charts = page! { div.charts { @for chart in &charts { (chart) } } };
     let how =

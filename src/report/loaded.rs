@@ -1,0 +1,159 @@
+//! Latency while bulk traffic fills the same path, beside the latency of the path that is idle.
+
+use super::figures::{baseline, flow, labels};
+use super::number::{Unit, digits, fixed, plural};
+use super::overlay::Sheet;
+use crate::measure::result::{Latency, LoadResult, RunResult, VariantResult};
+
+/// A flow under load in one variant, and the same one without.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// Its latency without load.
+    pub idle: &'a Latency,
+    /// Its latency under load.
+    pub loaded: &'a Latency,
+    /// The load.
+    pub load: &'a LoadResult,
+}
+
+impl<'a> Pair<'a> {
+    /// What a variant has of the flow under load that is called `label`; `None` where either of both is missing.
+    #[must_use]
+    pub fn of(variant: &'a VariantResult, label: &str) -> Option<Pair<'a>> {
+        let loaded = flow(variant, label)?;
+        let load = loaded.load.as_ref()?;
+        let idle = flow(variant, load.idle.as_deref()?)?;
+        Some(Pair { idle: idle.latency.as_ref()?, loaded: loaded.latency.as_ref()?, load })
+    }
+
+    /// How many times longer a figure is under load.
+    fn times(self, of: fn(&Latency) -> f64) -> Option<f64> {
+        let times = of(self.loaded) / of(self.idle);
+        times.is_finite().then_some(times)
+    }
+}
+
+/// The flows under load of which the run has the idle one too, each with the label of that.
+pub fn flows(run: &RunResult) -> Vec<(&str, &str)> {
+    let idle = |label| -> Option<&str> {
+        let of = |v| -> Option<&str> { flow(v, label)?.load.as_ref()?.idle.as_deref() };
+        run.variants.iter().find_map(of)
+    };
+    labels(run).into_iter().filter_map(|label| Some((label, idle(label)?))).collect()
+}
+
+/// Percentiles without and with load, a row for each variant and flow.
+#[must_use]
+pub fn sheet(run: &RunResult) -> Sheet {
+    let all = flows(run).into_iter().flat_map(|(label, _)| {
+        run.variants.iter().filter_map(move |v| Some((v, label, Pair::of(v, label)?)))
+    });
+    let row = |(v, label, pair): (&VariantResult, &str, Pair<'_>)| {
+        let both = |of: fn(&Latency) -> f64| {
+            format!("{} → {}", digits(of(pair.idle)), digits(of(pair.loaded)))
+        };
+        let with_times = |of: fn(&Latency) -> f64| {
+            let longer = pair.times(of).map(|t| format!(" ({})", times(t)));
+            both(of) + &longer.unwrap_or_default()
+        };
+        let rate = pair.load.rate.median;
+        vec![
+            v.name.clone(),
+            label.to_owned(),
+            with_times(|l| l.p50),
+            both(|l| l.p90),
+            with_times(|l| l.p99),
+            both(|l| l.max),
+            Unit::bits(rate).show(rate),
+        ]
+    };
+    Sheet {
+        title: "Latency, idle → under load",
+        head: vec!["Variant", "Flow", "p50, µs", "p90, µs", "p99, µs", "max, µs", "Load"],
+        rows: all.map(row).collect(),
+    }
+}
+
+/// How many times longer answers take under load, beside the plain path.
+#[must_use]
+pub fn sentences(run: &RunResult) -> Vec<String> {
+    let carried = run.variants.iter().any(|v| v.baseline.is_some());
+    let told = |v: &&VariantResult| !carried || v.baseline.is_some();
+    let each = flows(run).into_iter().flat_map(|(label, _)| {
+        run.variants.iter().filter(told).filter_map(move |v| sentence(run, v, label))
+    });
+    each.collect()
+}
+
+fn sentence(run: &RunResult, variant: &VariantResult, label: &str) -> Option<String> {
+    let pair = Pair::of(variant, label)?;
+    let [p50, p99] = both(pair)?;
+    let plain = baseline(run, variant);
+    let beside = plain.and_then(|plain| {
+        let [p50, p99] = both(Pair::of(plain, label)?)?;
+        Some(format!("; on {} {} and {}", plain.name, times(p50), times(p99)))
+    });
+    Some(format!(
+        "{}: while {} the same path, half of the answers took {} as long as on the idle path ({} → {}) \
+         and the slowest of a hundred {} ({} → {}){}.",
+        variant.name,
+        filling(pair.load),
+        times(p50),
+        Unit::MICROS.show(pair.idle.p50),
+        Unit::MICROS.show(pair.loaded.p50),
+        times(p99),
+        Unit::MICROS.show(pair.idle.p99),
+        Unit::MICROS.show(pair.loaded.p99),
+        beside.unwrap_or_default(),
+    ))
+}
+
+/// `4 TCP streams filled`.
+fn filling(load: &LoadResult) -> String {
+    format!("{} filled", plural(u64::from(load.streams), "TCP stream"))
+}
+
+fn both(pair: Pair<'_>) -> Option<[f64; 2]> {
+    Some([pair.times(|l| l.p50)?, pair.times(|l| l.p99)?])
+}
+
+fn times(figure: f64) -> String {
+    format!("{}×", fixed(figure, usize::from(figure < 9.95)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_under_load_stands_beside_the_idle_one() {
+        let run = super::super::read(include_str!("../../tests/fixtures/result.json")).unwrap();
+        let found = flows(&run);
+        assert_eq!(found, [("rr 64 B beside tcp x4 red/vm1→red/vm2", "rr red/vm1→red/vm2")]);
+        let table = sheet(&run);
+        assert_eq!(table.rows.len(), 4);
+        let cells = ["vxlan", "46.2 → 185 (4.0×)", "123 → 983 (8.0×)"];
+        assert_eq!([0, 2, 4].map(|at| table.rows[3][at].as_str()), cells);
+        let told = sentences(&run);
+        assert_eq!(told.len(), 2, "one for each variant beside a plain path: {told:#?}");
+        assert!(
+            told[1].starts_with("vxlan: while 4 TCP streams filled the same path"),
+            "{told:#?}"
+        );
+        assert!(
+            told[1].contains("took 4.0× as long") && told[1].contains("; on plain-l3 3.0×"),
+            "{told:#?}"
+        );
+    }
+
+    #[test]
+    fn without_the_idle_flow_there_is_nothing_beside_it() {
+        let mut run = super::super::read(include_str!("../../tests/fixtures/result.json")).unwrap();
+        for flow in run.variants.iter_mut().flat_map(|v| &mut v.flows) {
+            if let Some(load) = &mut flow.load {
+                load.idle = None;
+            }
+        }
+        assert!(sheet(&run).rows.is_empty() && sentences(&run).is_empty());
+    }
+}
