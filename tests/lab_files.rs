@@ -654,3 +654,62 @@ proptest! {
         }
     }
 }
+
+/// The rows of the tables in the document on attacks: attack, variant, and what is said of them.
+fn attacks_documented() -> Vec<(String, String, String)> {
+    let text = std::fs::read_to_string(root("docs/attacks.md")).unwrap();
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut said = Vec::new();
+    let mut variants: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("| attack |") {
+            variants = cells(line);
+        } else if !line.starts_with("| ") {
+            // The line of dashes below the head keeps the table going.
+            variants.truncate(if line.starts_with("|---") { variants.len() } else { 0 });
+        } else if !variants.is_empty() {
+            let row = cells(line);
+            assert_eq!(row.len(), variants.len(), "{line}");
+            let rest = variants.iter().zip(&row).skip(1);
+            said.extend(rest.map(|(v, cell)| (row[0].clone(), v.clone(), cell.clone())));
+        }
+    }
+    said
+}
+
+#[test]
+fn what_the_document_says_of_attacks_is_what_labs_expect() {
+    let mut expected = std::collections::BTreeMap::new();
+    for path in yaml_files("labs") {
+        let loaded = lab::load(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        if loaded.lab.measure.attacks.is_none() {
+            continue;
+        }
+        let plan = overlab::plan::plan(&loaded.lab, &loaded.topology).unwrap();
+        for expectation in &plan.expect {
+            let lab::Expected::Attack(attack) = &expectation.what else { continue };
+            for variant in &plan.variants {
+                let about = expectation.only.is_none_or(|encap| encap == variant.encap)
+                    && expectation.variant.as_ref().is_none_or(|name| *name == variant.name)
+                    && (variant.encap != overlab::ids::Encap::None || expectation.variant.is_some());
+                let key = (attack.name.name().to_owned(), variant.name.clone());
+                if about && expected.insert(key, attack.succeeds) == Some(!attack.succeeds) {
+                    panic!("{}: labs expect both of {}", variant.name, attack.name.name());
+                }
+            }
+        }
+    }
+    let documented = attacks_documented();
+    assert!(documented.len() > 200, "the tables were not found");
+    for (attack, variant, cell) in documented {
+        let known = expected.get(&(attack.clone(), variant.clone()));
+        let word = match known {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "–",
+        };
+        assert!(cell == word || cell == "by switch", "{attack} in {variant}: {cell}, and not {word}");
+    }
+}

@@ -432,6 +432,12 @@ pub struct IsolationPair {
     pub probes: u64,
     /// Frames seen where they must not be.
     pub leaks: u64,
+    /// Deliveries of these frames within the sending tenant, which is the control.
+    #[serde(default)]
+    pub own_delivered: u64,
+    /// Deliveries that there should have been.
+    #[serde(default)]
+    pub own_expected: u64,
 }
 
 /// One node of the underlay.

@@ -63,6 +63,8 @@ struct Probe {
     /// Destination MAC of a unicast probe.
     aim: [u8; 6],
     leaked: bool,
+    /// VMs of its own tenant that must receive it.
+    own: u64,
 }
 
 /// Ordered pairs of tenants, by their places in the variant, that leaks are tried between.
@@ -228,11 +230,12 @@ impl Trial<'_> {
                     source,
                 })?;
                 let from = port.tenant;
-                let probe = Probe { from, to, kind, sender, aim: aim.mac, leaked: false };
+                let probe = Probe { from, to, kind, sender, aim: aim.mac, leaked: false, own: 0 };
                 let own = (0..self.ports.len()).filter(|at| self.expects(&probe, *at)).count();
-                self.expected += own as u64;
-                self.expected_by[from] += own as u64;
-                self.probes.push(probe);
+                let own = own as u64;
+                self.expected += own;
+                self.expected_by[from] += own;
+                self.probes.push(Probe { own, ..probe });
             }
         }
         Ok(())
@@ -348,21 +351,26 @@ impl Trial<'_> {
     }
 
     fn result(self) -> IsolationResult {
-        let mut counts: BTreeMap<(usize, usize, Kind), (u64, u64)> = BTreeMap::new();
-        for probe in &self.probes {
-            let (probes, leaks) = counts.entry((probe.from, probe.to, probe.kind)).or_default();
-            *probes += 1;
-            *leaks += u64::from(probe.leaked);
-        }
         let name = |tenant: usize| self.variant.tenants[tenant].name.clone();
+        let mut arrived: BTreeMap<u32, u64> = BTreeMap::new();
+        for (number, _) in &self.delivered {
+            *arrived.entry(*number).or_default() += 1;
+        }
+        let mut counts: BTreeMap<(usize, usize, Kind), IsolationPair> = BTreeMap::new();
+        for (number, probe) in (0..).zip(&self.probes) {
+            let of = counts.entry((probe.from, probe.to, probe.kind)).or_default();
+            of.probes += 1;
+            of.leaks += u64::from(probe.leaked);
+            of.own_expected += probe.own;
+            of.own_delivered += arrived.get(&number).copied().unwrap_or_default();
+        }
         let pairs = counts
             .into_iter()
-            .map(|((from, to, kind), (probes, leaks))| IsolationPair {
+            .map(|((from, to, kind), counts)| IsolationPair {
                 from: name(from),
                 to: name(to),
                 kind: kind.name().to_owned(),
-                probes,
-                leaks,
+                ..counts
             })
             .collect();
         let mut own: BTreeMap<String, (u64, u64)> = BTreeMap::new();

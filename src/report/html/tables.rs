@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::apart::{MANY, shown};
+use super::super::apart::{MANY, own, shown};
 use super::super::figures::{self, carried};
 use super::super::number::{NONE, bytes, count, plural};
 use super::super::overlay::Sheet;
@@ -109,7 +109,7 @@ pub fn expectations(run: &RunResult) -> Markup {
 pub fn isolation(run: &RunResult) -> Markup {
     html! {
         p.how {
-            "Probes of the tenant at the left that were seen by the tenant above, of those sent. Nothing may be seen."
+            "Probes of the tenant at the left that were seen by the tenant above, of those sent. Nothing may be seen. Of its own probes a tenant has to receive all."
         }
         div.matrices {
             @for v in &run.variants {
@@ -154,7 +154,7 @@ fn matrix(name: &str, isolation: &IsolationResult) -> Markup {
                             tr {
                                 th scope="row" { (from) }
                                 @for to in &tenants {
-                                    @if from == to { td.own { "own" } } @else { (leaks(isolation, from, to)) }
+                                    @if from == to { (control(isolation, from)) } @else { (leaks(isolation, from, to)) }
                                 }
                             }
                         }
@@ -183,6 +183,23 @@ fn leaks(isolation: &IsolationResult, from: &str, to: &str) -> Markup {
         td.(class) {
             b { @if leaked > 0 { "✗ " } @else if sent > 0 { "✓ " } (count(leaked)) " of " (count(sent)) }
             @for p in &pairs { small { (p.kind) " " (count(p.leaks)) "/" (count(p.probes)) } }
+        }
+    }
+}
+
+/// What the tenant received of its own probes.
+fn control(isolation: &IsolationResult, tenant: &str) -> Markup {
+    let kinds = own(isolation, tenant);
+    let sum = |of: fn(&(&str, u64, u64)) -> u64| kinds.iter().map(of).fold(0, u64::saturating_add);
+    html! {
+        td.own {
+            "own"
+            @if !kinds.is_empty() {
+                " " b { (count(sum(|k| k.1))) " of " (count(sum(|k| k.2))) }
+                @for (kind, delivered, expected) in &kinds {
+                    small { (kind) " " (count(*delivered)) "/" (count(*expected)) }
+                }
+            }
         }
     }
 }
