@@ -693,7 +693,8 @@ fn what_the_document_says_of_attacks_is_what_labs_expect() {
             for variant in &plan.variants {
                 let about = expectation.only.is_none_or(|encap| encap == variant.encap)
                     && expectation.variant.as_ref().is_none_or(|name| *name == variant.name)
-                    && (variant.encap != overlab::ids::Encap::None || expectation.variant.is_some());
+                    && (variant.encap != overlab::ids::Encap::None
+                        || expectation.variant.is_some());
                 let key = (attack.name.name().to_owned(), variant.name.clone());
                 if about && expected.insert(key, attack.succeeds) == Some(!attack.succeeds) {
                     panic!("{}: labs expect both of {}", variant.name, attack.name.name());
@@ -710,6 +711,9 @@ fn what_the_document_says_of_attacks_is_what_labs_expect() {
             Some(false) => "no",
             None => "–",
         };
-        assert!(cell == word || cell == "by switch", "{attack} in {variant}: {cell}, and not {word}");
+        assert!(
+            cell == word || cell == "by switch",
+            "{attack} in {variant}: {cell}, and not {word}"
+        );
     }
 }
