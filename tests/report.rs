@@ -523,8 +523,16 @@ mod arbitrary {
     }
 
     fn isolation() -> impl Strategy<Value = IsolationResult> {
-        let pair = (name(), name(), name(), any::<[u64; 2]>()).prop_map(
-            |(from, to, kind, [probes, leaks])| IsolationPair { from, to, kind, probes, leaks },
+        let pair = (name(), name(), name(), any::<[u64; 4]>()).prop_map(
+            |(from, to, kind, [probes, leaks, own_delivered, own_expected])| IsolationPair {
+                from,
+                to,
+                kind,
+                probes,
+                leaks,
+                own_delivered,
+                own_expected,
+            },
         );
         (any::<[u64; 4]>(), vec(pair, 0..4), vec(".*", 0..3)).prop_map(
             |([probes, leaks, expected_own, delivered_own], pairs, evidence)| IsolationResult {

@@ -137,6 +137,7 @@ mod tests {
             kind: "unicast".into(),
             probes: 12,
             leaks: 0,
+            ..IsolationPair::default()
         };
         let mut isolation = IsolationResult {
             probes: 12,
