@@ -73,7 +73,7 @@ pub fn count(
     let delivered = stream.run(datagrams, || seen.look().and_then(|()| watcher.look()))?;
     // In what is encrypted nobody can be told from others: `ledger::stream` weighs it as a whole.
     let hidden = variant.encap == Encap::Ssh;
-    let mut ledger = if hidden { Vec::new() } else { watcher.rows("datagrams") };
+    let mut ledger = if hidden { Vec::new() } else { watcher.rows("datagrams")? };
     if variant.mtu_mode == MtuMode::Fragment && fits > variant.inner_mtu {
         ledger.extend(full(place, variant, [from, to], fits, dissect)?);
     }
@@ -107,7 +107,7 @@ fn full(
     stream.open_way()?;
     watcher.look()?;
     stream.run(FULL, || watcher.look())?;
-    Ok(watcher.rows("full datagrams"))
+    watcher.rows("full datagrams")
 }
 
 /// Packets seen that carry the token.

@@ -64,13 +64,15 @@ pub struct Book<'d> {
     /// The port of STT, whose frames come in segments.
     stt: Option<u16>,
     tallies: Vec<Tally>,
+    /// Packets with the token so far, at all points.
+    entered: u64,
 }
 
 impl<'d> Book<'d> {
     /// An empty book of so many points, for frames with a token from the VM with a MAC address.
     pub fn new(dissect: Dissect<'d>, token: Token, mac: [u8; 6], points: usize) -> Book<'d> {
         let tallies = (0..points).map(|_| Tally::default()).collect();
-        Book { dissect, token, mac, stt: None, tallies }
+        Book { dissect, token, mac, stt: None, tallies, entered: 0 }
     }
 
     /// The same, where frames come in segments of STT to a port.
@@ -107,6 +109,12 @@ impl<'d> Book<'d> {
         }
     }
 
+    /// Packets with the token so far, at all points together.
+    #[must_use]
+    pub fn entered(&self) -> u64 {
+        self.entered
+    }
+
     /// Notes packets that went by a point unseen.
     pub fn missed(&mut self, point: usize, packets: u64) {
         if let Some(tally) = self.tallies.get_mut(point) {
@@ -121,6 +129,7 @@ impl<'d> Book<'d> {
         if read.as_ref().is_some_and(|entry| entry.key == Key::Datagram(UNCOUNTED)) {
             return;
         }
+        self.entered += 1;
         tally.packets += whole.pieces;
         tally.handed += handed;
         let Some(entry) = read else {

@@ -72,7 +72,7 @@ pub fn burst(
     while step().map_err(MeasureError::system("send a burst by TCP"))? {
         watcher.look()?;
     }
-    watcher.look()?;
+    let rows = watcher.rows("burst");
     let _ = sender.set_linger(Some(Duration::ZERO));
-    Ok(watcher.rows("burst"))
+    rows
 }

@@ -15,6 +15,8 @@ mod stream;
 mod stt;
 mod way;
 
+use std::time::{Duration, Instant};
+
 use super::Place;
 use super::error::{MeasureError, within};
 use super::result::LedgerRow;
@@ -29,6 +31,9 @@ pub use stream::stream;
 
 /// Most interfaces of links that are watched; with more only the hosts' are.
 const MOST: usize = 96;
+/// How long what is still under way at the end is awaited at most, and between two looks at it.
+const SETTLE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 /// The interface of every VM.
 const VM_PORT: &str = "eth0";
 /// Bytes of frames that may wait to be read at each interface.
@@ -189,10 +194,21 @@ impl<'d> Watcher<'d> {
         Ok(())
     }
 
-    /// The rows of what has crossed.
-    #[must_use]
-    pub fn rows(&self, pass: &str) -> Vec<LedgerRow> {
-        self.book.rows(pass, &self.hops)
+    /// The rows of what has crossed, once nothing moves any more. One point is looked at after the other, so
+    /// that a segment which TCP sends again at the end would be seen at some of them only.
+    ///
+    /// # Errors
+    /// As [`Watcher::look`].
+    pub fn rows(&mut self, pass: &str) -> Result<Vec<LedgerRow>, MeasureError> {
+        let deadline = Instant::now() + SETTLE;
+        let mut quiet = 0;
+        while quiet < 2 && Instant::now() < deadline {
+            let before = self.book.entered();
+            self.look()?;
+            quiet = if self.book.entered() == before { quiet + 1 } else { 0 };
+            std::thread::sleep(PAUSE);
+        }
+        Ok(self.book.rows(pass, &self.hops))
     }
 }
 
