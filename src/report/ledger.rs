@@ -27,10 +27,15 @@ impl<'r> Group<'r> {
     fn place(&self) -> String {
         let mut along: Vec<&str> = Vec::new();
         let mut forks = false;
+        let mut next = 0;
         for row in &self.rows {
+            let beyond = row.place > next;
+            next = row.place.saturating_add(1);
             match ends(row) {
                 Some((from, to)) if along.last() == Some(&from) => along.push(to),
                 Some((from, to)) if along.is_empty() => along.extend([from, to]),
+                // Links between these were not watched.
+                Some((from, to)) if beyond => along.extend(["…", from, to]),
                 Some(_) => forks = true,
                 None => return format!("port of {}", row.hop),
             }
@@ -273,6 +278,8 @@ mod tests {
         let vxlan = [("Ethernet", 14)];
         let ledger = vec![row("burst", "a → b", 1, &vxlan), row("burst", "a → c", 1, &vxlan)];
         assert_eq!(sheet(&run(ledger)).rows[0][2], "2 links");
+        let ledger = vec![row("burst", "a → b", 1, &vxlan), row("burst", "y → z", 4, &vxlan)];
+        assert_eq!(sheet(&run(ledger)).rows[0][2], "a → b → … → y → z", "not all were watched");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use overlab::lab;
-use overlab::measure::ledger::burst;
+use overlab::measure::ledger::{Layer, burst};
 use overlab::measure::overhead;
 use overlab::measure::result::LedgerRow;
 use overlab::plan::{Plan, Variant, plan};
@@ -14,6 +14,8 @@ use super::layers::dissect;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("ledger::adds_up_at_every_hop", adds_up_at_every_hop),
+    ("ledger::does_not_believe_a_header_that_is_short", does_not_believe_a_header_that_is_short),
+    ("ledger::watches_hosts_alone_where_ways_are_many", watches_hosts_alone_where_ways_are_many),
     ("ledger::names_the_link_that_loses", names_the_link_that_loses),
 ];
 
@@ -78,6 +80,49 @@ fn weigh(name: &str, rows: &[LedgerRow], variant: &Variant) {
     if rows[0].pass == "burst" {
         let (near, far) = (rows[0].handed, rows[1].packets);
         assert!(near < far, "{name}: {near} super-frames are {far} packets");
+    }
+}
+
+/// VXLAN between two hosts on one switch, and what its datagrams weigh as somebody takes them apart.
+fn vxlan(topology: &str, dissect: &dyn Fn(&[u8]) -> Vec<Layer>) -> overhead::Overhead {
+    let plan = planned(&format!(
+        "title: VXLAN\ntopology: {topology}\ncarrier: {{ encap: vxlan }}\n\
+         tenants: [{{ name: red, subnet: 10.1.0.0/24, vms: {{ a: h1, b: h2 }} }}]\n\
+         measure: {{ baseline: false }}\n"
+    ));
+    let testbed = Testbed::build(&world(), &plan).unwrap();
+    let variant = &plan.variants[0];
+    testbed.ready(variant, &AtomicBool::new(false)).unwrap();
+    overhead::count(&testbed, variant, "red", SENT, dissect).unwrap()
+}
+
+/// Packets are right here, and what is said of them is not: four bytes of a header are left out.
+fn does_not_believe_a_header_that_is_short() {
+    let right = dissect("vxlan");
+    let short = |packet: &[u8]| {
+        let mut layers = right(packet);
+        for layer in layers.iter_mut().filter(|layer| layer.protocol == "vxlan") {
+            layer.length -= 4;
+        }
+        layers
+    };
+    let counted = vxlan("single-switch", &short);
+    let [vm, near, far, other] = counted.ledger.as_slice() else { panic!("{counted:?}") };
+    assert!(vm.adds_up() && other.adds_up());
+    for link in [near, far] {
+        assert_eq!(link.difference(), 4 * link.frames.cast_signed(), "{link:?}");
+        assert_eq!(link.odd, 2 * link.frames, "at both ends: {link:?}");
+    }
+}
+
+fn watches_hosts_alone_where_ways_are_many() {
+    let wide = "{ leaf-spine: { leaves: 2, spines: 25, hosts: 1 } }";
+    let counted = vxlan(wide, &dissect("vxlan"));
+    let hops: Vec<&str> = counted.ledger.iter().map(|row| row.hop.as_str()).collect();
+    assert_eq!(hops, ["red/a", "h1 → leaf1", "leaf2 → h2", "red/b"]);
+    assert_eq!(counted.unwatched, 2 * 2 * 25);
+    for row in &counted.ledger {
+        assert!(row.adds_up() && row.lost + row.lost_behind == 0, "{row:?}");
     }
 }
 

@@ -26,8 +26,13 @@ pub(super) fn ledger(found: &VariantResult) -> Finding {
         let lost = row.lost + row.lost_behind;
         format!("{lost} frames of the {} were lost at {}", row.pass, row.hop)
     }));
-    Finding::new(wrong.is_empty(), detail.join("; "))
-        .figures("0 B apart", format!("{off} B apart in {} rows", wrong.len()))
+    Finding::new(wrong.is_empty(), detail.join("; ")).figures(
+        "0 B apart",
+        match wrong.len() {
+            0 => "0 B apart".to_owned(),
+            rows => format!("{off} B apart, in {rows} of the rows"),
+        },
+    )
 }
 
 /// A ledger that does not add up fails the run, whether the lab expects something of it or not: the
@@ -68,7 +73,7 @@ mod tests {
         assert!(ledger(&found(&[("red/vm1", 9, 9), ("h1 → h2", 9, 9)])).held);
         let off = ledger(&found(&[("red/vm1", 9, 9), ("h1 → h2", 9, 11)]));
         assert!(!off.held);
-        assert_eq!(off.measured.as_deref(), Some("2 B apart in 1 rows"));
+        assert_eq!(off.measured.as_deref(), Some("2 B apart, in 1 of the rows"));
         assert!(off.detail.contains("h1 → h2 (datagrams)"), "{}", off.detail);
     }
 
