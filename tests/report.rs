@@ -92,8 +92,8 @@ fn html_is_well_formed_and_self_contained() {
     for variant in &run.variants {
         assert!(page.contains(&format!(">{}<", variant.name)), "{}", variant.name);
     }
-    assert_eq!(page.matches("<figure>").count(), 10);
-    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 10 + 3);
+    assert_eq!(page.matches("<figure>").count(), 15);
+    assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 15 + 3);
     for foreign in ["<script", "<link", "src=", "url(", "@import"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
@@ -116,10 +116,10 @@ fn text_of_a_lab_does_not_become_markup() {
 fn csv_has_a_line_per_figure() {
     let text = report::csv(&fixture());
     let lines: Vec<&str> = text.lines().collect();
-    // tcp, udp, rr, rr under load, sizes, links of the fabric
-    let plain = 2 * 2 + 3 * 4 + 5 + 6 + 7 + 4;
+    // tcp, udp, rr, rr under load, sizes, links of the fabric; and what five bulk flows cost, by part
+    let plain = 2 * 2 + 3 * 4 + 5 + 6 + 7 + 4 + 5 * 8;
     // engines' CPU and isolation as well
-    let carried = 2 * 3 + 3 * 5 + 5 + 6 + 7 + 4 + 4;
+    let carried = 2 * 3 + 3 * 5 + 5 + 6 + 7 + 4 + 4 + 5 * 12;
     let weighed: Vec<_> = fixture().variants.into_iter().flat_map(|v| v.ledger).collect();
     let layers = weighed.iter().map(|row| row.layers.len()).sum::<usize>();
     let ledger = 6 * weighed.len() + layers;
@@ -428,11 +428,11 @@ mod arbitrary {
     use super::*;
     use overlab::measure::bum::BroadcastResult;
     use overlab::measure::result::{
-        Anatomy, AnatomyLayer, AttackResult, CounterResult, DirectionTimeline, EventResult,
-        Evidence, FlowResult, FlowRound, IdSpaceResult, IsolationPair, Latency, LedgerLayer,
-        LedgerRow, LinkResult, LoadResult, LossResult, MtuResult, NewTenantResult, NodeResult,
-        OutageResult, OverlayResult, PayloadResult, ProbeResult, RoundMark, TimelineResult,
-        TraceResult, TransferResult, TunnelResult,
+        Anatomy, AnatomyLayer, AttackResult, CostPart, CounterResult, CpuParts, DirectionTimeline,
+        EventResult, Evidence, FlowCost, FlowResult, FlowRound, IdSpaceResult, IsolationPair,
+        Latency, LedgerLayer, LedgerRow, LinkResult, LoadResult, LossResult, MtuResult,
+        NewTenantResult, NodeResult, OutageResult, OverlayResult, PartCost, PayloadResult,
+        ProbeResult, RoundMark, TimelineResult, TraceResult, TransferResult, TunnelResult,
     };
     use overlab::measure::stray::StrayResult;
     use overlab::measure::tables::TableCount;
@@ -472,6 +472,11 @@ mod arbitrary {
                 engine_seconds: cpu,
                 error,
                 load_bytes: Some(sent),
+                cpu: Some(CpuParts {
+                    sender: Some(cpu),
+                    encap: Some(seconds),
+                    ..CpuParts::default()
+                }),
                 mark: [None, Some(RoundMark::WarmUp), Some(RoundMark::Noisy)][sent as usize % 3],
                 left_out: received % 2 == 1,
                 foreign: Some(seconds),
@@ -486,6 +491,12 @@ mod arbitrary {
         let spreads = (spread(), option::of(spread()), option::of(spread()), option::of(spread()));
         (name(), kind, vec(round(), 0..9), spreads, option::of(latency)).prop_map(
             |(label, kind, rounds, (rate, ratio, cpu, engine), latency)| FlowResult {
+                cost: cpu.map(|per_gb| FlowCost {
+                    packet_bytes: engine.map(|e| e.median),
+                    parts: CostPart::ALL
+                        .map(|part| PartCost { part, per_gb, per_packet: ratio })
+                        .to_vec(),
+                }),
                 label,
                 kind,
                 together: None,

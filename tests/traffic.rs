@@ -18,6 +18,7 @@ use net::{Net, SHORT, TWO_TENANTS, Vm};
 use overlab::ids::Encap;
 use overlab::lab::{ByteSize, Flow, Rate, RrFlow, Sizes, Span, TcpFlow, Tool, UdpFlow};
 use overlab::measure::capture::{self, Capture};
+use overlab::measure::cpu::CarrierTime;
 use overlab::measure::result::FlowRound;
 use overlab::measure::wire::Meter;
 use overlab::measure::{MeasureError, isolation, latency, links, mtu, overhead, reachable};
@@ -73,7 +74,7 @@ fn rr(size: u64) -> PlannedFlow {
 }
 
 fn run(net: &Net, flow: &PlannedFlow) -> Outcome {
-    run_flow(net, &net.variant, flow, PORT, &|| Duration::ZERO)
+    run_flow(net, &net.variant, flow, PORT, &CarrierTime::default)
 }
 
 fn good(net: &Net, flow: &PlannedFlow) -> FlowRound {
@@ -91,6 +92,9 @@ fn every_kind_of_flow_delivers() {
         for streams in [1, 3, 1] {
             let round = good(&net, &tcp(streams, Tool::Builtin));
             assert!(round.bytes > 1 << 20, "{streams} streams: {round:?}");
+            let cpu = round.cpu.unwrap();
+            assert!(cpu.sender.unwrap() > 0.0 && cpu.receiver.unwrap() > 0.0, "{cpu:?}");
+            assert_eq!((cpu.encap, cpu.decap, cpu.switches), (None, None, None));
         }
         let after = links::Snapshot::take(&net, &net.variant).unwrap();
         let crossed = &after.since(&before, &net.variant)[0];
@@ -118,6 +122,7 @@ fn every_kind_of_flow_delivers() {
         let outcome = run(&net, &loaded);
         assert!(outcome.round.error.is_none() && outcome.round.received > 0, "{outcome:?}");
         assert!(outcome.round.load_bytes.unwrap() > 1 << 20, "{outcome:?}");
+        assert_eq!(outcome.round.cpu, None, "the load shares in it");
     });
 }
 

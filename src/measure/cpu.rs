@@ -35,6 +35,18 @@ pub fn ticks_per_second() -> u64 {
         .unwrap_or(100)
 }
 
+/// Processor time so far of what carries tenants' frames outside the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CarrierTime {
+    /// All threads or processes at the hosts' edges.
+    pub edges: Duration,
+    /// Of these, the threads that take frames from VMs to the underlay, and those that take them back; `None` where
+    /// the same ones do both.
+    pub ways: Option<[Duration; 2]>,
+    /// This program's own switches of an L2 fabric; `None` where there are none.
+    pub switches: Option<Duration>,
+}
+
 /// The processor time of one thread, readable from any other while it lives.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadClock(libc::clockid_t);

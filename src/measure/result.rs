@@ -2,6 +2,7 @@
 
 mod attack;
 mod behaviour;
+mod cost;
 mod events;
 mod ledger;
 mod lesson;
@@ -24,6 +25,7 @@ pub use attack::{AttackResult, CounterResult, Evidence};
 pub use behaviour::{
     Anatomy, AnatomyLayer, LossResult, PayloadResult, ProbeResult, SendResult, TransferResult,
 };
+pub use cost::{CostPart, CpuParts, FlowCost, PartCost};
 pub use ledger::{LedgerLayer, LedgerRow};
 pub use lesson::ClaimResult;
 pub use link::{DelayResult, ObservedLink, RateResult, ReorderResult};
@@ -294,6 +296,10 @@ pub struct FlowResult {
     pub cpu_per_gb: Option<Spread>,
     /// CPU seconds of the engines' threads per gigabyte delivered; absent in the kernel datapath.
     pub engine_cpu_per_gb: Option<Spread>,
+    /// What a packet and a gigabyte cost in processor time, by who pays, for `tcp` and `udp` that run alone
+    /// and for sums.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<FlowCost>,
     /// Round-trip latency over all rounds, for `rr`.
     pub latency: Option<Latency>,
     /// Payload bytes of a datagram, or of a request and of a response; absent of `tcp`.
@@ -351,6 +357,9 @@ pub struct FlowRound {
     pub cpu_seconds: f64,
     /// CPU seconds of the engines' threads meanwhile.
     pub engine_seconds: f64,
+    /// CPU seconds by who took them; absent in results of older versions, and where other flows share in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuParts>,
     /// Why the flow failed; its figures are then 0 and it does not enter the medians.
     pub error: Option<String>,
     /// What sets this round apart from others.

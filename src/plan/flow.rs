@@ -1,7 +1,7 @@
 //! Flows with their ends resolved and labelled.
 
 use super::name::Names;
-use super::{PlanError, PlannedFlow};
+use super::{PlanError, PlannedFlow, Variant};
 use crate::lab::{Flow, Lab, Tool};
 
 /// The flows of a lab in order, each with a unique label.
@@ -86,6 +86,37 @@ fn kind(flow: &Flow) -> String {
         words.push("iperf3".to_owned());
     }
     words.join(" ")
+}
+
+/// Bytes of TCP's header with timestamps (RFC 9293, RFC 7323), which Linux sends by default.
+const TCP: u32 = 20 + 12;
+/// Bytes of UDP's header (RFC 768).
+const UDP: u32 = 8;
+
+impl PlannedFlow {
+    /// Payload bytes of one full packet of this flow in a variant, as a cable would carry it: a TCP segment's, or
+    /// a datagram's share in each of its fragments (RFC 791 section 3.2, RFC 8200 section 4.5). `None` of
+    /// requests and responses, of sums, and where the variant does not carry the flow.
+    #[must_use]
+    pub fn packet_payload(&self, variant: &Variant) -> Option<f64> {
+        let [from, to] = self.ends(variant)?;
+        let mtu = from.mtu.min(to.mtu);
+        let six = to.address.addr().is_ipv6();
+        let header = if six { 40 } else { 20 };
+        match &self.flow {
+            Flow::Tcp(_) => Some(f64::from(mtu.checked_sub(header + TCP)?)),
+            Flow::Udp(udp) => {
+                let size = u32::try_from(udp.size.first().0).ok()?;
+                let room = mtu.checked_sub(header)?;
+                // All fragments but the last hold a multiple of 8 bytes; IPv6 has a header for them.
+                let part = room.checked_sub(if six { 8 } else { 0 })? / 8 * 8;
+                let packets =
+                    if size + UDP <= room { 1 } else { (size + UDP).div_ceil(part.max(8)) };
+                Some(f64::from(size) / f64::from(packets))
+            }
+            Flow::Rr(_) | Flow::Together(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! One figure per line, for spreadsheets and scripts (RFC 4180, line feeds).
 
+use super::cost;
 use super::figures::{
     Compared, baseline, compared_by, cpu_per_gb, engine_cpu_per_gb, flow, load_rate, loss,
     over_rounds, packet_rate, paired,
 };
 use super::number::real;
-use crate::measure::result::{FlowResult, RunResult, VariantResult};
+use crate::measure::result::{CostPart, FlowResult, RunResult, VariantResult};
 
 /// The first line. Figures are plain numbers in the unit named; empty where there is none.
 pub const HEADER: &str = "variant,encap,datapath,fabric,baseline,flow,figure,unit,median,min,max,ratio_median,ratio_min,ratio_max,rounds,low,high,ratio_low,ratio_high,complete";
@@ -37,7 +38,7 @@ fn flow_lines(
     flow: &FlowResult,
     plain: Option<&FlowResult>,
 ) {
-    let mut line = |figure, unit, value: Option<Compared>, ratio: Option<Compared>| {
+    let mut line = |figure: &str, unit: &str, value: Option<Compared>, ratio: Option<Compared>| {
         if let Some(value) = value {
             push(out, variant, &flow.label, figure, unit, value, ratio);
         }
@@ -52,6 +53,11 @@ fn flow_lines(
     }
     if flow.engine_cpu_per_gb.is_some() {
         line("engine_cpu_per_gb", "s/GB", over(engine_cpu_per_gb), None);
+    }
+    for part in flow.cost.iter().flat_map(|_| CostPart::ALL) {
+        let [per_gb, per_packet] = cost::over_rounds(flow, part);
+        line(&format!("cpu_per_gb_{}", part.name()), "s/GB", per_gb, None);
+        line(&format!("cpu_per_packet_{}", part.name()), "ns", per_packet, None);
     }
     if flow.kind == "udp" {
         line("packet_rate", "1/s", over(packet_rate), paired(packet_rate));

@@ -1,9 +1,15 @@
 //! Latency while bulk traffic fills the same path, beside the latency of the path that is idle.
 
 use super::figures::{baseline, flow, labels};
-use super::number::{Unit, digits, fixed, plural};
+use super::number::{Unit, count, fixed, plural, seconds};
 use super::overlay::Sheet;
 use crate::measure::result::{Latency, LoadResult, RunResult, VariantResult};
+
+/// The title of the table.
+pub const TITLE: &str = "Latency, idle → under load";
+
+/// Answers from which a 99th percentile is one: two of them lie beyond it.
+const ENOUGH: u64 = 200;
 
 /// A flow under load in one variant, and the same one without.
 #[derive(Clone, Copy)]
@@ -50,7 +56,7 @@ pub fn sheet(run: &RunResult) -> Sheet {
     });
     let row = |(v, label, pair): (&VariantResult, &str, Pair<'_>)| {
         let both = |of: fn(&Latency) -> f64| {
-            format!("{} → {}", digits(of(pair.idle)), digits(of(pair.loaded)))
+            format!("{} → {}", micros(of(pair.idle)), micros(of(pair.loaded)))
         };
         let with_times = |of: fn(&Latency) -> f64| {
             let longer = pair.times(of).map(|t| format!(" ({})", times(t)));
@@ -64,12 +70,13 @@ pub fn sheet(run: &RunResult) -> Sheet {
             both(|l| l.p90),
             with_times(|l| l.p99),
             both(|l| l.max),
+            format!("{} → {}", count(pair.idle.count), count(pair.loaded.count)),
             Unit::bits(rate).show(rate),
         ]
     };
     Sheet {
-        title: "Latency, idle → under load",
-        head: vec!["Variant", "Flow", "p50, µs", "p90, µs", "p99, µs", "max, µs", "Load"],
+        title: TITLE,
+        head: vec!["Variant", "Flow", "p50", "p90", "p99", "max", "Answers", "Load"],
         rows: all.map(row).collect(),
     }
 }
@@ -94,18 +101,36 @@ fn sentence(run: &RunResult, variant: &VariantResult, label: &str) -> Option<Str
         Some(format!("; on {} {} and {}", plain.name, times(p50), times(p99)))
     });
     Some(format!(
-        "{}: while {} the same path, half of the answers took {} as long as on the idle path ({} → {}) \
-         and the slowest of a hundred {} ({} → {}){}.",
+        "{}: while {} the same path, the median answer took {} as long as on the idle path ({} → {}) \
+         and the slowest of a hundred {} ({} → {}){}.{}",
         variant.name,
         filling(pair.load),
         times(p50),
-        Unit::MICROS.show(pair.idle.p50),
-        Unit::MICROS.show(pair.loaded.p50),
+        micros(pair.idle.p50),
+        micros(pair.loaded.p50),
         times(p99),
-        Unit::MICROS.show(pair.idle.p99),
-        Unit::MICROS.show(pair.loaded.p99),
+        micros(pair.idle.p99),
+        micros(pair.loaded.p99),
         beside.unwrap_or_default(),
+        few(pair),
     ))
+}
+
+/// What percentiles of few answers are worth.
+fn few(pair: Pair<'_>) -> String {
+    let answers = pair.loaded.count;
+    if answers >= ENOUGH {
+        return String::new();
+    }
+    format!(
+        " Under load there were {} only: let it run longer for a 99th percentile.",
+        plural(answers, "answer")
+    )
+}
+
+/// `12.3 µs`, `4.56 ms`.
+fn micros(figure: f64) -> String {
+    if figure < 1000.0 { Unit::MICROS.show(figure) } else { seconds(figure / 1e6) }
 }
 
 /// `4 TCP streams filled`.
@@ -132,7 +157,7 @@ mod tests {
         assert_eq!(found, [("rr 64 B beside tcp x4 red/vm1→red/vm2", "rr red/vm1→red/vm2")]);
         let table = sheet(&run);
         assert_eq!(table.rows.len(), 4);
-        let cells = ["vxlan", "46.2 → 185 (4.0×)", "123 → 983 (8.0×)"];
+        let cells = ["vxlan", "46.2 µs → 185 µs (4.0×)", "123 µs → 983 µs (8.0×)"];
         assert_eq!([0, 2, 4].map(|at| table.rows[3][at].as_str()), cells);
         let told = sentences(&run);
         assert_eq!(told.len(), 2, "one for each variant beside a plain path: {told:#?}");

@@ -21,6 +21,7 @@ mod attacks;
 mod behaviour;
 pub mod claims;
 mod columns;
+mod cost;
 mod csv;
 pub mod diff;
 mod events;

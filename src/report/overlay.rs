@@ -1,6 +1,7 @@
 //! What was found out about tunnels, broadcasts and first packets, as plain tables that every format
 //! draws alike.
 
+use super::cost;
 use super::events;
 use super::ledger;
 use super::loaded;
@@ -28,6 +29,7 @@ pub struct Sheet {
 pub fn sheets(run: &RunResult) -> Vec<Sheet> {
     let mut sheets = vec![
         loaded::sheet(run),
+        cost::sheet(run),
         published::sheet(run),
         sizes::sheet(run),
         transfers::sheet(run),

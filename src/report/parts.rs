@@ -3,18 +3,19 @@
 //!
 //! [`Sheet`]: super::overlay::Sheet
 
-use super::{attacks, behaviour, impaired, lesson, loaded, published, sizes, words};
+use super::{attacks, behaviour, cost, impaired, lesson, loaded, published, sizes, words};
 use crate::measure::result::RunResult;
 
 /// A title, and what there is to say under it; nothing is shown where that is nothing.
 pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
 
 /// Parts of lines, in the order of the page, after the comparison.
-pub const LINES: [Lines; 8] = [
+pub const LINES: [Lines; 9] = [
     ("Against the lesson", lesson::sentences),
     ("In words", words::sentences),
     ("Over the underlay's MTU", sizes::sentences),
     ("Latency under load", loaded::sentences),
+    ("Processor time", cost::sentences),
     ("Links, asked for and observed", impaired::sentences),
     ("Published figures", published::sentences),
     ("Single packets and transfers", behaviour::sentences),

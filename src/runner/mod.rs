@@ -8,6 +8,7 @@ mod anatomy;
 mod attacks;
 mod bum;
 mod capture;
+mod cost;
 mod error;
 mod events;
 mod expect;

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::Progress;
 use super::stopping::{self, State};
-use super::{loaded, together};
+use super::{cost, loaded, together};
 use crate::lab::{self, Flow};
 use crate::measure::cpu::ticks_per_second;
 use crate::measure::foreign::Load;
@@ -111,6 +111,7 @@ impl Rounds {
                     load = now;
                     for (series, mut outcome) in self.series[v][f..].iter_mut().zip(outcomes) {
                         outcome.round.foreign = foreign;
+                        cost::others(&mut outcome.round, flow.span, processors);
                         outcome.round.mark = stopping::mark(rounds, round, foreign);
                         if let Some(series) = series {
                             series.take(outcome);
@@ -178,6 +179,8 @@ impl Rounds {
             for (f, flow) in plan.flows.iter().enumerate() {
                 let Some(series) = &self.series[v][f] else { continue };
                 let mut result = series.result(flow, self.base(v, f), told.noisy_left_out);
+                let packet = cost::packet(plan, &plan.variants[v], f);
+                result.cost = cost::cost(flow, series.rounds.iter().filter(|r| r.counts()), packet);
                 if let Some(load) = &mut result.load {
                     load.idle = loaded::idle(plan, flow);
                 }
@@ -266,6 +269,7 @@ impl Series {
             engine_cpu_per_gb: (has_engine && alone)
                 .then(|| Spread::of(good().map(|r| per_gb(r.engine_seconds, r.bytes))))
                 .flatten(),
+            cost: None,
             latency: self.latency(quiet).as_ref().and_then(latency::summary),
             size: flow.flow.size().map(|size| size.0),
             load: loaded::load(flow, good()),

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::lab::Flow;
-use crate::measure::result::FlowRound;
+use crate::measure::result::{CpuParts, FlowRound};
 use crate::plan::{Plan, PlannedFlow, Variant};
 use crate::testbed::Testbed;
 use crate::traffic::{self, Outcome};
@@ -40,9 +40,9 @@ pub(super) fn run(
     members: &[PlannedFlow],
     port: u16,
 ) -> Vec<Outcome> {
-    let cpu = || testbed.engine_cpu(variant);
+    let carrier = || testbed.carrier_time(variant);
     if members.is_empty() {
-        return vec![traffic::run_flow(testbed, variant, flow, port, &cpu)];
+        return vec![traffic::run_flow(testbed, variant, flow, port, &carrier)];
     }
     let gate = Gate::new(members.len());
     let one = |flow: &PlannedFlow, port| {
@@ -52,7 +52,7 @@ pub(super) fn run(
             if !arrived.swap(true, Relaxed) {
                 gate.pass(PATIENCE);
             }
-            testbed.engine_cpu(variant)
+            testbed.carrier_time(variant)
         };
         let outcome = traffic::run_flow(testbed, variant, flow, port, &begin);
         if !arrived.load(Relaxed) {
@@ -137,8 +137,24 @@ pub(super) fn sum(flows: &[PlannedFlow], rounds: &[&FlowRound]) -> FlowRound {
         retransmits: total(|r| r.retransmits),
         cpu_seconds: most(|r| r.cpu_seconds),
         engine_seconds: most(|r| r.engine_seconds),
+        cpu: parts(rounds),
         ..FlowRound::default()
     }
+}
+
+/// Processor time by who took it: each flow has its own threads, and all have the same engines.
+fn parts(rounds: &[&FlowRound]) -> Option<CpuParts> {
+    let each: Vec<CpuParts> = rounds.iter().map(|round| round.cpu).collect::<Option<_>>()?;
+    let sum = |of: fn(&CpuParts) -> Option<f64>| each.iter().map(of).sum();
+    let most = |of: fn(&CpuParts) -> Option<f64>| each.iter().filter_map(of).reduce(f64::max);
+    Some(CpuParts {
+        sender: sum(|p| p.sender),
+        receiver: sum(|p| p.receiver),
+        encap: most(|p| p.encap),
+        decap: most(|p| p.decap),
+        switches: most(|p| p.switches),
+        others: None,
+    })
 }
 
 #[cfg(test)]

@@ -32,9 +32,11 @@ use crate::datapath::{kernel, ssh};
 use crate::ids::Encap;
 use crate::lab::Datapath;
 use crate::measure::Place;
+use crate::measure::cpu::CarrierTime;
 use crate::netns::{self, Bucket, Underlay, VM_INTERFACE, World, link};
 use crate::plan::{NodeKind, Plan, Variant};
 use crate::system;
+use crate::vswitch::Direction;
 use crate::wire::ethernet::Mac;
 
 /// How long a network may take until it forwards: spanning tree needs two forward delays.
@@ -126,12 +128,16 @@ impl Testbed {
         Ok(())
     }
 
-    /// CPU time the engines of a variant, or OpenSSH, have used so far; zero where it has none.
+    /// CPU time that a variant's engines, or OpenSSH, and switches have used so far; zero where the
+    /// kernel does their work.
     #[must_use]
-    pub fn engine_cpu(&self, variant: &Variant) -> Duration {
-        let engines = self.engines.get(&variant.name).map(UserDatapath::cpu);
+    pub fn carrier_time(&self, variant: &Variant) -> CarrierTime {
         let tunnels = self.tunnels.get(&variant.name).map(ssh::Tunnels::cpu);
-        engines.or(tunnels).unwrap_or_default()
+        let engines = self.engines.get(&variant.name).filter(|_| tunnels.is_none());
+        let ways = engines.map(|e| [Direction::Encap, Direction::Decap].map(|way| e.cpu_of(way)));
+        let edges = ways.map(|[encap, decap]| encap + decap).or(tunnels).unwrap_or_default();
+        let switches = self.switches.get(&variant.name).map(Switches::cpu);
+        CarrierTime { edges, ways, switches }
     }
 
     /// Lets every packet of the engines be seen from now on, where this kernel hides joined

@@ -6,6 +6,7 @@ use super::ends::Ends;
 use super::{TrafficError, tcp};
 use crate::lab::{Flow, Span, TcpFlow, Tool};
 use crate::measure::Place;
+use crate::measure::cpu::CarrierTime;
 use crate::plan::{PlannedFlow, Variant};
 
 /// Payload bits per second of one TCP stream from `from` to `to` (VM names of `tenant`), measured
@@ -37,7 +38,7 @@ pub fn goodput(
     let (to_tenant, together, flow) = (None, None, Flow::Tcp(tcp));
     let flow = PlannedFlow { label, tenant, from, to, to_tenant, span, flow, together };
     let ends = Ends::of(variant, &flow, port)?;
-    let round = tcp::run(place, &ends, 1, span, &|| Duration::ZERO)?;
+    let round = tcp::run(place, &ends, 1, span, &CarrierTime::default)?;
     #[allow(clippy::cast_precision_loss)] // bytes of a short flow, far below 2^53
     Ok(round.bytes as f64 * 8.0 / round.seconds)
 }

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Deserialize;
 
-use super::TrafficError;
+use super::clocks::Clocks;
 use super::ends::{End, Ends, PATIENCE};
 use super::window::Mark;
+use super::{Carrier, TrafficError};
 use crate::measure::Place;
 use crate::measure::result::FlowRound;
 
@@ -56,7 +57,7 @@ pub fn run(
     ends: &Ends,
     span: Duration,
     arguments: &[String],
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
 ) -> Result<FlowRound, TrafficError> {
     let (address, port) = (ends.to.address.to_string(), ends.port.to_string());
     let mut server = start(
@@ -67,10 +68,12 @@ pub fn run(
     await_listening(&mut server)?;
     let mut client_arguments = ["-J", "-c", &address, "-p", &port].map(String::from).to_vec();
     client_arguments.extend_from_slice(arguments);
-    let begin = Mark::now(engine_cpu)?;
+    // Its processes are not told apart from the rest of the machine.
+    let clocks = Clocks::default();
+    let begin = Mark::now(carrier, &clocks)?;
     let mut client = start(place, &ends.from, &client_arguments)?;
     let text = read_all(&mut client, Duration::from_secs(seconds(span)) + GRACE)?;
-    let times = begin.round(&Mark::now(engine_cpu)?);
+    let times = begin.round(&Mark::now(carrier, &clocks)?);
     parse(&text, times)
 }
 

@@ -28,7 +28,9 @@ pub fn beside(
     let ends = Ends { port: 0, ..ends.clone() };
     tcp::kept_full(place, &ends, streams, |bulk| {
         bulk.warm_up(span)?;
-        let found = work(&|| bulk.bytes())?;
+        let mut found = work(&|| bulk.bytes())?;
+        // Engines and the machine worked for the load as well.
+        found.0.cpu = None;
         bulk.sound()?;
         if found.0.load_bytes.is_none_or(|bytes| bytes == 0) {
             return Err(TrafficError::Unloaded { streams });

@@ -5,6 +5,7 @@
 //! outside then work on them. Every wait has a deadline, so a dead peer is an error in the round
 //! and never a hang.
 
+mod clocks;
 mod ends;
 mod error;
 mod felt;
@@ -17,8 +18,6 @@ mod udp;
 pub mod watch;
 mod window;
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 
 pub use error::TrafficError;
@@ -26,9 +25,13 @@ pub use felt::goodput;
 
 use crate::lab::{Flow, Tool};
 use crate::measure::Place;
+use crate::measure::cpu::CarrierTime;
 use crate::measure::result::FlowRound;
 use crate::plan::{PlannedFlow, Variant};
 use ends::Ends;
+
+/// Tells the processor time that what carries tenants' frames has used so far.
+pub type Carrier<'a> = &'a dyn Fn() -> CarrierTime;
 
 /// What one round of one flow came to.
 #[derive(Debug, Clone)]
@@ -41,16 +44,16 @@ pub struct Outcome {
 
 /// Runs one round of `flow` in `variant`, the receiver listening on `port` of its VM.
 ///
-/// Takes the flow's span plus a short ramp-up. `engine_cpu` gives the processor time all engine
-/// threads have used so far. A failure is the round's `error`, with every figure 0.
+/// Takes the flow's span plus a short ramp-up. `carrier` tells the processor time that engines have
+/// used so far. A failure is the round's `error`, with every figure 0.
 pub fn run_flow(
     place: &impl Place,
     variant: &Variant,
     flow: &PlannedFlow,
     port: u16,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
 ) -> Outcome {
-    run(place, variant, flow, port, engine_cpu).unwrap_or_else(|error| Outcome {
+    run(place, variant, flow, port, carrier).unwrap_or_else(|error| Outcome {
         round: FlowRound { error: Some(error.to_string()), ..FlowRound::default() },
         latency: None,
     })
@@ -61,31 +64,31 @@ fn run(
     variant: &Variant,
     flow: &PlannedFlow,
     port: u16,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
 ) -> Result<Outcome, TrafficError> {
     let ends = Ends::of(variant, flow, port)?;
     let plain = |round| Outcome { round, latency: None };
     match &flow.flow {
         Flow::Tcp(tcp) if tcp.tool == Tool::Iperf3 => {
             let arguments = iperf3::tcp(flow.span, tcp.streams);
-            iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
+            iperf3::run(place, &ends, flow.span, &arguments, carrier).map(plain)
         }
         Flow::Udp(udp) if udp.tool == Tool::Iperf3 => {
             let arguments = iperf3::udp(flow.span, udp.rate.map(|rate| rate.0), udp.size.first().0);
-            iperf3::run(place, &ends, flow.span, &arguments, engine_cpu).map(plain)
+            iperf3::run(place, &ends, flow.span, &arguments, carrier).map(plain)
         }
-        Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, flow.span, engine_cpu).map(plain),
+        Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, flow.span, carrier).map(plain),
         Flow::Udp(udp) => {
             let rate = udp.rate.map(|rate| rate.0);
-            udp::run(place, &ends, rate, udp.size.first().0, flow.span, engine_cpu).map(plain)
+            udp::run(place, &ends, rate, udp.size.first().0, flow.span, carrier).map(plain)
         }
         Flow::Together(_) => Err(TrafficError::Together { label: flow.label.clone() }),
         Flow::Rr(rr) => {
             let (size, span) = (rr.size.0, flow.span);
             let found = match rr.load {
-                None => rr::run(place, &ends, size, span, engine_cpu, None),
+                None => rr::run(place, &ends, size, span, carrier, None),
                 Some(streams) => load::beside(place, &ends, streams, span, |bytes| {
-                    rr::run(place, &ends, size, span, engine_cpu, Some(bytes))
+                    rr::run(place, &ends, size, span, carrier, Some(bytes))
                 }),
             };
             found.map(|(round, latency)| Outcome { round, latency: Some(latency) })

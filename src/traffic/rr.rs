@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::TrafficError;
+use super::clocks::Clocks;
 use super::ends::{Ends, PATIENCE};
 use super::window::{Mark, ramp};
+use super::{Carrier, TrafficError};
 use crate::measure::Place;
 use crate::measure::latency;
 use crate::measure::result::FlowRound;
@@ -35,7 +36,7 @@ pub fn run(
     ends: &Ends,
     size: u64,
     span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
     load: Option<&dyn Fn() -> u64>,
 ) -> Result<(FlowRound, Histogram<u64>), TrafficError> {
     let length = usize::try_from(size).ok().filter(|_| (1..=LARGEST).contains(&size));
@@ -53,11 +54,16 @@ pub fn run(
         .map_err(TrafficError::socket("set TCP_NODELAY", &ends.from.namespace))?;
     prepare(&server, PATIENCE)
         .map_err(TrafficError::socket("set TCP_NODELAY", &ends.to.namespace))?;
+    let clocks = Clocks::default();
     std::thread::scope(|scope| {
         let ending = Ending(&server);
         let served = &server;
-        scope.spawn(move || serve(served, length));
-        let found = ask(&client, length, span, engine_cpu, load);
+        let clocks = &clocks;
+        scope.spawn(move || {
+            let _counted = clocks.receiver.count();
+            serve(served, length);
+        });
+        let found = ask(&client, length, span, (carrier, clocks), load);
         drop(ending);
         found
     })
@@ -73,16 +79,17 @@ fn ask(
     stream: &TcpStream,
     length: usize,
     span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
+    (carrier, clocks): (Carrier<'_>, &Clocks),
     load: Option<&dyn Fn() -> u64>,
 ) -> Result<(FlowRound, Histogram<u64>), TrafficError> {
+    let _counted = clocks.sender.count();
     let mut buffer = vec![0xA5_u8; length];
     let mut histogram = latency::histogram()?;
     let ramped = Instant::now() + ramp(span);
     while Instant::now() < ramped {
         once(stream, &mut buffer)?;
     }
-    let start = Mark::now(engine_cpu)?;
+    let start = Mark::now(carrier, clocks)?;
     let loaded = load.map(|bytes| bytes());
     let begun = Instant::now();
     let mut asked = begun;
@@ -94,7 +101,7 @@ fn ask(
         asked = answered;
     }
     let load_bytes = load.zip(loaded).map(|(bytes, before)| bytes().saturating_sub(before));
-    let end = Mark::now(engine_cpu)?;
+    let end = Mark::now(carrier, clocks)?;
     let count = histogram.len();
     let bytes = count * length as u64;
     let (sent, received) = (count, count);

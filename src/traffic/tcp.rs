@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::TrafficError;
+use super::clocks::Clocks;
 use super::ends::{Ends, PATIENCE};
 use super::window::{Event, Mark, pass, ramp, started};
+use super::{Carrier, TrafficError};
 use crate::measure::Place;
 use crate::measure::result::FlowRound;
 use crate::measure::tap::length_of;
@@ -59,6 +60,7 @@ impl Drop for Ending<'_> {
 pub struct Bulk<'a> {
     pairs: &'a [(TcpStream, TcpStream)],
     shared: &'a Shared,
+    clocks: &'a Clocks,
     events: Receiver<Event>,
     /// Where they are received.
     address: SocketAddr,
@@ -70,11 +72,11 @@ pub fn run(
     ends: &Ends,
     streams: u32,
     span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
 ) -> Result<FlowRound, TrafficError> {
     kept_full(place, ends, streams, |bulk| {
         bulk.warm_up(span)?;
-        bulk.measure(span, engine_cpu)
+        bulk.measure(span, carrier)
     })
 }
 
@@ -98,16 +100,24 @@ pub fn kept_full<R>(
         stop: AtomicBool::new(false),
         received: pairs.iter().map(|_| Counter::default()).collect(),
     };
+    let clocks = Clocks::default();
     std::thread::scope(|scope| {
         let ending = Ending(&shared, &pairs);
         let (tell, events) = channel();
         for ((sender, receiver), counter) in pairs.iter().zip(&shared.received) {
             let (tell_sender, tell_receiver) = (tell.clone(), tell.clone());
-            let stop = &shared.stop;
-            scope.spawn(move || send(sender, stop, &tell_sender));
-            scope.spawn(move || receive(receiver, &counter.0, stop, &tell_receiver));
+            let (stop, clocks) = (&shared.stop, &clocks);
+            scope.spawn(move || {
+                let _counted = clocks.sender.count();
+                send(sender, stop, &tell_sender);
+            });
+            scope.spawn(move || {
+                let _counted = clocks.receiver.count();
+                receive(receiver, &counter.0, stop, &tell_receiver);
+            });
         }
-        let found = work(&Bulk { pairs: &pairs, shared: &shared, events, address });
+        let found =
+            work(&Bulk { pairs: &pairs, shared: &shared, clocks: &clocks, events, address });
         drop(ending);
         found
     })
@@ -140,12 +150,8 @@ impl Bulk<'_> {
     }
 
     /// What is delivered within `span`.
-    fn measure(
-        &self,
-        span: Duration,
-        engine_cpu: &dyn Fn() -> Duration,
-    ) -> Result<FlowRound, TrafficError> {
-        let start = Mark::now(engine_cpu)?;
+    fn measure(&self, span: Duration, carrier: Carrier<'_>) -> Result<FlowRound, TrafficError> {
+        let start = Mark::now(carrier, self.clocks)?;
         let (retransmits_before, before) = (self.retransmits(), self.bytes());
         let (mut left, mut seen, mut quiet) = (span, before, Duration::ZERO);
         while !left.is_zero() {
@@ -161,7 +167,7 @@ impl Bulk<'_> {
             }
         }
         let bytes = self.bytes() - before;
-        let end = Mark::now(engine_cpu)?;
+        let end = Mark::now(carrier, self.clocks)?;
         if bytes == 0 {
             return Err(TrafficError::Silent { address: self.address, waited: span });
         }

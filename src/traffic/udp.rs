@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::TrafficError;
+use super::clocks::Clocks;
 use super::ends::{Ends, PATIENCE};
 use super::mmsg::Batch;
 use super::window::{Event, Mark, pass, ramp, started};
+use super::{Carrier, TrafficError};
 use crate::measure::Place;
 use crate::measure::result::FlowRound;
 
@@ -69,7 +70,7 @@ pub fn run(
     rate: Option<u64>,
     size: u64,
     span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
 ) -> Result<FlowRound, TrafficError> {
     let length = usize::try_from(size).ok().filter(|_| (SMALLEST..=LARGEST).contains(&size));
     let length = length.ok_or(TrafficError::Size {
@@ -88,6 +89,7 @@ pub fn run(
     connect().map_err(TrafficError::socket("connect a UDP socket", &ends.from.namespace))?;
 
     let mark = rand::random::<u32>() & !0xFF;
+    let clocks = Clocks::default();
     let shared = Shared {
         phase: AtomicU8::new(RAMP),
         sender_done: AtomicBool::new(false),
@@ -100,14 +102,18 @@ pub fn run(
         let ending = Ending(&shared);
         let (tell, events) = channel();
         let tell_sender = tell.clone();
-        let shared = &shared;
+        let (shared, clocks) = (&shared, &clocks);
         let pace = rate.map(|rate| per_datagram(length, rate));
         let sending = scope.spawn(move || {
+            let _counted = clocks.sender.count();
             send(&sender, length, mark, pace, shared, &tell_sender);
             shared.sender_done.store(true, Ordering::Release);
         });
-        let receiving = scope.spawn(move || receive(&receiver, length, mark, shared, &tell));
-        let round = measure(shared, &events, ends, length, span, engine_cpu, || {
+        let receiving = scope.spawn(move || {
+            let _counted = clocks.receiver.count();
+            receive(&receiver, length, mark, shared, &tell)
+        });
+        let round = measure((shared, clocks), &events, ends, length, span, carrier, || {
             // A worker that panicked left its counters behind; the panic shows when the scope ends.
             let _ = sending.join();
             receiving.join().ok().flatten()
@@ -118,25 +124,25 @@ pub fn run(
 }
 
 fn measure(
-    shared: &Shared,
+    (shared, clocks): (&Shared, &Clocks),
     events: &Receiver<Event>,
     ends: &Ends,
     length: usize,
     span: Duration,
-    engine_cpu: &dyn Fn() -> Duration,
+    carrier: Carrier<'_>,
     drained: impl FnOnce() -> Option<Instant>,
 ) -> Result<FlowRound, TrafficError> {
     if !started(events, 1, PATIENCE)? {
         return Err(TrafficError::Silent { address: ends.target(), waited: PATIENCE });
     }
     pass(events, ramp(span))?;
-    let start = Mark::now(engine_cpu)?;
+    let start = Mark::now(carrier, clocks)?;
     let begun = Instant::now();
     shared.phase.store(MEASURED, Ordering::Relaxed);
     pass(events, span)?;
     shared.phase.store(END, Ordering::Relaxed);
     let over = begun.elapsed();
-    let end = Mark::now(engine_cpu)?;
+    let end = Mark::now(carrier, clocks)?;
     let last = drained();
     let (sent, received) =
         (shared.sent.load(Ordering::Relaxed), shared.received.load(Ordering::Relaxed));

@@ -3,32 +3,52 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::TrafficError;
-use crate::measure::cpu::machine_busy;
-use crate::measure::result::FlowRound;
+use super::clocks::Clocks;
+use super::{Carrier, TrafficError};
+use crate::measure::cpu::{CarrierTime, machine_busy};
+use crate::measure::result::{CpuParts, FlowRound};
 
 /// Processor time so far, and the clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     at: Instant,
     machine: Duration,
-    engines: Duration,
+    carrier: CarrierTime,
+    /// Of the flow's own threads: senders and receivers.
+    sides: [Option<Duration>; 2],
 }
 
 impl Mark {
-    pub fn now(engine_cpu: &dyn Fn() -> Duration) -> Result<Mark, TrafficError> {
+    pub fn now(carrier: Carrier<'_>, clocks: &Clocks) -> Result<Mark, TrafficError> {
         // First, because flows that run together wait for each other in it.
-        let engines = engine_cpu();
+        let carrier = carrier();
         let machine = machine_busy().map_err(TrafficError::Cpu)?;
-        Ok(Mark { machine, engines, at: Instant::now() })
+        let sides = [clocks.sender.time(), clocks.receiver.time()];
+        Ok(Mark { machine, carrier, sides, at: Instant::now() })
     }
 
     /// A round with the times between `self` and `end`.
     pub fn round(&self, end: &Mark) -> FlowRound {
+        let since = |then: Option<Duration>, now: Option<Duration>| {
+            Some(now?.saturating_sub(then?).as_secs_f64())
+        };
+        let way = |at: usize| {
+            let of = |mark: &Mark| mark.carrier.ways.map(|ways| ways[at]);
+            since(of(self), of(end))
+        };
+        let cpu = CpuParts {
+            sender: since(self.sides[0], end.sides[0]),
+            receiver: since(self.sides[1], end.sides[1]),
+            encap: way(0),
+            decap: way(1),
+            switches: since(self.carrier.switches, end.carrier.switches),
+            others: None,
+        };
         FlowRound {
             seconds: end.at.duration_since(self.at).as_secs_f64(),
             cpu_seconds: end.machine.saturating_sub(self.machine).as_secs_f64(),
-            engine_seconds: end.engines.saturating_sub(self.engines).as_secs_f64(),
+            engine_seconds: end.carrier.edges.saturating_sub(self.carrier.edges).as_secs_f64(),
+            cpu: Some(cpu),
             ..FlowRound::default()
         }
     }

@@ -23,6 +23,17 @@ pub enum Direction {
     Decap,
 }
 
+impl Direction {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Encap => "encap",
+            Direction::Decap => "decap",
+        }
+    }
+}
+
 impl Default for Counters {
     fn default() -> Self {
         let drops = DropReason::ALL.iter().map(|_| AtomicU64::new(0)).collect();

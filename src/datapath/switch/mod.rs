@@ -14,11 +14,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::user::{close_at_once, sockets, tx::Outlet};
+use super::user::{close_at_once, sockets, thread_cpu, tx::Outlet};
 use crate::netns::{LinkEvents, Netlink};
 use crate::vswitch::{Bridge, Counters, PortConfig};
 pub use watch::Timers;
@@ -143,6 +143,12 @@ impl Switches {
     /// The kernel refused to list interfaces.
     pub fn obey(&self) -> crate::netns::Result<()> {
         self.watched.read_all(&self.all, worker::since(self.started))
+    }
+
+    /// CPU time of all threads so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.threads.iter().filter_map(thread_cpu).sum()
     }
 
     /// Entries of the MAC tables, by switch.

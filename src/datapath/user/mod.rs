@@ -51,18 +51,20 @@ pub struct UserDatapath {
     edges: Arc<Vec<Edge>>,
     stop: Arc<EventFd>,
     lost: Arc<EventFd>,
-    workers: Vec<JoinHandle<()>>,
+    /// Each with the one direction that it serves.
+    workers: Vec<(Direction, JoinHandle<()>)>,
 }
 
 impl UserDatapath {
-    /// Starts as many workers as there are processors (at least 2, at most one per direction of
-    /// each edge) and serves the edges.
+    /// Starts as many workers as there are processors (an even number, at least 2, at most one per
+    /// direction of each edge) and serves the edges.
     ///
     /// # Errors
     /// What the system says when a thread or an epoll set cannot be made.
     pub fn start(edges: Vec<Edge>) -> io::Result<Self> {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        let count = processors.max(2).min(2 * edges.len().max(1));
+        // Even, so that every worker serves one direction only, and its time is that direction's.
+        let count = processors.next_multiple_of(2).clamp(2, 2 * edges.len().max(1));
         let mut shares = vec![Vec::new(); count];
         for (index, edge) in edges.iter().enumerate() {
             let share = &mut shares[2 * index % count];
@@ -80,8 +82,9 @@ impl UserDatapath {
             let edges = Arc::clone(&datapath.edges);
             let told = (Arc::clone(&datapath.stop), Arc::clone(&datapath.lost));
             let worker = Worker::new(edges, share, told, started)?;
-            let thread = std::thread::Builder::new().name(format!("engine-{index}"));
-            datapath.workers.push(thread.spawn(move || worker.run())?);
+            let direction = if index % 2 == 0 { Direction::Encap } else { Direction::Decap };
+            let thread = std::thread::Builder::new().name(format!("{}-{index}", direction.name()));
+            datapath.workers.push((direction, thread.spawn(move || worker.run())?));
         }
         Ok(datapath)
     }
@@ -106,10 +109,17 @@ impl UserDatapath {
         self.lost.as_fd()
     }
 
-    /// CPU time the workers have used so far.
+    /// CPU time that all workers have used so far.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        self.workers.iter().filter_map(thread_cpu).sum()
+        self.workers.iter().filter_map(|(_, thread)| thread_cpu(thread)).sum()
+    }
+
+    /// CPU time that the workers of one direction have used so far.
+    #[must_use]
+    pub fn cpu_of(&self, direction: Direction) -> Duration {
+        let workers = self.workers.iter().filter(|(serves, _)| *serves == direction);
+        workers.filter_map(|(_, thread)| thread_cpu(thread)).sum()
     }
 
     /// Frames dropped so far over all edges and both directions, by reason.
@@ -155,7 +165,7 @@ impl Drop for UserDatapath {
             tracing::error!(%error, "cannot tell the workers to stop");
             return;
         }
-        for worker in self.workers.drain(..) {
+        for (_, worker) in self.workers.drain(..) {
             if worker.join().is_err() {
                 tracing::error!("a worker panicked");
             }
@@ -190,7 +200,7 @@ pub(super) fn close_at_once(mut sockets: Vec<Box<dyn Send>>) {
 }
 
 /// CPU time of another thread of this process.
-fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
+pub(super) fn thread_cpu(thread: &JoinHandle<()>) -> Option<Duration> {
     let mut clock = 0;
     // SAFETY: the thread was not joined, so its pthread id is valid; the clock id is written to a
     // local.

@@ -5,11 +5,13 @@ mod attacks;
 mod bytes;
 mod chart;
 mod charts;
+mod cost;
 mod heat;
 mod ledger;
 mod lines;
 mod loaded;
 mod packets;
+mod stack;
 mod style;
 mod sweep;
 mod tables;
@@ -103,10 +105,11 @@ fn sections(run: &RunResult) -> Vec<Section> {
         let at = sheets.iter().position(|sheet| sheet.title == title)?;
         Some(tables::sheet(&sheets.remove(at)))
     };
-    for title in [super::sizes::TITLE, super::transfers::TITLE] {
+    for title in [super::loaded::TITLE, super::sizes::TITLE, super::transfers::TITLE] {
         out.extend(taken(title).map(|table| shown(title, table)));
     }
     let weighed = taken(super::ledger::TITLE);
+    let costs = taken(super::cost::TITLE).map(|table| cost::costs(run, &table));
     let mut charts = charts::charts(run);
     charts.extend(packets::sizes(run));
     charts.extend(loaded::latencies(run));
@@ -121,6 +124,7 @@ fn sections(run: &RunResult) -> Vec<Section> {
     let drawings = [
         (super::events::TITLE, timeline::timeline(run)),
         ("Charts", Some(charts).filter(|c| c.0.contains("<figure"))),
+        (super::cost::TITLE, costs),
         ("Packets on the wire", Some(packets).filter(|_| measured)),
         ("Captured packets", bytes::bytes(run)),
         ("Where the bytes go", ledger::ledger(run)),
