@@ -137,6 +137,68 @@ fn vlan_and_vxlan_stand_side_by_side() {
 }
 
 /// Leaks were tried in every way, none was seen, and the network was alive meanwhile.
+/// h2 is a bare machine in blue's VLAN, which is the native one of the trunk.
+const HOPPED: &str = "\
+title: Hopped
+topology:
+  hosts: [h1, h2, h3]
+  switches: [s1, s2]
+  links: [[h1, s1], [h2, s1], [h3, s2], [s1, s2]]
+  stp: off
+  ports:
+    - { at: s1, to: h2, access: 101 }
+    - { at: s1, to: s2, trunk: [102], native: 101 }
+    - { at: s2, to: s1, trunk: [102], native: 101 }
+carrier: { encap: vlan }
+tenants:
+  - { name: blue, vid: 101, subnet: 10.0.0.0/24, vms: { a: h1, b: h3 } }
+  - { name: red, vid: 102, subnet: 10.0.0.0/24, vms: { a: h1, b: h3 } }
+measure: { rounds: 1, baseline: false, mtu: false, overhead: false, attacks: [vlan-hop] }
+expect:
+  - isolated: [blue, red]
+  - { attack: { name: vlan-hop, succeeds: true } }
+";
+
+#[test]
+fn a_frame_hops_vlans_and_loses_a_tag_at_each_switch() {
+    for home in homes() {
+        home.write("hopped.yaml", HOPPED);
+        let output = home.output(&["run", "hopped.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        let attack = &variant(&result, "vlan")["attacks"][0];
+        let tags = |evidence: &str| -> Vec<u64> {
+            let layers = attack[evidence]["packet"]["layers"].as_array().unwrap();
+            let tags = layers.iter().filter(|layer| layer["protocol"] == "vlan");
+            let vid = |tag: &Value| {
+                let fields = tag["fields"].as_array().unwrap();
+                let vid = fields.iter().find(|field| field[0] == "vid").unwrap();
+                vid[1].as_str().unwrap().parse().unwrap()
+            };
+            tags.map(vid).collect()
+        };
+        let all = ["sent", "between", "seen"].map(tags);
+        assert_eq!(all, [vec![101, 102], vec![102], vec![]], "{attack}");
+        let notes = attack["notes"].as_array().unwrap();
+        assert!(notes.iter().any(|note| note == "Of 5 answers 0 came back to the sender."));
+
+        // Any one of the measures is enough, with a limit of addresses beside it or not.
+        let careful = HOPPED.replace("succeeds: true", "succeeds: false");
+        let access = "access: 101 }";
+        for (from, to) in [
+            (access, "access: 101, accept: untagged }"),
+            ("trunk: [102], native: 101", "trunk: [101, 102], native: 999"),
+            ("trunk: [102], native: 101", "trunk: [101, 102]"),
+        ] {
+            home.write(
+                "careful.yaml",
+                &careful.replace(from, to).replace("stp:", "mac_limit: 9\n  stp:"),
+            );
+            assert_held(&home.output(&["run", "careful.yaml"]));
+        }
+    }
+}
+
 /// A third host without VMs, from which VXLAN is attacked.
 const ATTACKED: &str = "\
 title: Attacked
@@ -163,7 +225,7 @@ fn attacks_are_tried_told_and_judged() {
         let result = json(&output);
         assert_fits_the_schema(&result);
         let attacks = variant(&result, "vxlan")["attacks"].as_array().unwrap();
-        assert_eq!(attacks.len(), 14, "every attack has its place");
+        assert_eq!(attacks.len(), overlab::lab::Attack::ALL.len(), "every attack has its place");
         let attack = |name: &str| attacks.iter().find(|a| a["name"] == name).unwrap();
         let spoofed = attack("spoofed-source");
         assert_eq!((&spoofed["tried"], &spoofed["succeeded"]), (&20.into(), &20.into()));
