@@ -24,6 +24,9 @@ pub fn ledger(run: &RunResult) -> Option<Markup> {
             p.how {
                 "Bytes of headers for every 1,000 bytes of the VMs' frames, as they left the sending host, all to one scale. "
                 "What carriers of IP packets leave out of the frame, its Ethernet header, is taken off."
+                @if groups.iter().any(|g| g.row().layers.iter().any(|l| l.name == "STT")) {
+                    " STT takes a burst's frames of up to 64 KB whole: their own headers are in them once."
+                }
             }
             div.scales { @for group in &groups { (bar(group, most)) } }
         }
