@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ROUND: Duration = Duration::from_millis(200);
 /// Pairs tried at once: each is two entries in the neighbour table, which other programs use too.
 const AT_ONCE: usize = 200;
+/// Pairs tried at once where the table has little room.
+const FEW: usize = 8;
 /// Pairs from which on it matters what is left in the table.
 const FULL: u32 = 100;
 /// Probes sent before what has arrived is taken in.
@@ -42,7 +44,7 @@ pub fn reachable(
     let vms = &tenant(variant, tenant_name)?.vms;
     let all = (0..vms.len()).flat_map(|from| (0..vms.len()).map(move |to| (0, from, to)));
     let pairs = all.filter(|(_, from, to)| from != to).collect();
-    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs)?;
+    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs, &|_| Ok(()))?;
     Ok(reached.get(&0).copied().unwrap_or_default())
 }
 
@@ -60,7 +62,7 @@ pub fn across(
     let vms: Vec<VmPlan> = near.iter().chain(far).cloned().collect();
     let ends = (0..near.len()).flat_map(|from| (near.len()..vms.len()).map(move |to| (from, to)));
     let pairs = ends.map(|(from, to)| (0, from, to)).collect();
-    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs)?;
+    let reached = try_pairs(place, variant, &[vms.as_slice()], &pairs, &|_| Ok(()))?;
     Ok(reached.get(&0).copied().unwrap_or_default())
 }
 
@@ -68,8 +70,8 @@ pub fn across(
 /// pair in it, by the tenants' places in the variant.
 ///
 /// The kernel keeps the neighbours of all namespaces in one table for about a thousand
-/// (`net.ipv4.neigh.default.gc_thresh3`), so many pairs are tried some after the other, and `forget` is
-/// called with the namespace of each VM tried, to empty its part.
+/// (`net.ipv4.neigh.default.gc_thresh3`, and another for IPv6), so many pairs are tried some after the other, and
+/// `forget` is called with the namespace of each VM tried, to empty its part.
 ///
 /// # Errors
 /// A socket could not be opened.
@@ -84,28 +86,22 @@ pub fn reachable_of(
     let mut pairs = sample.pairs.iter().copied().peekable();
     while pairs.peek().is_some() {
         let some: BTreeSet<_> = pairs.by_ref().take(AT_ONCE).collect();
-        for (tenant, (reached, tried)) in try_pairs(place, variant, &tenants, &some)? {
+        for (tenant, (reached, tried)) in try_pairs(place, variant, &tenants, &some, forget)? {
             let count = counts.entry(tenant).or_default();
             *count = (count.0 + reached, count.1 + tried);
         }
         if pairs.peek().is_none() && counts.values().map(|(_, tried)| tried).sum::<u32>() < FULL {
             break;
         }
-        let ends = some.iter().flat_map(|&(tenant, from, to)| [(tenant, from), (tenant, to)]);
-        for (tenant, vm) in ends.collect::<BTreeSet<_>>() {
-            let Some(vm) = tenants.get(tenant).and_then(|vms| vms.get(vm)) else { continue };
-            forget(&variant.namespace(&vm.node))
-                .map_err(MeasureError::system("let a VM forget its neighbours"))?;
-        }
+        forget_all(variant, &tenants, &some, forget)?;
     }
     Ok(counts)
 }
 
-/// A socket, its address, and the tenant that it is in.
+/// A socket and its address.
 struct Open {
     socket: Socket,
     address: SocketAddr,
-    tenant: usize,
 }
 
 fn try_pairs(
@@ -113,10 +109,11 @@ fn try_pairs(
     variant: &Variant,
     tenants: &[&[VmPlan]],
     pairs: &BTreeSet<(usize, usize, usize)>,
+    forget: &dyn Fn(&str) -> io::Result<()>,
 ) -> Result<BTreeMap<usize, (u32, u32)>, MeasureError> {
     let mut open: Vec<Open> = Vec::new();
-    let mut missing: BTreeSet<(usize, usize)> = BTreeSet::new();
-    let mut counts: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    // Sockets, and whose they are.
+    let mut tried: BTreeMap<(usize, usize), (usize, usize, usize)> = BTreeMap::new();
     for ipv6 in [false, true] {
         let mut known: HashMap<(usize, usize), usize> = HashMap::new();
         for &(tenant, from, to) in pairs {
@@ -130,22 +127,56 @@ fn try_pairs(
                 }
                 let opened = if ipv6 { udp6 } else { udp };
                 let (socket, address) = opened(place, variant, &vms[vm])?;
-                open.push(Open { socket, address, tenant });
+                open.push(Open { socket, address });
                 known.insert((tenant, vm), open.len() - 1);
                 Ok(open.len() - 1)
             };
-            missing.insert((at(from)?, at(to)?));
-            counts.entry(tenant).or_default().1 += 1;
+            tried.insert((at(from)?, at(to)?), (tenant, from, to));
         }
     }
-    let tried = missing.clone();
+    let mut missing: BTreeSet<(usize, usize)> = tried.keys().copied().collect();
     send_all(&open, &mut missing)?;
-    for (from, _) in tried.difference(&missing) {
-        if let Some(count) = open.get(*from).and_then(|open| counts.get_mut(&open.tenant)) {
-            count.0 += 1;
+    // Who is reached by one version of IP only has no way to ask for the other's address: the
+    // kernel drops such questions in silence while others fill its table.
+    let reached = |missing: &BTreeSet<(usize, usize)>| -> BTreeSet<(usize, usize, usize)> {
+        tried.iter().filter(|(ends, _)| !missing.contains(ends)).map(|(_, pair)| *pair).collect()
+    };
+    let halves = reached(&missing);
+    let half = |ends: &(usize, usize)| tried.get(ends).is_some_and(|pair| halves.contains(pair));
+    let mut again = missing.iter().copied().filter(half).collect::<Vec<_>>().into_iter().peekable();
+    while again.peek().is_some() {
+        let some: BTreeSet<(usize, usize)> = again.by_ref().take(FEW).collect();
+        let mut left = some.clone();
+        forget_all(variant, tenants, pairs, forget)?;
+        send_all(&open, &mut left)?;
+        missing.retain(|ends| !some.contains(ends) || left.contains(ends));
+        // More of the same would only take time.
+        if left == some {
+            break;
         }
+    }
+    let mut counts: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    for (ends, (tenant, ..)) in &tried {
+        let count = counts.entry(*tenant).or_default();
+        *count = (count.0 + u32::from(!missing.contains(ends)), count.1 + 1);
     }
     Ok(counts)
+}
+
+/// Empties the neighbour tables of all VMs of these pairs.
+fn forget_all(
+    variant: &Variant,
+    tenants: &[&[VmPlan]],
+    pairs: &BTreeSet<(usize, usize, usize)>,
+    forget: &dyn Fn(&str) -> io::Result<()>,
+) -> Result<(), MeasureError> {
+    let ends = pairs.iter().flat_map(|&(tenant, from, to)| [(tenant, from), (tenant, to)]);
+    for (tenant, vm) in ends.collect::<BTreeSet<_>>() {
+        let Some(vm) = tenants.get(tenant).and_then(|vms| vms.get(vm)) else { continue };
+        forget(&variant.namespace(&vm.node))
+            .map_err(MeasureError::system("let a VM forget its neighbours"))?;
+    }
+    Ok(())
 }
 
 /// Tries pairs of sockets until none is missing, or patience ends.
@@ -159,7 +190,7 @@ fn send_all(open: &[Open], missing: &mut BTreeSet<(usize, usize)>) -> Result<(),
             let (Some(sender), Some(receiver)) = (open.get(from), open.get(to)) else { continue };
             match sender.socket.send_to(&probe(run, from, to), &receiver.address.into()) {
                 Ok(_) => {}
-                Err(error) if passing(&error) => {}
+                Err(error) if passing(&error) || full(&error, receiver.address) => {}
                 // Not to have a route is an answer too: this pair is not reached.
                 Err(error) if error.kind() == std::io::ErrorKind::NetworkUnreachable => {}
                 Err(error) => return Err(system("send a probe")(error)),
@@ -177,6 +208,11 @@ fn send_all(open: &[Open], missing: &mut BTreeSet<(usize, usize)>) -> Result<(),
         round *= 2;
     }
     Ok(())
+}
+
+/// Whether there was no room in the kernel's table for an IPv6 neighbour, which it tells in this way.
+fn full(error: &io::Error, to: SocketAddr) -> bool {
+    to.is_ipv6() && error.raw_os_error() == Some(libc::EINVAL)
 }
 
 /// Waits until something has arrived, or `end`, and takes it in.
