@@ -92,6 +92,47 @@ fn hello_holds_what_it_promises() {
 }
 
 #[test]
+fn costs_are_told_by_stage_and_latency_under_load() {
+    let flows = "  - tcp: { from: red/a, to: red/b, for: 100ms }
+  - udp: { from: red/a, to: red/b, for: 100ms, size: [64, 1200] }
+  - rr: { from: red/a, to: red/b, for: 100ms }
+  - rr: { from: red/a, to: red/b, for: 200ms, load: 2 }
+";
+    for home in homes() {
+        let lab = SMALL.replace("  - tcp: { from: red/a, to: red/b, for: 100ms }\n", flows);
+        home.write("cost.yaml", &(lab + "  - slowdown: { at-least: 0.1 }\n"));
+        let output = home.output(&["run", "cost.yaml", "--json", "-"]);
+        assert_held(&output);
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        let flow = |of: &str, label: &str| {
+            let all = variant(&result, of)["flows"].as_array().unwrap();
+            all.iter().find(|f| f["label"] == label).unwrap().clone()
+        };
+        let labels = ["tcp red/a→red/b", "udp 64 B red/a→red/b", "udp 1200 B red/a→red/b"];
+        for (label, packet) in labels.into_iter().zip([1398.0, 64.0, 1200.0]) {
+            let cost = &flow("vxlan", label)["cost"];
+            assert_eq!(cost["packet_bytes"], packet);
+            let parts = cost["parts"].as_array().unwrap();
+            let names: Vec<_> = parts.iter().map(|p| p["part"].as_str().unwrap()).collect();
+            let expected = ["sender", "encapsulate", "decapsulate", "receiver", "rest", "all"];
+            assert_eq!(names, expected, "{label}");
+            // Nothing passes without any of these; the rest may be too little to be seen.
+            let worked = parts.iter().filter(|p| p["part"] != "rest");
+            let figures = worked.map(|p| number(&p["per_packet"]["median"]));
+            assert!(figures.into_iter().all(|ns| ns > 0.0), "{cost}");
+        }
+        assert!(number(&flow("vxlan", labels[1])["packet_rate"]["median"]) > 0.0);
+        let plain = flow("plain-l3", labels[0])["cost"]["parts"].clone();
+        assert!(plain.as_array().unwrap().iter().all(|p| p["part"] != "encapsulate"), "{plain}");
+        let loaded = flow("vxlan", "rr 64 B beside tcp x2 red/a→red/b");
+        assert_eq!(loaded["load"]["idle"], "rr 64 B red/a→red/b");
+        assert!(number(&loaded["load"]["rate"]["median"]) > 0.0, "{loaded}");
+        assert!(loaded["cpu_per_gb"].is_null() && loaded["cost"].is_null(), "{loaded}");
+    }
+}
+
+#[test]
 fn vlan_and_vxlan_stand_side_by_side() {
     for home in homes() {
         let lab = std::fs::read_to_string(repository("labs/vlan-vs-vxlan.yaml")).unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attacks::AttackExpected;
 use super::bum::{CopyCount, TunnelCount};
+use super::cost::{CostExpected, SlowdownExpected};
 use super::events::{DowntimeExpected, SurvivalExpected};
 use super::joined::{Reach, StreamExpected};
 use super::link::LinkExpected;
@@ -179,6 +180,10 @@ pub enum Expected {
     Downtime(DowntimeExpected),
     /// Whether connections carry on after an event.
     Survives(SurvivalExpected),
+    /// How many times longer answers take under load.
+    Slowdown(SlowdownExpected),
+    /// What a byte costs in small packets over what it costs in large ones.
+    Cost(CostExpected),
     /// Share of the first UDP flow's datagrams that arrive.
     Delivered {
         /// Smallest share.

@@ -58,6 +58,15 @@ impl Flow {
         }
     }
 
+    /// Itself where it is one of requests and responses.
+    #[must_use]
+    pub const fn requests(&self) -> Option<&RrFlow> {
+        match self {
+            Flow::Rr(rr) => Some(rr),
+            _ => None,
+        }
+    }
+
     /// Sender and receiver, and the time per round; `None` of several flows.
     #[must_use]
     pub fn ends(&self) -> Option<(&str, &str, Span)> {
@@ -183,4 +192,13 @@ pub struct RrFlow {
 
 const fn rr_size() -> ByteSize {
     ByteSize(64)
+}
+
+impl RrFlow {
+    /// Whether this is what another flow is under load.
+    #[must_use]
+    pub fn is_idle_of(&self, loaded: &RrFlow) -> bool {
+        let same = (&self.from, &self.to, self.size) == (&loaded.from, &loaded.to, loaded.size);
+        same && self.load.is_none() && loaded.load.is_some()
+    }
 }

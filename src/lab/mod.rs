@@ -7,6 +7,7 @@ mod attacks;
 mod bum;
 mod carriers;
 mod check;
+mod cost;
 mod events;
 mod expected;
 mod fault;
@@ -36,6 +37,7 @@ pub use attacks::{All, Attack, AttackExpected, Attacks};
 pub use carriers::{
     KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
 };
+pub use cost::{CostExpected, SlowdownExpected};
 pub use events::{
     DETECTION, DowntimeExpected, Event, Happening, SurvivalExpected, Watch, find_event,
     watched_pair,

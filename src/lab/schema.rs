@@ -122,7 +122,8 @@ fn expectations(defs: &mut Value) {
                 "handshakes" => range(&limits::HANDSHAKES),
                 "refused" | "transfer" | "payload" | "checksum" | "attack" | "probe"
                 | "throughput" | "copies" | "reachable" | "unreachable" | "stream" | "gateway"
-                | "entries" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives" => {
+                | "entries" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives"
+                | "slowdown" | "cost" => {
                     json!({})
                 }
                 "blind" | "seen" => json!({ "minItems": 1 }),
@@ -152,6 +153,11 @@ fn flows(defs: &mut Value, end: &Value) {
     for flow in ["TcpFlow", "UdpFlow", "RrFlow"] {
         for key in ["from", "to"] {
             merge(defs.pointer_mut(&format!("/{flow}/properties/{key}")), end.clone());
+        }
+    }
+    for ratio in ["SlowdownExpected", "CostExpected"] {
+        if let Some(value) = defs.get_mut(ratio) {
+            bounds_above_zero(value);
         }
     }
     let sizes = json!({ "minItems": 1, "uniqueItems": true });

@@ -23,11 +23,9 @@ pub(super) fn is(flow: &PlannedFlow) -> bool {
 
 /// The label of the flow that is the same without load, and runs alone.
 pub(super) fn idle(plan: &Plan, loaded: &PlannedFlow) -> Option<String> {
-    let Flow::Rr(wanted) = &loaded.flow else { return None };
+    let loaded = loaded.flow.requests()?;
     let same = |flow: &&PlannedFlow| {
-        let Flow::Rr(rr) = &flow.flow else { return false };
-        let alone = rr.load.is_none() && flow.together.is_none();
-        alone && (&rr.from, &rr.to, rr.size) == (&wanted.from, &wanted.to, wanted.size)
+        flow.together.is_none() && flow.flow.requests().is_some_and(|rr| rr.is_idle_of(loaded))
     };
     plan.flows.iter().find(same).map(|flow| flow.label.clone())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::carrier::tightest;
 use super::flows::find_tenant;
-use super::{Whole, attacks, bum, events, impaired, joined, probes, tables};
+use super::{Whole, attacks, bum, cost, events, impaired, joined, probes, tables};
 use crate::ids::Encap;
 use crate::lab::carriers::{has_ids, in_udp, overhead};
 use crate::lab::model::{
@@ -84,6 +84,8 @@ pub(super) fn check(whole: &Whole<'_>) {
                     let _ = find_tenant(whole, within, &format!("{path}.survives.within"));
                 }
             }
+            Expected::Slowdown(of) => cost::slowdown(whole, of, &format!("{path}.slowdown")),
+            Expected::Cost(of) => cost::cost(whole, of, &format!("{path}.cost")),
             Expected::Delivered { .. } => delivered(whole, &format!("{path}.delivered")),
         }
     }

@@ -7,6 +7,7 @@ mod addresses;
 mod attacks;
 mod bum;
 mod carrier;
+mod cost;
 mod events;
 mod expect;
 mod fabric;

@@ -4,7 +4,7 @@ use super::At;
 use super::at::Fields;
 use super::names::suggestion;
 use super::tree::Kind;
-use super::{attacks, bum, carrier, events, joined, link, tables};
+use super::{attacks, bum, carrier, cost, events, joined, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
 use crate::lab::limits::{COUNT, HANDSHAKES, OVERHEAD, VM_MTU};
@@ -13,7 +13,7 @@ use crate::lab::model::{
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 38] = [
+const KINDS: [&str; 40] = [
     "attack",
     "refused",
     "reachable",
@@ -38,6 +38,8 @@ const KINDS: [&str; 38] = [
     "handshakes",
     "checksum",
     "delivered",
+    "slowdown",
+    "cost",
     "retransmits",
     "link",
     "tables",
@@ -160,6 +162,8 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             };
             Some(Expected::Drops(at.entries(wanted)?.into_iter().filter_map(count).collect()))
         }
+        "slowdown" => cost::slowdown(&at),
+        "cost" => cost::cost(&at),
         "link" => link::link(&at),
         "downtime" => events::downtime(&at),
         "survives" => events::survives(&at),

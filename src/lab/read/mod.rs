@@ -9,6 +9,7 @@ mod at;
 mod attacks;
 mod bum;
 mod carrier;
+mod cost;
 mod engine;
 mod events;
 mod expect;

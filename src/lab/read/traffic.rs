@@ -83,7 +83,7 @@ fn size(fields: &Fields<'_>, range: &RangeInclusive<u64>, usual: ByteSize) -> By
     fields.get("size").and_then(|at| one_size(&at, range)).unwrap_or(usual)
 }
 
-fn one_size(at: &At<'_>, range: &RangeInclusive<u64>) -> Option<ByteSize> {
+pub(super) fn one_size(at: &At<'_>, range: &RangeInclusive<u64>) -> Option<ByteSize> {
     let size: ByteSize = at.parsed("a size in bytes, e.g. `1400` or `64K`")?;
     if !range.contains(&size.0) {
         at.wrong(format!(

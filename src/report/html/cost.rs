@@ -45,7 +45,7 @@ fn chart(run: &RunResult, label: &str) -> Option<Markup> {
                 strong { (title) } " "
                 span.how {
                     @for part in parts().filter(shown) {
-                        span.key.{ "v" (color(part)) } {} (cost::column(part)) " "
+                        span.part { span.key.{ "v" (color(part)) } {} (cost::column(part)) } " "
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bum;
+mod cost;
 mod drops;
 mod events;
 mod finding;
@@ -149,6 +150,8 @@ fn words(expected: &Expected) -> String {
         Expected::Stray(stray) => tables::stray_words(stray),
         Expected::Downtime(of) => events::downtime_words(of),
         Expected::Survives(of) => events::survival_words(of),
+        Expected::Slowdown(of) => cost::slowdown_words(of),
+        Expected::Cost(of) => cost::cost_words(of),
         Expected::Delivered { at_least, at_most } => speed::share_words(*at_least, *at_most),
     }
 }
@@ -196,6 +199,8 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Stray(stray) => tables::stray(stray, found),
         Expected::Downtime(of) => events::downtime(of, found),
         Expected::Survives(of) => events::survives(of, found),
+        Expected::Slowdown(of) => cost::slowdown(of, found),
+        Expected::Cost(of) => cost::cost(of, found),
         Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
     };
     Verdict {

@@ -48,7 +48,7 @@ fn ratio(here: &FlowResult, there: &FlowResult) -> Option<Spread> {
     Spread::of(both.map(|(a, b)| rate(a) / rate(b)))
 }
 
-fn within(figure: f64, at_least: Option<f64>, at_most: Option<f64>) -> bool {
+pub(super) fn within(figure: f64, at_least: Option<f64>, at_most: Option<f64>) -> bool {
     at_least.is_none_or(|least| figure >= least) && at_most.is_none_or(|most| figure <= most)
 }
 
@@ -105,7 +105,7 @@ pub(super) fn share_words(at_least: Option<f64>, at_most: Option<f64>) -> String
     format!("the share of datagrams that arrive is {}", bounds(at_least, at_most))
 }
 
-fn bounds(at_least: Option<f64>, at_most: Option<f64>) -> String {
+pub(super) fn bounds(at_least: Option<f64>, at_most: Option<f64>) -> String {
     let least = at_least.map(|least| format!("≥ {least}"));
     let most = at_most.map(|most| format!("≤ {most}"));
     least.into_iter().chain(most).collect::<Vec<_>>().join(" and ")
