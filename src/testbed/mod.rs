@@ -161,10 +161,11 @@ impl Testbed {
         self.switches.get(&variant.name).map(Switches::all_drops).unwrap_or_default()
     }
 
-    /// What OpenSSH said of a tunnel of the variant that has ended; `None` while all run.
+    /// What OpenSSH said of a tunnel of the variant that has ended, its ends being given a second for their
+    /// last words; `None` while all run.
     #[must_use]
     pub fn tunnel_ended(&self, variant: &Variant) -> Option<String> {
-        let error = self.tunnels.get(&variant.name)?.failure()?;
+        let error = self.tunnels.get(&variant.name)?.failure(Duration::from_secs(1))?;
         Some(error.to_string())
     }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns};
@@ -48,6 +48,16 @@ struct Process {
     server: String,
     log: PathBuf,
 }
+
+impl Process {
+    /// Whether it runs between the same two hosts.
+    fn joins(&self, other: &Process) -> bool {
+        self.client == other.client && self.server == other.server
+    }
+}
+
+/// How often is looked whether a process has ended, which others wait for.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The thread, seen from outside.
 #[derive(Debug)]
@@ -104,21 +114,42 @@ impl Keeper {
         lock(&self.processes).iter().map(|process| processes::cpu(process.pid)).sum()
     }
 
+    /// As [`Keeper::failure`], once the other end of the connection has ended too, which it is given
+    /// `limit` for.
+    pub fn last_words(&self, limit: Duration) -> Option<Error> {
+        let both = || {
+            let processes = lock(&self.processes);
+            let ended = || processes.iter().filter(|process| processes::ended(process.pid));
+            ended().any(|one| ended().filter(|other| other.joins(one)).count() > 1)
+        };
+        let deadline = Instant::now() + limit;
+        while !both() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        self.failure()
+    }
+
     /// Whether a process has ended, which none does by itself, and its last words.
     pub fn failure(&self) -> Option<Error> {
         let processes = lock(&self.processes);
         let ended = processes.iter().find(|process| processes::ended(process.pid))?;
-        let of_both = processes
-            .iter()
-            .filter(|process| process.client == ended.client && process.server == ended.server);
+        let of_both = processes.iter().filter(|process| process.joins(ended));
         let said: Vec<String> = of_both
             .filter_map(|process| fs::read_to_string(&process.log).ok())
-            .map(|text| text.trim().replace(['\r', '\n'], " "))
+            .map(|text| last_words(&text))
             .filter(|text| !text.is_empty())
             .collect();
         let said = if said.is_empty() { "without a word".to_owned() } else { said.join("; ") };
         Some(Error::Ended { client: ended.client.clone(), server: ended.server.clone(), said })
     }
+}
+
+/// What a log says beside that somebody logged in, on one line.
+fn last_words(log: &str) -> String {
+    let lines = log.lines().map(|line| line.trim_end_matches(['\r', '.']).trim());
+    let words: Vec<&str> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with("Accepted ")).collect();
+    words.join(", ")
 }
 
 impl Drop for Keeper {
@@ -263,4 +294,17 @@ fn prepare(connection: &TcpStream) -> io::Result<()> {
 
 fn enter(namespace: BorrowedFd<'_>) -> io::Result<()> {
     Ok(setns(namespace, CloneFlags::CLONE_NEWNET)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_no_last_words() {
+        let log =
+            "Accepted publickey for a from b\r\nBad packet length 39.\r\nfatal: corrupted\r\n";
+        assert_eq!(last_words(log), "Bad packet length 39, fatal: corrupted");
+        assert_eq!(last_words("\r\n"), "");
+    }
 }

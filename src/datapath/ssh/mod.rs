@@ -110,10 +110,11 @@ impl Tunnels {
         Ok(())
     }
 
-    /// Which connection has ended, which none does by itself, and the last words of its ends.
+    /// Which connection has ended, which none does by itself, and the last words of its ends, which may take
+    /// until `limit`.
     #[must_use]
-    pub fn failure(&self) -> Option<Error> {
-        self.keeper.failure()
+    pub fn failure(&self, limit: Duration) -> Option<Error> {
+        self.keeper.last_words(limit)
     }
 
     /// Processor time that OpenSSH has used so far at both ends of all tunnels.

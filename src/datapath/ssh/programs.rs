@@ -90,7 +90,8 @@ impl Programs {
             ("UseDNS", "no"),
             ("PidFile", "none"),
             ("IPQoS", "none"),
-            ("LogLevel", "ERROR"),
+            // It says there why it ends a connection.
+            ("LogLevel", "INFO"),
             // Should the client vanish with its network, and no word of it arrive.
             ("ClientAliveInterval", "5"),
             ("ClientAliveCountMax", "2"),

@@ -141,9 +141,6 @@ pub(super) fn reset(scene: &Scene<'_>, known: bool) -> Tried {
              others (RFC 5961 section 3.2), and who sees nothing has to guess a port as well."
         )
     });
-    if after == 0 {
-        result.notes.extend(said(scene));
-    }
     result.sent = scene.evidence(lookout.first(FORGED, true, |spot| spot.node == rogue.host));
     result.seen = scene
         .evidence(lookout.first(FORGED, false, |spot| spot.node == pair.far.host))
