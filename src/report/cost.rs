@@ -3,6 +3,7 @@
 use super::figures::{Compared, baseline, flow, good, labels};
 use super::number::{NONE, Unit, digits, fixed, real};
 use super::overlay::Sheet;
+use super::packets;
 use crate::measure::result::{CostPart, FlowCost, FlowResult, RunResult, VariantResult};
 
 /// A column for each part, but those that only few variants have.
@@ -90,6 +91,7 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
     let tcp = |label: &&str| run.variants.iter().filter_map(|v| flow(v, label)).any(is_tcp);
     let first = labels(run).into_iter().filter(tcp).find(|label| !of(run, label).is_empty());
     let mut out: Vec<String> = first.iter().flat_map(|label| divided(run, label)).collect();
+    out.extend(packets::sentences(run));
     let kernel: Vec<&str> = labels(run)
         .into_iter()
         .map(|label| of(run, label))

@@ -1,7 +1,7 @@
 //! Latency while bulk traffic fills the same path, beside the latency of the path that is idle.
 
 use super::figures::{baseline, flow, labels};
-use super::number::{Unit, count, fixed, plural, seconds};
+use super::number::{NONE, Unit, count, fixed, plural, seconds};
 use super::overlay::Sheet;
 use crate::measure::result::{Latency, LoadResult, RunResult, VariantResult};
 
@@ -62,13 +62,18 @@ pub fn sheet(run: &RunResult) -> Sheet {
             let longer = pair.times(of).map(|t| format!(" ({})", times(t)));
             both(of) + &longer.unwrap_or_default()
         };
+        let slowest = if pair.loaded.count < ENOUGH {
+            format!("{} → {NONE}", micros(pair.idle.p99))
+        } else {
+            with_times(|l| l.p99)
+        };
         let rate = pair.load.rate.median;
         vec![
             v.name.clone(),
             label.to_owned(),
             with_times(|l| l.p50),
             both(|l| l.p90),
-            with_times(|l| l.p99),
+            slowest,
             both(|l| l.max),
             format!("{} → {}", count(pair.idle.count), count(pair.loaded.count)),
             Unit::bits(rate).show(rate),

@@ -37,6 +37,7 @@ mod loaded;
 mod markdown;
 mod number;
 mod overlay;
+mod packets;
 mod parts;
 mod published;
 mod ranking;

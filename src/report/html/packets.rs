@@ -2,8 +2,9 @@
 
 use maud::Markup;
 
-use super::super::figures::{bit_rate, flow, labels, packet_rate};
+use super::super::figures::{bit_rate, flow, packet_rate};
 use super::super::number::Unit;
+use super::super::packets::{Set, sets};
 use super::chart::variant;
 use super::charts::{figure, sure, whiskers};
 use super::colors;
@@ -18,34 +19,6 @@ pub fn sizes(run: &RunResult) -> Vec<Markup> {
 /// Whether a flow is in one of these charts, and needs none of its own.
 pub fn is_swept(run: &RunResult, label: &str) -> bool {
     sets(run).iter().any(|set| set.labels.contains(&label))
-}
-
-/// Flows that differ in their size only.
-struct Set<'a> {
-    /// Their label without the size.
-    name: String,
-    labels: Vec<&'a str>,
-}
-
-fn sets(run: &RunResult) -> Vec<Set<'_>> {
-    let mut sets: Vec<Set<'_>> = Vec::new();
-    for label in labels(run) {
-        let found = run.variants.iter().find_map(|v| flow(v, label));
-        let Some(name) = found.and_then(without_size) else { continue };
-        match sets.iter_mut().find(|set| set.name == name) {
-            Some(set) => set.labels.push(label),
-            None => sets.push(Set { name, labels: vec![label] }),
-        }
-    }
-    sets.retain(|set| set.labels.len() > 1);
-    sets
-}
-
-/// `udp 64 B a→b` as `udp a→b`.
-fn without_size(flow: &FlowResult) -> Option<String> {
-    let size = format!(" {} B ", flow.size.filter(|_| flow.kind == "udp")?);
-    let (before, behind) = flow.label.split_once(&size)?;
-    Some(format!("{before} {behind}"))
 }
 
 fn both(run: &RunResult, set: &Set<'_>) -> [Option<Markup>; 2] {
