@@ -136,7 +136,7 @@ fn costs_are_told_by_stage_and_latency_under_load() {
 fn vlan_and_vxlan_stand_side_by_side() {
     for home in homes() {
         let lab = std::fs::read_to_string(repository("labs/vlan-vs-vxlan.yaml")).unwrap();
-        let short = lab.replace("400ms", "100ms").replace("rounds: 3", "rounds: 1");
+        let short = lab.replace("400ms", "200ms").replace("rounds: 3", "rounds: 1");
         assert_ne!(lab, short);
         home.write("short.yaml", &short);
         let output = home.output(&["run", "short.yaml", "--json", "-"]);
