@@ -109,9 +109,26 @@ fn sentence(variants: &[VariantResult], name: &str) -> Option<String> {
     Some(line)
 }
 
-/// All that was tried, or why not.
+/// All that was tried, and then what was not, with those together that have the same reason.
 pub fn sheet(variants: &[VariantResult]) -> Sheet {
-    let rows = variants.iter().flat_map(|v| v.attacks.iter().map(move |a| row(v, a)));
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for variant in variants {
+        let (tried, not): (Vec<_>, Vec<_>) =
+            variant.attacks.iter().partition(|a| a.does_not_apply.is_none());
+        rows.extend(tried.into_iter().map(|attack| row(variant, attack)));
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for attack in not {
+            let why = attack.does_not_apply.as_deref().unwrap_or_default();
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, names)) => names.push(&attack.name),
+                None => reasons.push((why, vec![&attack.name])),
+            }
+        }
+        rows.extend(reasons.into_iter().map(|(why, names)| {
+            let (name, none) = (variant.name.clone(), String::new);
+            vec![name, names.join(", "), none(), "not here".to_owned(), none(), why.to_owned()]
+        }));
+    }
     Sheet {
         title: "Attacks",
         head: vec![
@@ -122,16 +139,12 @@ pub fn sheet(variants: &[VariantResult]) -> Sheet {
             "Own frames",
             "Dropped, and more",
         ],
-        rows: rows.collect(),
+        rows,
     }
 }
 
 fn row(variant: &VariantResult, attack: &AttackResult) -> Vec<String> {
     let mut row = vec![variant.name.clone(), attack.name.clone(), attack.what.clone()];
-    if let Some(why) = &attack.does_not_apply {
-        row.extend(["not here".to_owned(), String::new(), why.clone()]);
-        return row;
-    }
     row.push(format!("{} of {}", count(attack.succeeded), count(attack.tried)));
     row.push(format!("{} of {} delivered", count(attack.own_delivered), count(attack.own_sent)));
     row.push(more(attack).join("; "));
