@@ -9,7 +9,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
@@ -24,9 +23,6 @@ use crate::wire::ethernet::Mac;
 const FRESH_MS: u64 = 1000;
 /// How long it is believed that there is no way.
 const ASTRAY_MS: u64 = 100;
-/// How often [`NextHops::mac_soon`] looks for an answer, and how long it waits in between.
-const LOOKS: u32 = 25;
-const LOOK: Duration = Duration::from_millis(2);
 /// The discard port (RFC 863).
 const DISCARD: u16 = 9;
 
@@ -47,8 +43,6 @@ struct Entry {
     mtu: AtomicUsize,
     /// When to ask again, in the caller's milliseconds.
     due: AtomicU64,
-    /// When an answer is worth waiting for again.
-    patient: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -79,7 +73,6 @@ impl NextHops {
             mac: AtomicU64::new(0),
             mtu: AtomicUsize::new(usize::MAX),
             due: AtomicU64::new(0),
-            patient: AtomicU64::new(0),
         };
         let peers = peers.iter().map(entry).collect();
         Ok(NextHops { peers, asking: Mutex::new(Asking { netlink, probe, interface }) })
@@ -92,31 +85,8 @@ impl NextHops {
             return Some(group_mac(group));
         }
         if now >= entry.due.load(Relaxed) {
-            self.ask(entry, now, true);
+            self.ask(entry, now);
         }
-        entry.known()
-    }
-
-    /// As [`NextHops::mac`]. While the kernel still looks for a neighbour, waits up to 50 ms for it, and then
-    /// not again for a second: the kernel's own sockets keep a packet so long, too (RFC 1122 section 2.3.2.2).
-    pub fn mac_soon(&self, peer: usize, now: u64) -> Option<Mac> {
-        let found = self.mac(peer, now);
-        if found.is_some() {
-            return found;
-        }
-        let entry = self.peers.get(peer)?;
-        if now < entry.patient.load(Relaxed) {
-            return None;
-        }
-        for _ in 0..LOOKS {
-            // Whoever has no way, or an answer meanwhile, is not asked about again.
-            if now < entry.due.load(Relaxed) {
-                break;
-            }
-            std::thread::sleep(LOOK);
-            self.ask(entry, now, false);
-        }
-        entry.patient.store(now + FRESH_MS, Relaxed);
         entry.known()
     }
 
@@ -126,8 +96,7 @@ impl NextHops {
         self.peers.get(peer).map_or(usize::MAX, |entry| entry.mtu.load(Relaxed))
     }
 
-    /// Asks the kernel, and with `probe` makes it look where it does not know.
-    fn ask(&self, entry: &Entry, now: u64, probe: bool) {
+    fn ask(&self, entry: &Entry, now: u64) {
         let Some(address) = entry.address else { return };
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         match asking.resolve(address) {
@@ -137,7 +106,6 @@ impl NextHops {
                 entry.due.store(now + FRESH_MS, Relaxed);
             }
             // Asked again with the next packet; the last answer stands until there is a better one.
-            Ok(None) if !probe => {}
             Ok(None) => {
                 let _ = asking.probe.send_to(&[], (address, DISCARD));
             }

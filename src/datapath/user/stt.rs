@@ -124,7 +124,7 @@ impl SttLink {
     /// Writes all headers of a frame: [`SttLink::headers_len`] bytes.
     ///
     /// # Errors
-    /// [`DropReason::UnknownDestination`] where the peer's next hop is not found; those of the engine.
+    /// [`DropReason::UnknownDestination`] while the peer's next hop is unknown; those of the engine.
     pub fn headers(
         &self,
         engine: &dyn Engine,
@@ -133,7 +133,7 @@ impl SttLink {
         now: u64,
     ) -> Result<(), DropReason> {
         let (index, peer) = frame.peer;
-        let dst = self.hops.mac_soon(index, now).ok_or(DropReason::UnknownDestination)?;
+        let dst = self.hops.mac(index, now).ok_or(DropReason::UnknownDestination)?;
         let length = LEN + frame.inner.len();
         let ip_len = self.ip_len();
         let l4 = ethernet::LEN + ip_len;
