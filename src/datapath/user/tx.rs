@@ -316,6 +316,12 @@ impl TxBatch {
                 }
                 Some(libc::EAGAIN | libc::ENOBUFS) => full,
                 Some(libc::EMSGSIZE) => DropReason::TooBig,
+                // A port without a link, such as one that waits for a VM to move there: switches
+                // send nothing out of it, and nobody misses it.
+                Some(libc::ENXIO | libc::ENETDOWN) if full == DropReason::PortFull => {
+                    done += 1;
+                    continue;
+                }
                 Some(libc::EIO | libc::EINVAL) if self.messages[start + done].segments > 1 => {
                     // The interface below cannot cut datagrams: from now on each goes by itself.
                     tracing::warn!(%error, "UDP_SEGMENT refused; sending datagrams one by one");
