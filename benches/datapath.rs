@@ -5,8 +5,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use overlab::datapath::user::coalesce::Coalescer;
+use overlab::datapath::user::outlet::Outlet;
 use overlab::datapath::user::rx::{RxBatch, RxKind, Span};
-use overlab::datapath::user::tx::{Outlet, TxBatch};
+use overlab::datapath::user::tx::TxBatch;
 use overlab::datapath::user::vnet::{self, VnetHeader};
 use overlab::encap::DropReason;
 use overlab::vswitch::{Counters, NetworkConfig, Peer, PeerId, PortId, Switch};

@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use overlab::datapath::user::coalesce::Coalescer;
+use overlab::datapath::user::outlet::{Outlet, Target};
 use overlab::datapath::user::rx::{RxBatch, RxKind, Span};
-use overlab::datapath::user::tx::{Outlet, Target, TxBatch};
+use overlab::datapath::user::tx::TxBatch;
 use overlab::datapath::user::vnet::{self, VnetHeader};
 use overlab::encap::{
     DropReason, Engine, Geneve, Gre, Inner, InnerKind, IpInIp, Limits, Nvgre, Outer, Qinq,

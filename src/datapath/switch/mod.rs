@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::user::{close_at_once, sockets, thread_cpu, tx::Outlet};
+use super::user::{close_at_once, outlet::Outlet, sockets, thread_cpu};
 use crate::netns::{LinkEvents, Netlink};
 use crate::vswitch::{Bridge, Counters, PortConfig};
 pub use watch::Timers;

@@ -4,12 +4,13 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::direct::{self, DirectLink};
 use super::edge::{Edge, Underlay};
+use super::outlet::Target;
 use super::oversize::{self, Oversize};
 use super::routes::{self, Routes};
 use super::rx::{Received, RxBatch, Span, Tag};
 use super::stt::{Outgoing, SttLink};
 use super::tap::Port;
-use super::tx::{Target, TxBatch};
+use super::tx::TxBatch;
 use super::vnet::{self, VnetHeader};
 use crate::encap::{DropReason, Inner, InnerKind, Offload, flow_label};
 use crate::vswitch::{Counters, Direction, Location, Peer, PeerId, PortId, Verdict};

@@ -14,6 +14,7 @@ mod extras;
 mod groups;
 mod neighbours;
 mod nexthop;
+pub mod outlet;
 mod oversize;
 mod routes;
 pub mod rx;

@@ -8,8 +8,8 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 
+use super::outlet::{Outlet, Target};
 use super::rx::{RxBatch, Span};
 use super::tap;
 use crate::encap::DropReason;
@@ -23,71 +23,10 @@ const PIECES_PER_MESSAGE: usize = 1024;
 const PIECES: usize = 16 * PIECES_PER_MESSAGE;
 /// Messages one batch may hold: a super-frame of 64 KiB in packets of 32 bytes.
 const MESSAGES: usize = 2048;
-/// Datagrams the kernel takes in one message (`UDP_MAX_SEGMENTS` before Linux 6.9).
-const MAX_SEGMENTS: u16 = 64;
 /// Bytes of one joined message: it must fit an IPv4 packet.
 const MAX_JOINED: usize = 65_000;
 /// Segment size, TOS, TTL and flow label, 24 bytes each.
 const CONTROL: usize = 96;
-
-/// Where a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
-    /// The socket.
-    pub socket: RawFd,
-    /// Index of the destination in the [`Outlet`]; `None` on packet sockets.
-    pub address: Option<usize>,
-    /// Outer TOS or traffic class.
-    pub tos: u8,
-    /// Outer TTL or hop limit; 0 leaves it to the socket.
-    pub ttl: u8,
-    /// IPv6 flow label; 0 leaves it to the kernel.
-    pub flow_label: u32,
-    /// Most packets in one message: see [`Outlet::segments`].
-    pub segments: u16,
-}
-
-/// Where an edge's datagrams go, and how many the kernel takes at once.
-#[derive(Debug)]
-pub struct Outlet {
-    addresses: Vec<Address>,
-    segments: AtomicU16,
-    /// Every packet is a message of its own for now.
-    single: AtomicBool,
-    /// Devices among the ports, and whether they carry packets without Ethernet.
-    taps: Vec<(RawFd, bool)>,
-}
-
-impl Outlet {
-    /// The destinations that [`Target::address`] counts. Without `join` every datagram is a message
-    /// of its own (raw sockets, kernels without `UDP_SEGMENT`, links without offloads).
-    #[must_use]
-    pub fn new(addresses: Vec<Address>, join: bool) -> Self {
-        let segments = AtomicU16::new(if join { MAX_SEGMENTS } else { 1 });
-        Outlet { addresses, segments, single: AtomicBool::new(false), taps: Vec::new() }
-    }
-
-    /// The same with devices among the ports: they are written to, being no sockets.
-    #[must_use]
-    pub fn with_taps(self, taps: impl Iterator<Item = (RawFd, bool)>) -> Self {
-        Outlet { taps: taps.collect(), ..self }
-    }
-
-    fn tap(&self, port: RawFd) -> Option<bool> {
-        self.taps.iter().find(|(fd, _)| *fd == port).map(|(_, bare)| *bare)
-    }
-
-    /// Most datagrams in one message, at present.
-    #[must_use]
-    pub fn segments(&self) -> u16 {
-        if self.single.load(Relaxed) { 1 } else { self.segments.load(Relaxed) }
-    }
-
-    /// Whether every packet is to be a message of its own from now on.
-    pub fn single_packets(&self, single: bool) {
-        self.single.store(single, Relaxed);
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Message {
@@ -124,32 +63,6 @@ pub struct TxBatch {
 
 // SAFETY: the raw pointers in `iovecs` and `headers` are made and used within one `flush`.
 unsafe impl Send for TxBatch {}
-
-/// A destination as `sendmmsg` wants it.
-#[derive(Debug, Clone, Copy)]
-pub struct Address {
-    storage: libc::sockaddr_storage,
-    len: libc::socklen_t,
-}
-
-impl From<std::net::SocketAddr> for Address {
-    fn from(address: std::net::SocketAddr) -> Self {
-        use nix::sys::socket::{SockaddrLike, SockaddrStorage};
-        let storage = SockaddrStorage::from(address);
-        let len = storage.len();
-        // SAFETY: all-zero bytes are a valid storage, and `len` bytes of the other one are valid to copy.
-        let storage = unsafe {
-            let mut bytes: libc::sockaddr_storage = std::mem::zeroed();
-            ptr::copy_nonoverlapping(
-                storage.as_ptr().cast::<u8>(),
-                (&raw mut bytes).cast::<u8>(),
-                len as usize,
-            );
-            bytes
-        };
-        Address { storage, len }
-    }
-}
 
 impl Default for TxBatch {
     fn default() -> Self {
@@ -325,7 +238,7 @@ impl TxBatch {
                 Some(libc::EIO | libc::EINVAL) if self.messages[start + done].segments > 1 => {
                     // The interface below cannot cut datagrams: from now on each goes by itself.
                     tracing::warn!(%error, "UDP_SEGMENT refused; sending datagrams one by one");
-                    outlet.segments.store(1, Relaxed);
+                    outlet.never_join();
                     DropReason::UnderlayError
                 }
                 _ => {
@@ -368,7 +281,7 @@ impl TxBatch {
         let hdr = &mut header.msg_hdr;
         hdr.msg_iov = self.iovecs[message.first..].as_mut_ptr();
         hdr.msg_iovlen = message.pieces as _;
-        let Some(address) = message.target.address.and_then(|a| outlet.addresses.get(a)) else {
+        let Some(address) = message.target.address.and_then(|a| outlet.address(a)) else {
             return header;
         };
         hdr.msg_name = (&raw const address.storage).cast_mut().cast();
@@ -459,6 +372,7 @@ mod tests {
     use std::net::UdpSocket;
     use std::os::fd::{AsFd, AsRawFd};
 
+    use super::super::outlet::Address;
     use super::super::rx::RxKind;
     use super::super::sockets;
     use super::*;
