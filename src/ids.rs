@@ -58,7 +58,6 @@ macro_rules! id {
                     return Err(IdError { value, what: $what, min: $min, max: $max, because: $because });
                 }
                 // In range of the inner type by the check above.
-                #[allow(clippy::cast_possible_truncation)]
                 Ok(Self(value as $inner))
             }
         }

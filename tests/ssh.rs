@@ -3,7 +3,6 @@
 //! Every test runs in a process of its own (`support/own_process.rs`).
 
 // Sizes and numbers of tests are small.
-#![allow(clippy::cast_possible_truncation)]
 
 #[path = "ssh/carried.rs"]
 mod carried;

@@ -186,7 +186,6 @@ fn entries(directory: &str) -> usize {
     std::fs::read_dir(Path::new(directory)).map_or(0, Iterator::count)
 }
 
-#[allow(clippy::cast_precision_loss)] // bytes of memory are far below 2^53
 fn text(title: &str, figures: &Figures) -> String {
     let Figures { namespaces, ends, tried, reached, of, descriptors, threads, .. } = figures;
     let each = |bytes: u64| bytes as f64 / 1e6 / (*ends).max(1) as f64;

@@ -18,7 +18,6 @@ use crate::ids::Encap;
 
 /// `overlab endpoint`.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools)] // independent flags
 pub struct Options {
     /// The encapsulation: vlan, qinq, ipip, 6in4, gre, gretap, vxlan, nvgre, stt, geneve, ssh.
     #[arg(long)]

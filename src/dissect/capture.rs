@@ -92,7 +92,6 @@ impl<'a> Capture<'a> {
             return Err(self.damage("the modified pcap format of old kernels is not supported"));
         }
         // The high bits say whether and how long an FCS is; frames here are taken as they are.
-        #[allow(clippy::cast_sign_loss)]
         let link = header.network.0 as u32 & 0x03FF_FFFF;
         let nanoseconds = header.is_nanosecond_precision();
         self.format = Format::Classic { link, big: header.is_bigendian(), nanoseconds };
@@ -150,7 +149,6 @@ impl<'a> Capture<'a> {
         let frame = match &block {
             Block::InterfaceDescription(it) => {
                 interfaces.push(Interface {
-                    #[allow(clippy::cast_sign_loss)] // 16 bits in the file
                     link: it.linktype.0 as u32,
                     snaplen: it.snaplen,
                     resolution: it.ts_resolution(),

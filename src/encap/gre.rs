@@ -9,7 +9,6 @@ use crate::wire::ipv4::protocol;
 
 /// GRE with its optional fields. The network is the key, or 0 in a tunnel without one.
 #[derive(Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // independent settings
 pub struct Gre {
     /// Carries Ethernet frames (GRETAP) instead of IP packets.
     pub ethernet: bool,

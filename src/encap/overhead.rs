@@ -4,7 +4,6 @@ use crate::ids::Encap;
 
 /// What an encapsulation is asked to add beside its plain header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // independent settings
 pub struct Extras {
     /// GRE carries a key. (NVGRE always does and is not asked.)
     pub key: bool,

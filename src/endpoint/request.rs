@@ -14,7 +14,6 @@ pub type GeneveOption = (u16, u8, Vec<u8>);
 
 /// An endpoint as it is asked for.
 #[derive(Debug, Clone, Default)]
-#[allow(clippy::struct_excessive_bools)] // independent flags
 pub struct Request {
     /// The encapsulation.
     pub encap: Option<Encap>,

@@ -92,7 +92,6 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let number: f64 = number.parse().ok()?;
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     // Quantities of a lab are far below 2^53, where f64 is exact.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let value = (number * *factor as f64).round() as u64;
     Some(value)
 }

@@ -262,7 +262,6 @@ impl Trial<'_> {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53
 fn real(count: u64) -> f64 {
     count as f64
 }

@@ -57,7 +57,6 @@ impl Load {
     #[must_use]
     pub fn foreign_since(&self, then: &Load, processors: usize, ticks_per_second: u64) -> f64 {
         let span = self.at.duration_since(then.at).as_secs_f64();
-        #[allow(clippy::cast_precision_loss)] // ticks of a run
         let share = |ticks: u64| {
             ticks as f64 / ticks_per_second as f64 / processors.max(1) as f64 / span.max(1e-3)
         };

@@ -37,7 +37,6 @@ pub fn summary(histogram: &Histogram<u64>) -> Option<Latency> {
     })
 }
 
-#[allow(clippy::cast_precision_loss)] // at most 6 * 10^10, exact in f64
 fn micros(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1000.0
 }

@@ -77,11 +77,8 @@ pub fn count(
     if variant.mtu_mode == MtuMode::Fragment && fits > variant.inner_mtu {
         ledger.extend(full(place, variant, [from, to], fits, dissect)?);
     }
-    #[allow(clippy::cast_precision_loss)] // some megabytes, exact in f64
     let (bytes, all) = (seen.bytes as f64, seen.all as f64);
-    #[allow(clippy::cast_precision_loss)] // as above
     let (own, arrived) = ((seen.packets * stream.frame) as f64, (delivered * stream.frame) as f64);
-    #[allow(clippy::cast_precision_loss)] // as above
     let per_packet = (seen.packets > 0).then(|| (bytes - own) / seen.packets as f64);
     Ok(Overhead {
         per_packet,

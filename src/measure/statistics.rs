@@ -139,7 +139,6 @@ fn between(figures: &mut [f64], count: usize) -> Interval {
     figures.sort_by(f64::total_cmp);
     let tail = tail(count);
     let last = figures.len() - 1;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let below = ((figures.len() as f64 * tail) as usize).min(last);
     let (low, high) = (figures[below], figures[last - below]);
     Interval { low, high, level: LEVEL, method: IntervalMethod::Bootstrap, rounds: count as u64 }
@@ -147,7 +146,6 @@ fn between(figures: &mut [f64], count: usize) -> Interval {
 
 /// The share of resamples outside at each end: Φ(−√(n/(n−1)) t), t being Student's at 97.5 % with n − 1 degrees of freedom.
 fn tail(count: usize) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // rounds of a run
     let (n, free) = (count as f64, (count - 1) as f64);
     normal_tail((n / free).sqrt() * student(free))
 }
@@ -196,7 +194,6 @@ impl Random {
     }
 
     /// A place among `count`, which is at most 65,536: a run has 1,000 rounds.
-    #[allow(clippy::cast_possible_truncation)] // the product's upper half is below `count`
     fn below(&mut self, count: usize) -> u16 {
         let count = count.min(1 << 16) as u64;
         (((self.next() >> 32) * count) >> 32) as u16
@@ -220,9 +217,7 @@ mod tests {
     ];
 
     fn unit(random: &mut Random) -> f64 {
-        #[allow(clippy::cast_precision_loss)]
-        let unit = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        unit
+        (random.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn true_median(of: fn(f64) -> f64) -> f64 {

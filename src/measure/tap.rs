@@ -10,9 +10,7 @@ use std::time::Duration;
 use nix::net::if_::if_nametoindex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 17, in an int
 const PACKET_FAMILY: libc::sa_family_t = libc::AF_PACKET as libc::sa_family_t;
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 3, in an int
 const ALL_PROTOCOLS: u16 = libc::ETH_P_ALL as u16;
 /// Bytes of the virtio-net header before each frame.
 const VNET: usize = 10;
@@ -329,7 +327,6 @@ pub(crate) fn set(socket: &impl AsRawFd, level: i32, name: i32, value: i32) -> i
 }
 
 /// The size of `T` as socket calls take it.
-#[allow(clippy::cast_possible_truncation)] // sizes of C structures, far below 2^32
 pub(crate) const fn length_of<T>() -> libc::socklen_t {
     size_of::<MaybeUninit<T>>() as libc::socklen_t
 }

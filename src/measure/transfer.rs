@@ -182,7 +182,6 @@ fn transfer(
 
 /// At most so many of the arrivals, evenly over the time: of each part of it the last one.
 fn thinned(arrivals: &[(f64, u64)], seconds: f64) -> Vec<(f64, u64)> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a part's number
     let part = |at: f64| (at / seconds.max(f64::MIN_POSITIVE) * MOMENTS) as u32;
     let mut kept: Vec<(f64, u64)> = Vec::new();
     for &(at, bytes) in arrivals {

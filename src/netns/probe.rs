@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -92,7 +92,6 @@ const PROBES: &[Probe] = &[
         Ok(setsockopt(&udp()?, sockopt::UdpGroSegment, &true)?)
     }),
     probe("tun", "TAP interfaces", "sudo modprobe tun && sudo chmod 0666 /dev/net/tun", |_| tap()),
-    probe("bpf", "programs on interfaces", "run as root", |_| bpf()),
 ];
 
 const fn probe(
@@ -275,37 +274,11 @@ fn tap() -> Outcome {
     // SAFETY: all bit patterns of ifreq are valid, zero among them.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // All bits of the flags are below 2^15.
-    #[allow(clippy::cast_possible_truncation)]
     let flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
     request.ifr_ifru.ifru_flags = flags;
     // SAFETY: the request lives through the call, which fills in the name.
     match unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF, &raw mut request) } {
         -1 => Err(io::Error::last_os_error().into()),
         _ => Ok(()),
-    }
-}
-
-/// An array map of one entry: the least that `bpf(2)` can be asked for.
-fn bpf() -> Outcome {
-    const BPF_MAP_CREATE: libc::c_int = 0;
-    const BPF_MAP_TYPE_ARRAY: u32 = 2;
-    let mut attributes = [0u32; 32];
-    attributes[..4].copy_from_slice(&[BPF_MAP_TYPE_ARRAY, 4, 4, 1]);
-    // SAFETY: the attributes live through the call, and their size is told.
-    let map = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_MAP_CREATE,
-            attributes.as_mut_ptr(),
-            size_of_val(&attributes),
-        )
-    };
-    match i32::try_from(map) {
-        Ok(map) if map >= 0 => {
-            // SAFETY: a descriptor that nobody else has.
-            drop(unsafe { OwnedFd::from_raw_fd(map) });
-            Ok(())
-        }
-        _ => Err(io::Error::last_os_error().into()),
     }
 }

@@ -127,7 +127,6 @@ fn ledger_lines(out: &mut Lines, variant: &VariantResult) {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // bytes of one pass, far below 2^53
 fn signed(bytes: i64) -> f64 {
     bytes as f64
 }

@@ -145,7 +145,6 @@ pub(super) fn headers(row: &LedgerRow) -> String {
 /// One kind of header: its bytes, and how many a frame has where that is not one.
 fn header(layer: &LedgerLayer, frames: u64) -> String {
     let (bytes, all) = (layer.bytes.unsigned_abs(), layer.count.max(1));
-    #[allow(clippy::cast_precision_loss)] // bytes and counts of one pass
     let each =
         if bytes % all == 0 { count(bytes / all) } else { digits(bytes as f64 / all as f64) };
     let mut text = format!("{} {each}", layer.name);

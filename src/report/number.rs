@@ -143,7 +143,6 @@ pub fn bytes(number: u64) -> String {
 
 /// A count as a real number; beyond 2^53 it is rounded, which no display can tell.
 #[must_use]
-#[allow(clippy::cast_precision_loss)]
 pub fn real(number: u64) -> f64 {
     number as f64
 }

@@ -56,7 +56,6 @@ fn sentence(variant: &VariantResult, set: &Set<'_>) -> Option<String> {
     let ([(small, cost), .., (large, dear)], true) = (found.as_slice(), found.len() > 1) else {
         return None;
     };
-    #[allow(clippy::cast_precision_loss)] // at most 65,507
     let per_byte = (cost / *small as f64) / (dear / *large as f64);
     per_byte.is_finite().then(|| {
         format!(

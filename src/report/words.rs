@@ -104,9 +104,7 @@ fn cost_per_tenant(run: &RunResult) -> Option<String> {
     if networks < MANY || t.namespaces < networks {
         return None;
     }
-    #[allow(clippy::cast_precision_loss)] // far below 2^53
     let each = |of: f64| of / networks as f64;
-    #[allow(clippy::cast_precision_loss)]
     let memory = |of: u64| format!("{:.0} kB", each(of as f64) / 1e3);
     Some(format!(
         "Each of {} tenant networks took {:.2} ms to build, {:.2} ms to remove, {} of the machine's memory and {} of the program's own, with its VMs and its part of hosts and links.",

@@ -17,7 +17,6 @@ pub(super) fn cost<'a>(
     if matches!(flow.flow, Flow::Rr(_)) || flow.together.is_some() {
         return None;
     }
-    #[allow(clippy::cast_precision_loss)] // bytes of a run, far below 2^53
     let gigabytes = |round: &FlowRound| round.bytes as f64 / 1e9;
     let part = |part: CostPart| {
         let each = |round: &FlowRound| Some(part.seconds(round)? / gigabytes(round));
@@ -36,7 +35,6 @@ pub(super) fn cost<'a>(
 
 /// Notes what other programs took of the machine's `processors` within a round's window of `span`.
 pub(super) fn others(round: &mut FlowRound, span: Duration, processors: usize) {
-    #[allow(clippy::cast_precision_loss)] // far below 2^53
     let machine = processors as f64 * round.seconds.min(span.as_secs_f64());
     if let Some(cpu) = &mut round.cpu {
         cpu.others = round.foreign.map(|share| share * machine);

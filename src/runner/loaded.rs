@@ -10,7 +10,6 @@ pub(super) fn load<'a>(
     rounds: impl Iterator<Item = &'a FlowRound>,
 ) -> Option<LoadResult> {
     let Flow::Rr(RrFlow { load: Some(streams), .. }) = flow.flow else { return None };
-    #[allow(clippy::cast_precision_loss)] // bytes of a run, far below 2^53
     let rate = |round: &FlowRound| Some(round.load_bytes? as f64 * 8.0 / round.seconds);
     let rate = Spread::of(rounds.filter_map(rate)).unwrap_or_default();
     Some(LoadResult { streams, rate, idle: None })

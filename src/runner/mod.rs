@@ -134,7 +134,6 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
     Ok(result)
 }
 
-#[allow(clippy::cast_precision_loss)] // rates are far below 2^53
 fn published(of: &crate::lab::Published) -> PublishedResult {
     let figure = |f: &crate::lab::PublishedFigure| PublishedFigureResult {
         what: f.what.clone(),

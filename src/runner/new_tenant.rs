@@ -5,7 +5,6 @@ use crate::plan::{Variant, id_space};
 
 /// Both of a variant; each is absent where there is no such thing.
 pub(super) fn of(variant: &Variant) -> (Option<IdSpaceResult>, Option<NewTenantResult>) {
-    #[allow(clippy::cast_precision_loss)] // at most 2^64, which is exact
     let ids =
         id_space(variant.encap).map(|(bits, usable)| IdSpaceResult { bits, usable: usable as f64 });
     let new = variant.new_tenant().map(|new| NewTenantResult {

@@ -232,7 +232,6 @@ fn goodput(
         let _shaped = testbed.shape(&host, &edge.nic, rate.0, variant.underlay_mtu)?;
         let ends = [flow.from.as_str(), flow.to.as_str()];
         let bits = traffic::goodput(testbed, variant, &flow.tenant, ends, FELT_PORT, FELT)?;
-        #[allow(clippy::cast_precision_loss)] // rates are far below 2^53
         return Ok(Some(bits / rate.0 as f64));
     }
     Ok(None)

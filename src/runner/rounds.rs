@@ -324,7 +324,6 @@ fn packet_rate(round: &FlowRound) -> f64 {
     real(round.received) / round.seconds
 }
 
-#[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53
 fn real(count: u64) -> f64 {
     count as f64
 }

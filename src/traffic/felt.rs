@@ -39,6 +39,5 @@ pub fn goodput(
     let flow = PlannedFlow { label, tenant, from, to, to_tenant, span, flow, together };
     let ends = Ends::of(variant, &flow, port)?;
     let round = tcp::run(place, &ends, 1, span, &CarrierTime::default)?;
-    #[allow(clippy::cast_precision_loss)] // bytes of a short flow, far below 2^53
     Ok(round.bytes as f64 * 8.0 / round.seconds)
 }

@@ -149,7 +149,6 @@ fn readable(output: &ChildStdout, deadline: Instant) -> io::Result<bool> {
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // so that it fits `map_err`
 fn failed(why: impl ToString) -> TrafficError {
     TrafficError::Iperf3(why.to_string())
 }

@@ -75,7 +75,6 @@ fn native(bytes: &[u8]) -> u16 {
 }
 
 /// Folds 64 bits to 16 with end-around carries.
-#[allow(clippy::cast_possible_truncation)] // folded below 2^16 before the cast
 const fn fold_wide(sum: u64) -> u16 {
     let sum = (sum & 0xFFFF_FFFF) + (sum >> 32);
     let sum = (sum & 0xFFFF_FFFF) + (sum >> 32);
@@ -87,7 +86,6 @@ const fn fold_wide(sum: u64) -> u16 {
 
 /// Folds a partial sum to 16 bits, not complemented (as in a partial checksum field).
 #[must_use]
-#[allow(clippy::cast_possible_truncation)] // folded below 2^16 before the cast
 pub const fn fold(sum: u32) -> u16 {
     let sum = (sum & 0xFFFF) + (sum >> 16);
     let sum = (sum & 0xFFFF) + (sum >> 16);
@@ -123,7 +121,6 @@ pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
 
 /// The new checksum after one 32-bit field changed.
 #[must_use]
-#[allow(clippy::cast_possible_truncation)] // the two halves of the fields
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     let high = update(checksum, (old >> 16) as u16, (new >> 16) as u16);
     update(high, old as u16, new as u16)

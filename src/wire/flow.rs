@@ -180,12 +180,10 @@ fn transport(bytes: &[u8], offset: usize, protocol: u8, meta: &mut FrameMeta) ->
     rest.first_chunk::<4>().map_or(0, |ports| u64::from(u32::from_be_bytes(*ports)))
 }
 
-#[allow(clippy::cast_possible_truncation)] // the upper half
 const fn high(value: u128) -> u64 {
     (value >> 64) as u64
 }
 
-#[allow(clippy::cast_possible_truncation)] // the lower half
 const fn low(value: u128) -> u64 {
     value as u64
 }
@@ -199,7 +197,6 @@ const fn mix(a: u64, b: u64) -> u64 {
 
 /// A seeded 32-bit hash of a few words.
 #[inline]
-#[allow(clippy::cast_possible_truncation)] // folded to 32 bits
 fn hash<const N: usize>(seed: u64, words: [u64; N]) -> u32 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut state = seed ^ 0xA076_1D64_78BD_642F;

@@ -120,7 +120,6 @@ impl Header {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // the two halves
 const fn halves(word: u32) -> (u16, u16) {
     ((word >> 16) as u16, word as u16)
 }

@@ -101,7 +101,6 @@ impl Cutter {
 
     /// Makes the headers those of one packet.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // lengths were checked; ids and sequence numbers wrap
     fn rewrite(
         &self,
         headers: &mut [u8],
@@ -150,7 +149,6 @@ impl Cutter {
 
 /// Gives the tunnel headers around a segment, found by [`super::layers::layers`] in the super-frame,
 /// what is the packet's own: lengths, IPv4 ids, and the checksums that are in use.
-#[allow(clippy::cast_possible_truncation)] // a packet's lengths; ids wrap
 pub fn around(packet: &mut [u8], walk: &[Layer], inner: usize, number: usize) {
     let total = packet.len();
     for layer in walk {

@@ -52,7 +52,6 @@ impl Tag {
 
     /// Takes the tag control information apart.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // three bits
     pub const fn from_tci(tpid: u16, tci: u16) -> Tag {
         Tag { tpid, pcp: (tci >> 13) as u8, dei: tci & 0x1000 != 0, vid: tci & 0xFFF }
     }

@@ -57,7 +57,6 @@ pub(super) fn create(name: &str, mode: Mode) -> io::Result<()> {
         Mode::Ethernet => libc::IFF_TAP,
     };
     // All bits of the flags are below 2^15.
-    #[allow(clippy::cast_possible_truncation)]
     let flags = (kind | libc::IFF_NO_PI) as libc::c_short;
     request.ifr_ifru.ifru_flags = flags;
     let owner = libc::c_ulong::from(nix::unistd::geteuid().as_raw());

@@ -23,7 +23,6 @@ pub const SEGMENT: u32 = 20 + 20 + 12;
 ///
 /// Padding is 4 bytes at least and fills what follows the length to a multiple of 8.
 #[must_use]
-#[allow(clippy::cast_possible_truncation)] // packets' sizes, far below 2^32
 pub const fn ssh_packet(mode: Mode, inner: u32) -> u32 {
     let front = match mode {
         Mode::Ip => 4,

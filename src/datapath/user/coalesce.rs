@@ -249,7 +249,6 @@ impl Super {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // payloads are below 64 KiB
     fn begin(&mut self, port: RawFd, frame: Span, meta: &FrameMeta, segment: &Segment) {
         self.port = port;
         self.head = frame;
@@ -278,7 +277,6 @@ impl Super {
         meta.payload == self.meta.payload && headers_match(head, this, meta)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // payloads are below 64 KiB
     fn join(&mut self, payload: Span, segment: &Segment) {
         self.payload.push(payload);
         self.payload_len += segment.len;
@@ -289,7 +287,6 @@ impl Super {
 
     /// Writes the super-frame: the first segment's headers with the length of the whole, and a
     /// checksum that is left to be finished.
-    #[allow(clippy::cast_possible_truncation)] // bounded by MAX_PACKET
     fn emit(&mut self, rx: &RxBatch, tx: &mut TxBatch) {
         if self.payload.len() == 1 {
             pass(self.port, self.head, VnetHeader::default(), tx);

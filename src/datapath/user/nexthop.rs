@@ -21,6 +21,8 @@ use crate::wire::ethernet::Mac;
 
 /// How long an answer is used, in milliseconds.
 const FRESH_MS: u64 = 1000;
+/// How long an answer that the kernel still looks for is waited for before it is asked again.
+const SOUGHT_MS: u64 = 5;
 /// How long it is believed that there is no way.
 const ASTRAY_MS: u64 = 100;
 /// The discard port (RFC 863).
@@ -105,8 +107,9 @@ impl NextHops {
                 entry.mac.store(u64::from_be_bytes([a, b, c, d, e, f, 0, 0]), Relaxed);
                 entry.due.store(now + FRESH_MS, Relaxed);
             }
-            // Asked again with the next packet; the last answer stands until there is a better one.
+            // The last answer stands until there is a better one.
             Ok(None) => {
+                entry.due.store(now + SOUGHT_MS, Relaxed);
                 let _ = asking.probe.send_to(&[], (address, DISCARD));
             }
             Err(error) => {

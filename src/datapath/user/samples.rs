@@ -8,7 +8,6 @@ pub const ACK: u8 = 0x10;
 pub const PSH_ACK: u8 = 0x18;
 
 /// `len` bytes that are not all alike.
-#[allow(clippy::cast_possible_truncation)]
 pub fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 7 + i / 251) as u8).collect()
 }
@@ -22,14 +21,12 @@ pub fn tcp(sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A UDP datagram with a valid checksum: 42 bytes of headers, IPv4 id 7.
-#[allow(clippy::cast_possible_truncation)]
 pub fn udp(payload: &[u8]) -> Vec<u8> {
     let len = (payload.len() as u16 + 8).to_be_bytes();
     let header = [0x9C, 0x40, 0x14, 0x51, len[0], len[1], 0, 0];
     ipv4(17, &[&header, payload].concat(), 6)
 }
 
-#[allow(clippy::cast_possible_truncation)]
 fn ipv4(protocol: u8, upper: &[u8], field: usize) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
     let total = (upper.len() as u16 + 20).to_be_bytes();

@@ -247,7 +247,6 @@ pub fn only_tcp_port(fd: &OwnedFd, local: IpAddr, port: u16) -> io::Result<()> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // operation codes are below 2^8
 const fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }

@@ -75,7 +75,6 @@ impl Tap {
         let kind = if bare { libc::IFF_TUN } else { libc::IFF_TAP };
         let mut request = request(name)?;
         let flags = kind | libc::IFF_NO_PI | libc::IFF_VNET_HDR | EXCLUSIVE;
-        #[allow(clippy::cast_possible_truncation)] // 16 bits of flags
         let flags = flags as libc::c_short;
         request.ifr_ifru.ifru_flags = flags;
         // SAFETY: the request is a valid `ifreq` that outlives the call.
@@ -231,7 +230,6 @@ fn flag_up(socket: &impl AsRawFd, settings: &mut libc::ifreq, up: bool) -> io::R
     call(socket, libc::SIOCGIFFLAGS, settings)?;
     // SAFETY: the kernel has just filled in this member.
     let flags = unsafe { settings.ifr_ifru.ifru_flags };
-    #[allow(clippy::cast_possible_truncation)] // 16 bits of flags
     let bit = libc::IFF_UP as libc::c_short;
     settings.ifr_ifru.ifru_flags = if up { flags | bit } else { flags & !bit };
     call(socket, libc::SIOCSIFFLAGS, settings)

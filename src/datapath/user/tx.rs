@@ -290,7 +290,6 @@ impl TxBatch {
         let Some(control) = self.control.get_mut(index) else { return header };
         let mut used = 0;
         if message.segments > 1 {
-            #[allow(clippy::cast_possible_truncation)] // datagrams are below 64 KiB
             let size = (message.size as u16).to_ne_bytes();
             used += put_control(control, used, libc::SOL_UDP, libc::UDP_SEGMENT, &size);
         }

@@ -40,7 +40,7 @@ pub(super) struct Worker {
     edges: Arc<Vec<Edge>>,
     sources: Vec<Source>,
     epoll: Epoll,
-    stop: Arc<EventFd>,
+    _stop: Arc<EventFd>,
     lost: Arc<EventFd>,
     started: Instant,
 }
@@ -69,7 +69,7 @@ impl Worker {
             }
         }
         epoll.add(stop.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-        Ok(Worker { edges, sources, epoll, stop, lost, started })
+        Ok(Worker { edges, sources, epoll, _stop: stop, lost, started })
     }
 
     /// Listens no more to a device that was deleted under us (it would be ready for ever), and
@@ -86,7 +86,6 @@ impl Worker {
 
     /// Moves frames until told to stop.
     pub fn run(self) {
-        let _ = &self.stop;
         let mut packets = RxBatch::new(RxKind::Packet, BATCH);
         let mut datagrams = RxBatch::new(RxKind::Inet, BATCH);
         let mut coalescer = Coalescer::new(system::describes_udp_super_frames());

@@ -55,7 +55,6 @@ pub enum Contested {
 
 /// Settings of one receiver. An empty list allows everything.
 #[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools)] // independent settings
 pub struct Config {
     /// What is expected.
     pub protocol: Protocol,

@@ -187,7 +187,7 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         }
         "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", &OVERHEAD)?)),
         "mtu" => Some(Expected::Mtu(at.number("MTU", &VM_MTU)?)),
-        _ => {
+        "throughput" => {
             let keys = ["at-least", "at-most", "of"];
             let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &keys)?;
             let ratio = |key| fields.get(key).and_then(|at| at.positive("ratio"));
@@ -198,6 +198,10 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             };
             bounded(&at, expected.at_least.is_some() || expected.at_most.is_some())?;
             Some(Expected::Throughput(expected))
+        }
+        other => {
+            at.wrong(format!("`{other}` is named as an expectation, but nothing reads it"));
+            None
         }
     }
 }

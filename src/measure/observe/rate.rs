@@ -59,7 +59,6 @@ fn try_rate(
     let length = link.mtu.saturating_add(ETHERNET).min(FRAME) as usize;
     let mut ends = Ends::open(place, variant, link, length.max(HEAD))?;
     let system = |operation: &'static str| MeasureError::system(operation);
-    #[allow(clippy::cast_precision_loss)] // rates are far below 2^53
     let (bits, rate) = (length as f64 * 8.0, rate as f64);
     let slow = Duration::from_secs_f64((FRAMES as f64 * bits / rate).min(LONGEST.as_secs_f64()));
     let begun = Instant::now();
@@ -122,7 +121,6 @@ fn passed(arrived: &[(u32, Duration)]) -> Option<f64> {
         .filter(|(_, ahead)| !ahead)
         .map(|((number, at), _)| (f64::from(*number), at.saturating_sub(begun).as_secs_f64()))
         .collect();
-    #[allow(clippy::cast_precision_loss)] // frames of a tenth of a second
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
     let (number, time) = (mean(|p| p.0), mean(|p| p.1));

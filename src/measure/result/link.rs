@@ -75,7 +75,6 @@ impl ReorderResult {
 }
 
 /// One pair over another, both directions together.
-#[allow(clippy::cast_precision_loss)] // packets of a run, far below 2^53
 pub(super) fn share(part: [u64; 2], whole: [u64; 2]) -> f64 {
     let sum = |pair: [u64; 2]| pair[0].saturating_add(pair[1]);
     if sum(whole) == 0 { 0.0 } else { sum(part) as f64 / sum(whole) as f64 }

@@ -83,7 +83,6 @@ fn class(name: &str) -> &'static str {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // bytes of one pass, far below 2^53
 fn real(bytes: impl TryInto<i64>) -> f64 {
     bytes.try_into().unwrap_or(i64::MAX) as f64
 }

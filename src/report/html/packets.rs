@@ -46,7 +46,6 @@ fn both(run: &RunResult, set: &Set<'_>) -> [Option<Markup>; 2] {
 /// A line per variant.
 fn series(run: &RunResult, set: &Set<'_>, of: fn(&FlowRound) -> f64) -> Vec<Line> {
     let point = |flow: &FlowResult| {
-        #[allow(clippy::cast_precision_loss)] // at most 65,507
         let size = flow.size? as f64;
         Some((size, sure(flow, of)?))
     };

@@ -242,7 +242,6 @@ pub(super) fn id_guess(scene: &Scene<'_>) -> Tried {
 
 /// How long guessing takes on average.
 fn odds(bits: u32, networks: usize, rate: f64) -> String {
-    #[allow(clippy::cast_precision_loss)] // networks of one host
     let tries = (2_f64).powi(bits.cast_signed()) / networks as f64;
     let seconds = tries / rate;
     let time = match seconds {

@@ -133,7 +133,6 @@ pub(super) fn walk(from: &str, to: &str, found: &VariantResult) -> Finding {
         .figures(format!("{} steps", walk.steps.len()), format!("{held} steps"))
 }
 
-#[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53
 fn real(count: u64) -> f64 {
     count as f64
 }

@@ -71,7 +71,6 @@ pub(super) fn cost(expected: &CostExpected, found: &VariantResult) -> Finding {
 /// Seconds of all stages but the rest, per payload byte delivered.
 fn per_byte(round: &FlowRound) -> Option<f64> {
     let all = CostPart::All.seconds(round)? - CostPart::Rest.seconds(round)?;
-    #[allow(clippy::cast_precision_loss)] // bytes of a run, far below 2^53
     let bytes = round.bytes as f64;
     Some(all / bytes)
 }

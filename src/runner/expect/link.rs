@@ -90,7 +90,6 @@ fn figures(expected: &LinkExpected, link: &LinkResult) -> Result<Vec<Figure>, &'
     if let Some(bounds) = &expected.rate {
         let observed = seen.and_then(|s| s.rate.as_ref()).ok_or("rate")?.observed;
         let bits = |bits: &f64| format!("{:.3}Mbit/s", bits / 1e6);
-        #[allow(clippy::cast_precision_loss)] // rates are far below 2^53
         figures.push(figure("rate", bounds, |r| r.0 as f64, &observed, bits));
     }
     Ok(figures)

@@ -260,7 +260,6 @@ fn reordered(at_most: u64, found: &VariantResult) -> Finding {
         .figures(format!("≤ {at_most}"), late)
 }
 
-#[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53
 fn real(count: u64) -> f64 {
     count as f64
 }

@@ -43,7 +43,6 @@ pub(super) fn throughput(
 fn ratio(here: &FlowResult, there: &FlowResult) -> Option<Spread> {
     let pairs = here.rounds.iter().zip(&there.rounds);
     let both = pairs.filter(|(a, b)| a.counts() && b.counts());
-    #[allow(clippy::cast_precision_loss)] // bytes of a run, far below 2^53
     let rate = |round: &FlowRound| round.bytes as f64 / round.seconds;
     Spread::of(both.map(|(a, b)| rate(a) / rate(b)))
 }
@@ -93,7 +92,6 @@ pub(super) fn delivered(
     if sent == 0 {
         return Finding::unknown("no datagram was sent");
     }
-    #[allow(clippy::cast_precision_loss)] // counts of a run, far below 2^53
     let share = received as f64 / sent as f64;
     let held = within(share, at_least, at_most);
     Finding::new(held, format!("{received} of {sent} datagrams"))
