@@ -13,6 +13,8 @@ mod cases;
 mod emitted;
 mod guest;
 mod ovs;
+#[path = "../support/preload.rs"]
+mod preload;
 mod tools;
 mod tshark;
 mod uml;

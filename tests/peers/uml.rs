@@ -9,7 +9,7 @@ use overlab::measure::Place;
 
 use crate::bench::{Bench, NIC, PEER, Underlay};
 use crate::guest::Console;
-use crate::{text, tools};
+use crate::{preload, text, tools};
 
 pub const PROGRAMS: &[&str] = &["linux.uml", "ip", "modprobe", "tshark"];
 
@@ -47,6 +47,7 @@ pub fn boot(bench: &Bench, folder: &Path, mtu: u32, tags: bool) -> Console {
     let (transport, interface) = if tags { ("tap", TAP) } else { ("raw", NIC) };
     command.arg(format!("vec0:transport={transport},ifname={interface},mtu={mtu}"));
     command.env("TMPDIR", folder);
+    preload::all_registers(&mut command, folder);
     let mut console = bench
         .namespaces
         .within(PEER, || Console::start(command))

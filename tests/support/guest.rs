@@ -6,6 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+#[path = "preload.rs"]
+mod preload;
+
 /// What labs, and the devices that they use, are made of.
 const MODULES: &str = "veth bridge 8021q vxlan geneve tun sch_tbf sch_ingress cls_bpf sch_netem cls_matchall act_mirred ip_gre ipip sit esp4 xfrm_user";
 
@@ -47,5 +50,6 @@ pub fn guest(linux: &Path, folder: &Path, commands: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    preload::all_registers(&mut command, folder);
     command
 }

@@ -17,7 +17,9 @@ use overlab::ids::Encap;
 use overlab::lab::{Datapath, Ecmp, EngineSettings, Fabric, IpVersion, Learning, MtuMode};
 use overlab::measure::Place;
 use overlab::plan::{Link, LinkEnd, Node, NodeKind, TenantPlan, Variant, VmPlan};
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, State};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage, State,
+};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVxlan, new_connection};
 
 pub struct Net {
@@ -89,6 +91,9 @@ impl Net {
             net.address(&vm_space, "eth0", vm.address.addr().to_string().parse().unwrap());
             net.set_mtu(&vm_space, "eth0", vm.mtu).unwrap();
         }
+        for space in net.namespaces.keys() {
+            net.up(space, net.index(space, "eth0"));
+        }
         net
     }
 
@@ -150,26 +155,35 @@ impl Net {
             self.netlink(space, |handle| async move {
                 handle.link().set(message).execute().await.unwrap();
             });
-            self.forwards(space, index(&port));
+            self.up(space, index(&port));
         }
     }
 
-    /// Waits until the kernel has noticed that a port has its carrier: a bridge forwards from then on.
-    fn forwards(&self, space: &str, port: u32) {
-        let up = |attribute: &LinkAttribute| {
-            // What has no carrier to look at (VXLAN) stays unknown and is taken as up.
-            matches!(attribute, LinkAttribute::OperState(State::Up | State::Unknown))
+    /// Waits until the kernel has noticed that a device has its carrier: a veth loses what is sent
+    /// before, and a bridge forwards from then on.
+    fn up(&self, space: &str, device: u32) {
+        let is_veth = |link: &LinkMessage| {
+            link.attributes.iter().any(|attribute| {
+                matches!(attribute, LinkAttribute::LinkInfo(infos)
+                    if infos.contains(&LinkInfo::Kind(InfoKind::Veth)))
+            })
         };
         self.netlink(space, |handle| async move {
             for _ in 0..1000 {
-                let mut found = handle.link().get().match_index(port).execute();
+                let mut found = handle.link().get().match_index(device).execute();
                 let link = found.try_next().await.unwrap().unwrap();
-                if link.attributes.iter().any(up) {
+                let noticed = |attribute: &LinkAttribute| match attribute {
+                    LinkAttribute::OperState(State::Up) => true,
+                    // What has no carrier to look at (VXLAN) stays so.
+                    LinkAttribute::OperState(State::Unknown) => !is_veth(&link),
+                    _ => false,
+                };
+                if link.attributes.iter().any(noticed) {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            panic!("port {port} of {space} does not come up");
+            panic!("device {device} of {space} does not come up");
         });
     }
 
