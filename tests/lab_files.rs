@@ -727,9 +727,8 @@ fn what_the_document_says_of_attacks_is_what_labs_expect() {
             Some(false) => "no",
             None => "–",
         };
-        assert!(
-            cell == word || cell == "by switch",
-            "{attack} in {variant}: {cell}, and not {word}"
-        );
+        // A star leads to a remark below the table.
+        let said = cell.trim_end_matches('*');
+        assert_eq!(said, word, "{attack} in {variant}");
     }
 }

@@ -26,7 +26,7 @@ pub use super::settings::{
     DscpMode, Ecmp, EcnMode, EngineSettings, GeneveOption, IpVersion, MtuMode, OuterDscp, OuterTtl,
     TtlMode,
 };
-pub use super::switches::{Accept, SwitchPort, SwitchSettings, VlanRange};
+pub use super::switches::{Accept, SwitchPort, SwitchSettings, VlanLearning, VlanRange};
 pub use super::tables::{StrayExpected, TableExpected};
 pub use super::topology::{Impaired, LinkFull, LinkSpec, Topology, default_mtu};
 use super::units::{Delay, Loss, Rate, Span};

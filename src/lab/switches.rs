@@ -40,6 +40,17 @@ pub struct SwitchSettings {
     pub mac_limit: Option<u32>,
 }
 
+/// Whether an address that a switch learns in one VLAN is known in the others too (IEEE 802.1Q clause 8.8.8 leaves
+/// both to the switch).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VlanLearning {
+    /// One table for all VLANs (shared VLAN learning).
+    Shared,
+    /// A table for each VLAN (independent VLAN learning).
+    Independent,
+}
+
 /// Which frames a port takes (IEEE 802.1Q clause 6.9, acceptable frame types).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,7 @@ use super::socket::Request;
 use super::world::World;
 use super::{link, probe};
 use crate::ids::Encap;
-use crate::lab::{Accept, Fabric};
+use crate::lab::{Accept, Fabric, VlanLearning};
 use crate::plan::{LinkEnd, PortVlans, Variant};
 
 /// What forwards.
@@ -37,11 +37,17 @@ impl Switching {
 /// What these variants need. All of them get the same, so that none has a faster switch than what
 /// it is compared with.
 pub(super) fn choose(world: &World, variants: &[&Variant]) -> Result<Switching> {
-    if variants.iter().any(|variant| beyond_bridges(variant)) {
+    let told = |learning| variants.iter().any(|variant| learns(variant) == Some(learning));
+    let (shared, independent) = (told(VlanLearning::Shared), told(VlanLearning::Independent));
+    if shared && independent || variants.iter().any(|variant| beyond_bridges(variant)) {
         return Ok(Switching::Switch);
     }
     let tagged = variants.iter().any(|variant| !vids(variant).is_empty());
-    let filters = tagged && probe::filters_vlans(world)?;
+    // A bridge that filters has a table for each VLAN.
+    let filters = tagged && !shared && probe::filters_vlans(world)?;
+    if !filters && independent {
+        return Ok(Switching::Switch);
+    }
     if !filters && variants.iter().any(|variant| needs_vlans(variant)) {
         return Ok(Switching::Switch);
     }
@@ -68,6 +74,11 @@ fn bounded(variant: &Variant) -> bool {
     variant.nodes.iter().any(|node| node.mac_table.is_some())
 }
 
+/// How a variant's switches are to learn in VLANs, where it says so.
+fn learns(variant: &Variant) -> Option<VlanLearning> {
+    variant.nodes.iter().find_map(|node| node.vlan_learning)
+}
+
 /// Whether ports do what no bridge of Linux can: refuse tags, or count addresses.
 fn beyond_bridges(variant: &Variant) -> bool {
     let mut ends = variant.links.iter().flat_map(|link| &link.ends);
@@ -88,7 +99,8 @@ fn needs_vlans(variant: &Variant) -> bool {
         // Behind the same port one entry serves both, but counts once.
         host != vm.host || bounded(variant) && tenant != vm.tenant
     });
-    told || shared
+    // Where one table is wanted, what equal addresses do in it is wanted too.
+    told || shared && learns(variant).is_none()
 }
 
 /// The requests that let its VLANs pass a switch's port, where the kernel tells them apart.

@@ -14,7 +14,7 @@ use super::joined::{RouterPlan, SegmentPlan};
 use crate::ids::Encap;
 use crate::lab::{
     Accept, Capture, Datapath, Ecmp, EngineSettings, Expectation, Fabric, Flow, Impaired,
-    IpVersion, Learning, Measure, MtuMode, Probe, Published,
+    IpVersion, Learning, Measure, MtuMode, Probe, Published, VlanLearning,
 };
 
 /// A whole lab: its variants and what is done in each of them.
@@ -136,6 +136,9 @@ pub struct Node {
     /// Most MAC addresses that a switch learns; `None` sets no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac_table: Option<u32>,
+    /// Whether a switch of VLANs has one MAC table for all of them; `None` leaves it to what forwards here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan_learning: Option<VlanLearning>,
     /// Spanning-tree priority of a switch (multiples of 4096); the smallest becomes the root.
     pub stp_priority: Option<u16>,
     /// Routes, installed once all links are up.

@@ -10,6 +10,7 @@ pub(super) fn tell(topology: &Topology, variant: &mut Variant) {
     for node in variant.nodes.iter_mut().filter(|node| node.kind == NodeKind::Switch) {
         let own = topology.switch.get(&node.name).and_then(|settings| settings.mac_table);
         node.mac_table = own.or(topology.mac_table);
+        node.vlan_learning = topology.vlan_learning.filter(|_| variant.encap == Encap::Vlan);
     }
     let of_kind = |kind: NodeKind| {
         let found = variant.nodes.iter().filter(move |node| node.kind == kind);
@@ -69,7 +70,7 @@ fn vlans(port: &SwitchPort) -> PortVlans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Accept, read_str};
+    use crate::lab::{Accept, VlanLearning, read_str};
 
     #[test]
     fn ports_and_tables_reach_the_variants_they_are_about() {
@@ -80,6 +81,7 @@ mod tests {
               switches: [s1, s2]
               links: [[h1, s1], [h2, s1], [h3, s2], [s1, s2]]
               mac_table: 50
+              vlan_learning: shared
               switch: { s2: { mac_table: 7, mac_limit: 2 } }
               mac_limit: 5
               ports:
@@ -96,6 +98,9 @@ mod tests {
         assert_eq!((table(vlan, "s1"), table(vlan, "s2")), (Some(50), Some(7)));
         assert_eq!(table(variant("plain-l2"), "s2"), Some(7));
         assert_eq!(table(variant("vxlan"), "s2"), None, "a router");
+        let learning = |v: &Variant| v.nodes.iter().find_map(|node| node.vlan_learning);
+        assert_eq!(learning(vlan), Some(VlanLearning::Shared));
+        assert_eq!((learning(variant("plain-l2")), learning(variant("vxlan"))), (None, None));
         let link = |name: &str| vlan.links.iter().find(|l| l.name == name).unwrap();
         assert_eq!(link("h1-s1").ends[0].vlans, None);
         let access = PortVlans { tagged: vec![], untagged: Some(101), accept: Accept::Untagged };

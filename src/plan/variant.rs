@@ -237,6 +237,7 @@ fn switches_and_hosts(graph: &Graph) -> Vec<Node> {
             name: spot.name.clone(),
             kind: if spot.host { NodeKind::Host } else { NodeKind::Switch },
             mac_table: None,
+            vlan_learning: None,
             stp_priority: (graph.stp && !spot.host)
                 .then(|| priorities.next().unwrap_or(STP_DEFAULT)),
             routes: Vec::new(),
@@ -280,6 +281,7 @@ fn routers_and_hosts(
                 name: spot.name.clone(),
                 kind: if spot.host { NodeKind::Host } else { NodeKind::Router },
                 mac_table: None,
+                vlan_learning: None,
                 stp_priority: None,
                 routes,
                 loopback: loopback.into_iter().map(IpNet::from).collect(),

@@ -3,7 +3,7 @@
 use super::TestbedError;
 use crate::datapath::switch::{Switch, SwitchConfig, Switches, Timers};
 use crate::ids::{Encap, VlanId};
-use crate::lab::Accept;
+use crate::lab::{Accept, VlanLearning};
 use crate::measure::Place;
 use crate::netns::{Switching, Underlay, default_port, link::SpanningTree, vids};
 use crate::plan::{Node, NodeKind, PortVlans, Variant};
@@ -51,6 +51,7 @@ fn config(variant: &Variant, node: &Node) -> SwitchConfig {
         tpid,
         ports: ports.collect(),
         mac_table: node.mac_table.map_or(usize::MAX, |most| most as usize),
+        shared: node.vlan_learning == Some(VlanLearning::Shared),
         timers: variant.stp.then(|| Timers {
             forward_delay_ms: u64::from(tree.forward_delay) * 1000,
             max_age_ms: u64::from(tree.max_age) * 1000,

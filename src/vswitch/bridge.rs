@@ -135,6 +135,7 @@ pub struct Bridge {
     tpid: u16,
     ports: Vec<Port>,
     table: MacTable,
+    shared: bool,
     unknown: AtomicU64,
 }
 
@@ -152,8 +153,20 @@ impl Bridge {
             tpid,
             ports: ports.into_iter().map(port).collect(),
             table: MacTable::new(limit),
+            shared: false,
             unknown: AtomicU64::new(0),
         }
+    }
+
+    /// The same with one table for all VLANs instead of one for each (shared VLAN learning).
+    #[must_use]
+    pub fn sharing(self) -> Self {
+        Bridge { shared: true, ..self }
+    }
+
+    /// In which table a VLAN's addresses are.
+    fn filtering_id(&self, vid: u16) -> u16 {
+        if self.shared { 0 } else { vid }
     }
 
     /// Its table.
@@ -222,7 +235,8 @@ impl Bridge {
             return Decision::Drop(DropReason::Reserved);
         }
         let most = self.ports.get(port).and_then(|port| port.config.mac_limit);
-        if !self.table.learn(frame.vid, src, port, most.unwrap_or(usize::MAX), now) {
+        let table = self.filtering_id(frame.vid);
+        if !self.table.learn(table, src, port, most.unwrap_or(usize::MAX), now) {
             return Decision::Drop(DropReason::MacLimit);
         }
         if !self.may(port, PortState::Forwarding) {
@@ -231,7 +245,7 @@ impl Bridge {
         if dst.is_group() {
             return Decision::Flood;
         }
-        match self.table.lookup(frame.vid, dst, now) {
+        match self.table.lookup(table, dst, now) {
             Some(to) if to == port => Decision::Drop(DropReason::SplitHorizon),
             Some(to) => Decision::To(to),
             None => {
@@ -370,6 +384,23 @@ mod tests {
             Decision::Drop(DropReason::SplitHorizon)
         );
         assert_eq!((bridge.unknown(), bridge.table().entries(0)), (0, 5));
+    }
+
+    #[test]
+    fn in_a_shared_table_the_last_vlan_to_name_an_address_has_it() {
+        let ports =
+            || vec![port(&[(10, 20)], None), port(&[(10, 20)], None), port(&[(10, 20)], None)];
+        let made = [Bridge::new(C_TAG, ports(), 9), Bridge::new(C_TAG, ports(), 9).sharing()];
+        let to = made.map(|bridge| {
+            for port in 0..3 {
+                bridge.set_state(port, PortState::Forwarding);
+            }
+            let [ten, twenty] = [10, 20].map(|vid| bridge.admit(0, tag(vid)).unwrap());
+            let _ = bridge.forward(1, &twenty, ALL, mac(1), 0);
+            let _ = bridge.forward(0, &ten, ALL, mac(1), 0);
+            bridge.forward(2, &twenty, mac(1), mac(2), 0)
+        });
+        assert_eq!(to, [Decision::To(1), Decision::To(0)], "the way of VLAN 10 in VLAN 20");
     }
 
     #[test]

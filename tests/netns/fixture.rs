@@ -36,6 +36,7 @@ pub fn node(name: &str, kind: NodeKind, routes: &[(&str, &[&str], Option<&str>)]
         name: name.into(),
         kind,
         mac_table: None,
+        vlan_learning: None,
         stp_priority: None,
         routes,
         loopback: vec![],

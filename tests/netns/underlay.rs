@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use overlab::ids::Encap;
-use overlab::lab::{Datapath, Fabric};
+use overlab::lab::{Datapath, Fabric, VlanLearning};
 use overlab::measure::Place;
 use overlab::netns::{DropMethod, Error, Switching, build, ping};
 use overlab::plan::{NodeKind, Variant};
@@ -155,6 +155,15 @@ fn equal_macs_in_vlans_need_a_table_each() {
     let works = |name: &str| findings.iter().any(|f| f.name == name && f.works);
     let kernels = if works("vlan-filtering") { Switching::VlanBridge } else { Switching::Bridge };
     assert_eq!(build(&world, &[&plan]).unwrap().switching(), kernels, "behind the same ports");
+    // A lab may say which it wants, on any kernel; both side by side only a switch of this program has.
+    let [mut shared, mut each] = [plan.clone(), plan.clone()];
+    shared.nodes[2].vlan_learning = Some(VlanLearning::Shared);
+    assert_eq!(build(&world, &[&shared]).unwrap().switching(), Switching::Bridge);
+    each.nodes[2].vlan_learning = Some(VlanLearning::Independent);
+    let able = if works("vlan-filtering") { kernels } else { Switching::Switch };
+    assert_eq!(build(&world, &[&each]).unwrap().switching(), able);
+    each.name = "each".into();
+    assert_eq!(build(&world, &[&shared, &each]).unwrap().switching(), Switching::Switch);
     plan.tenants[1].vms[0].host = "h2".into();
     let edge = &mut plan.edges;
     let port = edge[0].networks[1].ports.pop().unwrap();

@@ -304,6 +304,7 @@ fn variant(encap: Encap, overhead: u32) -> Variant {
         name: name.into(),
         kind: NodeKind::Host,
         mac_table: None,
+        vlan_learning: None,
         stp_priority: None,
         routes: Vec::new(),
         loopback: Vec::new(),

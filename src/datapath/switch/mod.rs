@@ -1,5 +1,5 @@
 //! Switches of an L2 fabric in user space, for what the kernel's bridge cannot do here: VLANs by port,
-//! a MAC table for each VLAN, and a bound on it.
+//! a MAC table for each VLAN (or one for all, where a lab wants that), and a bound on it.
 //!
 //! Every port has a packet socket that takes frames as they come, super-frames whole, before the
 //! kernel's bridge would. That bridge stays for spanning tree alone: a filter lets it see nothing but
@@ -38,6 +38,8 @@ pub struct SwitchConfig {
     pub ports: Vec<(String, PortConfig)>,
     /// Most MAC addresses that it learns.
     pub mac_table: usize,
+    /// Whether it has one table for all VLANs instead of one for each.
+    pub shared: bool,
     /// Of its spanning tree, where it runs one.
     pub timers: Option<Timers>,
 }
@@ -73,11 +75,12 @@ impl Switch {
         let events = LinkEvents::open(&config.namespace).map_err(io::Error::other)?;
         let netlink = Netlink::open(&config.namespace).map_err(io::Error::other)?;
         let (interfaces, vlans) = config.ports.into_iter().unzip();
+        let bridge = Bridge::new(config.tpid, vlans, config.mac_table);
         let switch = Switch {
             name: config.name,
             interfaces,
             timers: config.timers,
-            bridge: Bridge::new(config.tpid, vlans, config.mac_table),
+            bridge: if config.shared { bridge.sharing() } else { bridge },
             ports,
             outlet: Outlet::new(Vec::new(), false),
             counters: Counters::default(),

@@ -95,7 +95,7 @@ fn says_one_thing(port: &SwitchPort, path: &str, sink: &Sink<'_>) {
     sink.rule(path, message);
 }
 
-/// Whether any variant has what `mac_table`, `mac_limit`, `switch` and `ports` are about.
+/// Whether any variant has what `mac_table`, `mac_limit`, `vlan_learning`, `switch` and `ports` are about.
 pub(super) fn used(whole: &Whole<'_>) {
     let Some(topology) = whole.topology.filter(|_| whole.all_encaps_read()) else { return };
     let encaps = whole.encaps();
@@ -109,6 +109,7 @@ pub(super) fn used(whole: &Whole<'_>) {
         for (key, given) in [
             ("mac_table", topology.mac_table.is_some()),
             ("mac_limit", topology.mac_limit.is_some()),
+            ("vlan_learning", topology.vlan_learning.is_some()),
             ("switch", !topology.switch.is_empty()),
             ("ports", !topology.ports.is_empty()),
         ] {
@@ -120,13 +121,20 @@ pub(super) fn used(whole: &Whole<'_>) {
                 whole.sink.rule(&place(key), message);
             }
         }
-    } else if !topology.ports.is_empty() && !encaps.contains(&Encap::Vlan) {
+    } else if !encaps.contains(&Encap::Vlan) {
         let names: Vec<&str> = encaps.iter().map(|e| e.name()).collect();
-        let message = format!(
-            "`ports` are about VLANs, and this lab runs {} only; leave them out, or compare with \
-             `vlan`",
-            names.join(", ")
-        );
-        whole.sink.rule(&place("ports"), message);
+        for (key, given) in [
+            ("ports", !topology.ports.is_empty()),
+            ("vlan_learning", topology.vlan_learning.is_some()),
+        ] {
+            if given {
+                let message = format!(
+                    "`{key}` is about VLANs, and this lab runs {} only; leave it out, or compare \
+                     with `vlan`",
+                    names.join(", ")
+                );
+                whole.sink.rule(&place(key), message);
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! What a topology tells its switches: `mac_table`, `mac_limit`, `switch` and `ports`.
+//! What a topology tells its switches: `mac_table`, `mac_limit`, `vlan_learning`, `switch` and `ports`.
 
 use std::collections::BTreeMap;
 
 use super::At;
 use crate::lab::limits::MAC_TABLE;
-use crate::lab::model::{Accept, SwitchPort, SwitchSettings, VlanRange};
+use crate::lab::model::{Accept, SwitchPort, SwitchSettings, VlanLearning, VlanRange};
 
 /// What a port may be told to take.
 const ACCEPT: [(&str, Accept); 3] =
@@ -12,6 +12,11 @@ const ACCEPT: [(&str, Accept); 3] =
 
 pub(super) fn mac_table(at: &At<'_>) -> Option<u32> {
     at.number("number of MAC addresses", &MAC_TABLE)
+}
+
+pub(super) fn learning(at: &At<'_>) -> Option<VlanLearning> {
+    let known = [("shared", VlanLearning::Shared), ("independent", VlanLearning::Independent)];
+    at.choice("way of learning", &known)
 }
 
 pub(super) fn settings(at: &At<'_>) -> BTreeMap<String, SwitchSettings> {

@@ -10,7 +10,7 @@ use crate::lab::topology::Impaired;
 use crate::lab::units::{Delay, Loss, Rate};
 
 /// Keys of a topology beside its generators.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "title",
     "hosts",
     "switches",
@@ -24,6 +24,7 @@ const KEYS: [&str; 15] = [
     "stp",
     "mac_table",
     "mac_limit",
+    "vlan_learning",
     "switch",
     "ports",
 ];
@@ -53,6 +54,7 @@ pub(crate) fn topology(at: &At<'_>) -> Option<Topology> {
         reorder,
         mac_table: fields.get("mac_table").and_then(|at| switches::mac_table(&at)),
         mac_limit: fields.get("mac_limit").and_then(|at| switches::mac_table(&at)),
+        vlan_learning: fields.get("vlan_learning").and_then(|at| switches::learning(&at)),
         switch: fields.get("switch").map(|at| switches::settings(&at)).unwrap_or_default(),
         ports: fields.get("ports").map(|at| switches::ports(&at)).unwrap_or_default(),
         ..shape::shape(&fields)

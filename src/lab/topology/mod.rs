@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::Switchable;
-use super::switches::{SwitchPort, SwitchSettings};
+use super::switches::{SwitchPort, SwitchSettings, VlanLearning};
 use super::units::{Delay, Loss, Rate, Reorder};
 
 pub use dual_homed::DualHomed;
@@ -92,6 +92,9 @@ pub struct Topology {
     /// Most MAC addresses behind each port of such a switch that leads to a host; frames from others are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_limit: Option<u32>,
+    /// Whether switches have one MAC table for all VLANs or one for each; absent means as this kernel's bridges do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan_learning: Option<VlanLearning>,
     /// Settings of single switches, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub switch: BTreeMap<String, SwitchSettings>,
@@ -126,6 +129,7 @@ impl Default for Topology {
             stp: Switchable::On,
             mac_table: None,
             mac_limit: None,
+            vlan_learning: None,
             switch: BTreeMap::new(),
             ports: Vec::new(),
         }

@@ -2,8 +2,9 @@
 
 use super::scene::{FORGED, OWN, Pair, Scene, Tried, plain, recipe, stranger, tagged, under};
 use crate::ids::Encap;
-use crate::lab::Cast;
+use crate::lab::{Cast, VlanLearning};
 use crate::measure::attack::{Claim, From, Lookout, Seen, Spot, Talker, Token, claim, mac_of};
+use crate::netns::Switching;
 use crate::plan::VmPlan;
 use crate::runner::RunError;
 
@@ -216,6 +217,7 @@ pub(super) fn fdb_across(scene: &Scene<'_>) -> Tried {
     let astray = |spot: &Spot| spot.tenant.is_none() && spot.node == attacker.host;
     let seen = lookout.first(OWN, false, astray);
     result.seen = scene.evidence(seen).filter(|_| result.succeeded > 0);
+    result.notes.extend(tables(scene));
     // Everybody learns the truth again, in the attacker's own tenant too, where somebody may have that MAC.
     scene.own(&mut lookout, CLAIMS, (far, near), 6..9)?;
     let others = scene.variant.vms().filter(|vm| vm.tenant == attacker.tenant);
@@ -224,4 +226,19 @@ pub(super) fn fdb_across(scene: &Scene<'_>) -> Tried {
     }
     lookout.settle()?;
     Ok(Ok(result))
+}
+
+/// Which tables the switches of VLANs have, since that decides it.
+fn tables(scene: &Scene<'_>) -> Option<String> {
+    if scene.variant.encap != Encap::Vlan {
+        return None;
+    }
+    let told = scene.variant.nodes.iter().find_map(|node| node.vlan_learning);
+    let shared = match scene.testbed.switching(scene.variant)? {
+        Switching::Bridge => true,
+        Switching::VlanBridge => false,
+        Switching::Switch => told == Some(VlanLearning::Shared),
+    };
+    let tables = if shared { "one MAC table for all VLANs" } else { "a MAC table for each VLAN" };
+    Some(format!("The switches have {tables}."))
 }
