@@ -87,9 +87,12 @@ pub enum Expected {
     Stream(StreamExpected),
     /// Datagrams of UDP flows that arrive behind a later one of the same flow, over all rounds.
     Reordered {
+        /// Fewest.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<u64>,
         /// Most.
-        #[serde(rename = "at-most")]
-        at_most: u64,
+        #[serde(default, rename = "at-most")]
+        at_most: Option<u64>,
     },
     /// Engines dropped at least so many frames, by reason.
     Drops(BTreeMap<String, u64>),

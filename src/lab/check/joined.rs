@@ -206,7 +206,8 @@ pub(super) fn expected(whole: &Whole<'_>, expectation: &Expectation, path: &str)
             end(whole, &stream.from, &format!("{path}.stream.from"));
         }
         Expected::Reordered { .. } => {
-            let udp = whole.lab.traffic.iter().any(|flow| matches!(flow, Flow::Udp(_)));
+            let mut flows = whole.lab.traffic.iter().flat_map(Flow::members);
+            let udp = flows.any(|flow| matches!(flow, Flow::Udp(_)));
             if !udp && whole.sink.clean("traffic") {
                 let message = "is about UDP flows, and the lab has none; \
                                add `- udp: { from: .., to: .., for: 1s, rate: 1M }` to `traffic`";

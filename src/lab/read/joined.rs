@@ -1,6 +1,7 @@
 //! `routers` and `segments`, and what is expected of them and of what the underlay sees.
 
 use super::At;
+use super::expect::bounded;
 use super::names::{NODES, SEGMENTS, TENANTS, VMS};
 use super::tenant::{address, mac};
 use super::tree::Kind;
@@ -130,9 +131,15 @@ pub(super) fn expected(kind: &str, at: &At<'_>) -> Option<Expected> {
             Some(Expected::Entries(each.collect()))
         }
         "reordered" => {
-            let fields = at.fields("a map, e.g. `{ at-most: 0 }`", &["at-most"])?;
-            let at = fields.need("at-most", "a number of datagrams, e.g. `0`")?;
-            Some(Expected::Reordered { at_most: at.number("count", &(0..=u32::MAX))?.into() })
+            let keys = ["at-least", "at-most"];
+            let fields = at.fields("a map, e.g. `{ at-most: 0 }`", &keys)?;
+            let count = |key| {
+                let at = fields.get(key)?;
+                at.number("number of datagrams", &(0..=u32::MAX)).map(u64::from)
+            };
+            let (at_least, at_most) = (count("at-least"), count("at-most"));
+            bounded(&at, at_least.is_some() || at_most.is_some())?;
+            Some(Expected::Reordered { at_least, at_most })
         }
         "hops" => {
             let example = "a map, e.g. `{ from: red/vm1, to: red/vm2, count: 1 }`";

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use super::reach;
+use super::speed::bounds;
 use crate::lab::{Expected, Reach, StreamExpected};
 use crate::measure::result::{
-    FlowRound, GatewayResult, SightResult, StreamResult, TraceResult, VariantResult,
+    FlowResult, FlowRound, GatewayResult, SightResult, StreamResult, TraceResult, VariantResult,
 };
 
 /// What must hold, in words.
@@ -51,8 +52,12 @@ pub(super) fn words(expected: &Expected) -> String {
             let each = each.iter().map(|(tenant, count)| format!("{count} for {tenant}"));
             format!("entries at one host: {}", each.collect::<Vec<_>>().join(", "))
         }
-        Expected::Reordered { at_most } => {
-            format!("at most {at_most} datagrams arrive behind a later one of their flow")
+        Expected::Reordered { at_least, at_most } => {
+            let least = at_least.map(|least| format!("at least {least}"));
+            let most = at_most.map(|most| format!("at most {most}"));
+            let bounds: Vec<String> = least.into_iter().chain(most).collect();
+            let bounds = bounds.join(" and ");
+            format!("{bounds} datagrams arrive behind a later one of their flow")
         }
         _ => String::new(),
     }
@@ -96,7 +101,7 @@ pub(super) fn finding(
             stream.map_or_else(|| Finding::unknown("it was not sent"), |s| streamed(wanted, s))
         }
         Expected::Entries(each) => entries(each, found),
-        Expected::Reordered { at_most } => reordered(*at_most, found),
+        Expected::Reordered { at_least, at_most } => reordered(*at_least, *at_most, found),
         _ => Finding::unknown(""),
     }
 }
@@ -246,9 +251,11 @@ fn entries(each: &BTreeMap<String, u64>, found: &VariantResult) -> Finding {
     Finding::new(held && !each.is_empty(), list(all.collect())).figures(theory, measured)
 }
 
-/// Over all UDP flows and rounds.
-fn reordered(at_most: u64, found: &VariantResult) -> Finding {
-    let flows = found.flows.iter().filter(|flow| flow.kind == "udp");
+/// Over all UDP flows and rounds. A sum of flows comes with each of them, so it is left out.
+fn reordered(at_least: Option<u64>, at_most: Option<u64>, found: &VariantResult) -> Finding {
+    let sum =
+        |flow: &FlowResult| found.flows.iter().any(|f| f.together.as_ref() == Some(&flow.label));
+    let flows = found.flows.iter().filter(|flow| flow.kind == "udp" && !sum(flow));
     let good = |round: &&FlowRound| round.error.is_none();
     let rounds: Vec<&FlowRound> = flows.flat_map(|flow| flow.rounds.iter().filter(good)).collect();
     let sum = |of: fn(&FlowRound) -> u64| rounds.iter().map(|round| of(round)).sum::<u64>();
@@ -256,8 +263,10 @@ fn reordered(at_most: u64, found: &VariantResult) -> Finding {
     if received == 0 {
         return Finding::unknown("no datagram arrived");
     }
-    Finding::new(late <= at_most, format!("of {received} datagrams"))
-        .figures(format!("≤ {at_most}"), late)
+    let held =
+        at_least.is_none_or(|least| late >= least) && at_most.is_none_or(|most| late <= most);
+    Finding::new(held, format!("of {received} datagrams"))
+        .figures(bounds(at_least.map(real), at_most.map(real)), late)
 }
 
 fn real(count: u64) -> f64 {
@@ -268,7 +277,7 @@ fn real(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::lab::{Rate, Span};
-    use crate::measure::result::{FlowResult, TunnelResult};
+    use crate::measure::result::TunnelResult;
 
     #[test]
     fn blindness_needs_traffic_and_sight_needs_tables() {
@@ -369,7 +378,14 @@ mod tests {
         let round = FlowRound { received: 10, reordered: 1, ..FlowRound::default() };
         let flow = FlowResult { kind: "udp".into(), rounds: vec![round], ..FlowResult::default() };
         let found = VariantResult { flows: vec![flow], ..VariantResult::default() };
-        assert!(reordered(1, &found).held && !reordered(0, &found).held);
-        assert!(!reordered(0, &VariantResult::default()).held);
+        assert!(reordered(None, Some(1), &found).held && !reordered(None, Some(0), &found).held);
+        assert!(reordered(Some(1), None, &found).held && !reordered(Some(2), None, &found).held);
+        assert!(!reordered(Some(0), Some(0), &VariantResult::default()).held);
+
+        let together = Some("sum".to_owned());
+        let sum = FlowResult { label: "sum".into(), ..found.flows[0].clone() };
+        let member = FlowResult { together, ..found.flows[0].clone() };
+        let found = VariantResult { flows: vec![sum, member], ..VariantResult::default() };
+        assert_eq!(reordered(None, Some(1), &found).detail, "of 10 datagrams");
     }
 }
