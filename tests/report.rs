@@ -685,6 +685,7 @@ mod arbitrary {
                     isolation,
                     reachable: [(name.clone(), (u32::MAX, 1))].into(),
                     reachable_of: Some(n),
+                    unmeasured: [(name.clone(), name.clone())].into(),
                     tenants: usize::try_from(n).unwrap(),
                     refused: Some((usize::MAX, name.clone())),
                     probes: vec![ProbeResult {

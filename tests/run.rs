@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use nix::sys::signal::{Signal, kill};
@@ -435,6 +435,83 @@ fn an_interrupted_run_reports_what_it_has() {
             assert_one_report(&home, "long", &["tiny"]);
             std::fs::remove_dir_all(home.path().join("reports")).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_run_interrupted_where_no_flows_run_says_so() {
+    let flow = "traffic:\n  - tcp: { from: red/a, to: red/b, for: 100ms }\n";
+    let attacked = SMALL.replace("rounds: 1", "rounds: 1, attacks: all");
+    let cases = [(attacked, "attacks"), (SMALL.replace(flow, ""), "sizes, reachability")];
+    for home in homes() {
+        for (lab, stage) in &cases {
+            home.write("calm.yaml", lab);
+            let (child, mut progress) = started(&home, "calm.yaml", stage);
+            send(&child, Signal::SIGINT);
+            let mut said = String::new();
+            progress.read_to_string(&mut said).unwrap();
+            let output = finish(child);
+            assert_eq!(output.status.code(), Some(130), "in `{stage}`: {said}");
+            let result = json(&output);
+            assert_fits_the_schema(&result);
+            assert_eq!(result["complete"], false);
+        }
+    }
+}
+
+/// What fails late must not take with it what was found before, nor what comes after.
+#[test]
+fn a_measurement_that_fails_is_left_out_with_the_reason() {
+    for home in homes() {
+        let lab = SMALL.replace("rounds: 1", "rounds: 1, attacks: [forged-id]");
+        home.write("late.yaml", &(lab + "  - attack: { name: forged-id, succeeds: false }\n"));
+        let (child, mut progress) = started(&home, "late.yaml", "traffic, round 1");
+        // Whoever looks at this VM from now on finds no interface.
+        send(&child, Signal::SIGSTOP);
+        let pid = child.id().to_string();
+        // As root it has no user namespace of its own.
+        let ways: [&[&str]; 2] = [&["-m"], &["-m", "-U", "--preserve-credentials"]];
+        let delete = ["ip", "-n", "vxlan.blue.b", "link", "delete", "eth0"];
+        let deleted = ways
+            .map(|way| Command::new("nsenter").args(["-t", &pid]).args(way).args(delete).output());
+        send(&child, Signal::SIGCONT);
+        let mut said = String::new();
+        progress.read_to_string(&mut said).unwrap();
+        let output = finish(child);
+        if !deleted.iter().flatten().any(|deleted| deleted.status.success()) {
+            return support::skip(&format!("no interface could be deleted: {deleted:?}"));
+        }
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let result = json(&output);
+        assert_fits_the_schema(&result);
+        assert_eq!(result["complete"], true);
+        let found = variant(&result, "vxlan");
+        let why = found["unmeasured"]["attack `forged-id`"].as_str().unwrap();
+        assert!(result["notes"].to_string().contains("attack `forged-id`"), "{result}");
+        let verdicts = result["expectations"].as_array().unwrap();
+        let held: Vec<_> = verdicts.iter().map(|v| v["held"] == true).collect();
+        assert_eq!(held, [true, true, false], "{verdicts:?}");
+        assert!(verdicts[2]["detail"].as_str().unwrap().contains(why), "{verdicts:?}");
+        assert!(found["flows"][0]["rounds"][0]["error"].is_null(), "{found}");
+    }
+}
+
+#[test]
+fn tenants_on_one_host_are_tried_all_the_same() {
+    for home in homes() {
+        let lab = SMALL.replace("b: h2", "b: h1");
+        let probe = "probes:\n  - { name: bare, inner: { from: red/a, to: red/b }, count: 3 }\n";
+        let expect = "  - probe: { name: bare, delivered: 3 }\n  - mtu: 1450\n";
+        home.write("near.yaml", &(lab.replace("expect:\n", &format!("{probe}expect:\n")) + expect));
+        let output = home.output(&["run", "near.yaml", "--json", "-"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let result = json(&output);
+        let verdicts = result["expectations"].as_array().unwrap();
+        let held: Vec<_> = verdicts.iter().map(|v| v["held"] == true).collect();
+        assert_eq!(held, [true, true, true, false], "{verdicts:?}");
+        let why = "no tenant has VMs on two hosts";
+        assert!(verdicts[3]["detail"].as_str().unwrap().contains(why), "{verdicts:?}");
+        assert!(result["notes"].to_string().contains(why), "{result}");
     }
 }
 

@@ -228,6 +228,9 @@ pub struct VariantResult {
     /// First packets between two VMs, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub walks: Vec<WalkResult>,
+    /// What was asked for and is not here, and why: it failed, is not possible, or the run was interrupted before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unmeasured: BTreeMap<String, String>,
     /// What joins tenants' networks, and what the underlay sees of them.
     #[serde(default, skip_serializing_if = "OverlayResult::is_empty")]
     pub overlay: OverlayResult,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Progress, RunError};
+use super::bench::Bench;
+use super::parts;
 use crate::lab::{Expected, Learning, point_to_point};
-use crate::measure::result::{TunnelResult, VariantResult};
+use crate::measure::result::TunnelResult;
 use crate::measure::{bum, walk};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
@@ -22,45 +23,40 @@ pub(super) fn expected<'p>(
 }
 
 /// Replays the first packets that the lab wants to see.
-pub(super) fn walks(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    result: &mut VariantResult,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
+pub(super) fn walks(bench: &mut Bench<'_>) {
+    let (testbed, variant) = (bench.testbed, bench.variant);
     if variant.edges.iter().all(|edge| edge.vtep.is_none()) {
-        return Ok(());
+        return;
     }
-    for what in expected(plan, variant) {
+    for what in expected(bench.plan, variant) {
         let Expected::Walk { from, to } = what else { continue };
-        progress.step(&format!("the first packet from {from} to {to}"));
-        let learned = |host: &str, network, mac: &str| testbed.learned(variant, host, network, mac);
-        result.walks.push(walk::walk(testbed, variant, [from, to], &learned)?);
+        let part = parts::walk(from, to);
+        bench.measure(&part, |bench| {
+            let learned =
+                |host: &str, network, mac: &str| testbed.learned(variant, host, network, mac);
+            bench.result.walks.push(walk::walk(testbed, variant, [from, to], &learned)?);
+            Ok(())
+        });
     }
-    Ok(())
 }
 
 /// Counts what becomes of broadcasts of the tenants that the lab speaks of.
-pub(super) fn broadcasts(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    result: &mut VariantResult,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
-    let named = expected(plan, variant).filter_map(|what| match what {
+pub(super) fn broadcasts(bench: &mut Bench<'_>) {
+    let variant = bench.variant;
+    let named = expected(bench.plan, variant).filter_map(|what| match what {
         Expected::Copies(count) => Some(count.within.as_str()),
         Expected::Broadcast { within } | Expected::NoBroadcast { within } => Some(within),
         _ => None,
     });
     let named: BTreeSet<&str> = named.collect();
     for tenant in variant.tenants.iter().filter(|tenant| named.contains(tenant.name.as_str())) {
-        progress.step(&format!("broadcasts of {}", tenant.name));
-        let kinds = bum::run(testbed, variant, &tenant.name)?;
-        result.broadcasts.insert(tenant.name.clone(), kinds);
+        let part = parts::broadcasts(&tenant.name);
+        bench.measure(&part, |bench| {
+            let kinds = bum::run(bench.testbed, variant, &tenant.name)?;
+            bench.result.broadcasts.insert(tenant.name.clone(), kinds);
+            Ok(())
+        });
     }
-    Ok(())
 }
 
 /// What hosts have to know of each other, as their engines hold it, or as the plan has it where

@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use super::{Progress, RunError};
+use super::bench::{interrupted, leave_out};
+use super::{Found, Progress, parts};
 use crate::lab::{Event, Happening};
-use crate::measure::result::{EventResult, TimelineResult, VariantResult};
+use crate::measure::result::{EventResult, TimelineResult};
 use crate::plan::{Plan, Schedule, Variant};
 use crate::testbed::{Testbed, TestbedError};
 use crate::traffic::watch::{Log, Watched, connection, outage, quiet, timeline};
@@ -18,18 +19,12 @@ const APART: Duration = Duration::from_millis(200);
 /// How often an interruption is looked for.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What one variant's events came to, or why they were not watched to the end.
+/// What one variant's events came to, and what a reader must know of it.
 #[derive(Default)]
 struct Outcome {
     events: Vec<EventResult>,
     timelines: Vec<TimelineResult>,
     note: Option<String>,
-}
-
-impl Outcome {
-    fn none(why: String) -> Outcome {
-        Outcome { note: Some(why), ..Outcome::default() }
-    }
 }
 
 /// When one event began and ended, from the beginning of the watch, and the routes changed by then.
@@ -40,21 +35,19 @@ struct Happened {
 }
 
 /// Lets everything happen and writes what it came to into the results; what went wrong becomes a
-/// note. Returns whether it came to the end.
-///
-/// # Errors
-/// An event that could not be brought about.
+/// note.
 pub(super) fn run(
     testbed: &Testbed,
     plan: &Plan,
-    results: &mut [VariantResult],
-    notes: &mut Vec<String>,
+    found: &mut Found,
     progress: &dyn Progress,
     stop: &AtomicBool,
-) -> Result<bool, RunError> {
-    let Some(schedule) = plan.schedule.as_ref().filter(|_| !stop.load(Relaxed)) else {
-        return Ok(plan.schedule.is_none());
-    };
+) {
+    let Some(schedule) = &plan.schedule else { return };
+    if stop.load(Relaxed) {
+        found.variants.iter_mut().for_each(|result| interrupted(result, parts::EVENTS));
+        return;
+    }
     let count = schedule.events.len();
     let many = if count == 1 { "" } else { "s" };
     let span = schedule.span.as_secs_f64();
@@ -71,17 +64,22 @@ pub(super) fn run(
                 }
             }));
         }
-        let panicked = || Ok(Outcome::none("a watching thread panicked".to_owned()));
-        let joined = running.into_iter().map(|one| one.join().unwrap_or_else(|_| panicked()));
-        joined.collect::<Vec<Result<Outcome, TestbedError>>>()
+        let panicked = |_| Err("a watching thread panicked".to_owned());
+        let joined = running.into_iter().map(|one| one.join().unwrap_or_else(panicked));
+        joined.collect::<Vec<_>>()
     });
-    for ((variant, result), outcome) in plan.variants.iter().zip(results).zip(outcomes) {
-        let outcome = outcome?;
-        result.events = outcome.events;
-        result.timelines = outcome.timelines;
-        notes.extend(outcome.note.map(|why| format!("{}: events: {why}", variant.name)));
+    for (result, outcome) in found.variants.iter_mut().zip(outcomes) {
+        match outcome {
+            _ if stop.load(Relaxed) => interrupted(result, parts::EVENTS),
+            Ok(outcome) => {
+                result.events = outcome.events;
+                result.timelines = outcome.timelines;
+                let note = outcome.note.map(|why| format!("{}: events: {why}", result.name));
+                found.notes.extend(note);
+            }
+            Err(why) => leave_out(result, &mut found.notes, parts::EVENTS, &why),
+        }
     }
-    Ok(!stop.load(Relaxed))
 }
 
 /// One variant's events.
@@ -90,17 +88,17 @@ fn watch(
     variant: &Variant,
     schedule: &Schedule,
     stop: &AtomicBool,
-) -> Result<Outcome, TestbedError> {
+) -> Result<Outcome, String> {
     let carried =
         schedule.watched.iter().filter(|pair| variant.vm(&pair.tenant, &pair.from).is_some());
     let mut open = Vec::new();
     for (pair, number) in carried.zip(0..) {
         match Watched::open(testbed, variant, pair, number) {
             Ok(watched) => open.push((pair, watched)),
-            Err(error) => return Ok(Outcome::none(format!("{}: {error}", pair.label()))),
+            Err(error) => return Err(format!("{}: {error}", pair.label())),
         }
     }
-    let routing = testbed.routing(variant, schedule.detection)?;
+    let routing = testbed.routing(variant, schedule.detection).map_err(|e| e.to_string())?;
     let (done, changed) = (AtomicBool::new(false), AtomicU64::new(0));
     let origin = SystemTime::now();
     std::thread::scope(|scope| {
@@ -116,7 +114,7 @@ fn watch(
         let logs: Vec<_> = logs.collect();
         done.store(true, Relaxed);
         let refused = routing.and_then(|routing| routing.join().ok()?.err());
-        let happened = happened?;
+        let happened = happened.map_err(|error| error.to_string())?;
         if stop.load(Relaxed) {
             return Ok(Outcome::default());
         }

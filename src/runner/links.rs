@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{Progress, RunError};
+use super::bench::leave_out;
+use super::{Found, Progress, RunError, parts};
 use crate::lab::Delay;
 use crate::measure::links::Snapshot;
-use crate::measure::observe;
-use crate::measure::result::{LinkResult, LossResult, ObservedLink};
+use crate::measure::result::{LossResult, ObservedLink, VariantResult};
+use crate::measure::{MeasureError, observe};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 
@@ -15,17 +16,32 @@ use crate::testbed::Testbed;
 const LATE: Duration = Duration::from_millis(50);
 
 /// What was observed of all links before the flows, by variant and link.
-pub(super) struct Observed {
-    links: Vec<Vec<Option<ObservedLink>>>,
-    /// Frames dropped for want of room before the flows.
+pub(super) type Observed = Vec<Vec<Option<ObservedLink>>>;
+
+/// What has been counted so far, by variant.
+pub(super) struct Counted {
+    /// What crossed links.
+    links: Vec<Snapshot>,
+    /// Frames that links dropped for want of room.
     overflowed: Vec<Vec<u64>>,
+}
+
+impl Counted {
+    /// Reads all counters.
+    pub fn take(testbed: &Testbed, plan: &Plan) -> Result<Counted, MeasureError> {
+        let variants = || plan.variants.iter();
+        Ok(Counted {
+            links: variants().map(|v| Snapshot::take(testbed, v)).collect::<Result<_, _>>()?,
+            overflowed: variants().map(|v| testbed.underlay().overflowed(v)).collect(),
+        })
+    }
 }
 
 /// Makes links do what they are to do from now on, and observes it.
 pub(super) fn begin(
     testbed: &Testbed,
     plan: &Plan,
-    notes: &mut Vec<String>,
+    found: &mut Found,
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Observed, RunError> {
@@ -38,18 +54,19 @@ pub(super) fn begin(
     if let Some(by) = impairer.filter(|_| !stop.load(Relaxed)) {
         progress.stage("links: delay, jitter, order");
         let variants: Vec<&Variant> = plan.variants.iter().collect();
-        let found = observe::delays(testbed, &variants)?;
-        for (slot, found) in links.iter_mut().flatten().zip(found.into_iter().flatten()) {
-            *slot = found.map(|found| ObservedLink {
+        let seen = observe::delays(testbed, &variants);
+        let seen = seen.map_err(|error| found.leave_out(parts::DELAYS, &error)).unwrap_or_default();
+        for (slot, seen) in links.iter_mut().flatten().zip(seen.into_iter().flatten()) {
+            *slot = seen.map(|seen| ObservedLink {
                 by: by.name().to_owned(),
                 seeded: by.seeded(),
-                delay: Some(found.delay),
-                reorder: found.reorder,
+                delay: Some(seen.delay),
+                reorder: seen.reorder,
                 ..ObservedLink::default()
             });
         }
     }
-    for (variant, links) in plan.variants.iter().zip(&mut links) {
+    for (v, (variant, links)) in plan.variants.iter().zip(&mut links).enumerate() {
         if stop.load(Relaxed) || variant.links.iter().all(|link| link.rate.is_none()) {
             continue;
         }
@@ -61,13 +78,12 @@ pub(super) fn begin(
                 }
             }
             Err(error) => {
-                notes.push(format!("{}: rates of links were not tried: {error}", variant.name));
+                leave_out(&mut found.variants[v], &mut found.notes, parts::RATES, &error);
             }
         }
     }
     settle(plan);
-    let overflowed = overflowed(testbed, plan);
-    Ok(Observed { links, overflowed })
+    Ok(links)
 }
 
 /// Waits until what is under way has arrived.
@@ -86,23 +102,23 @@ pub(super) fn settle(plan: &Plan) {
     }
 }
 
-/// Writes what was observed into a variant's links, and what they lost while the flows ran: what one
-/// end sent and the other did not receive, by the interfaces' own counters.
+/// Writes into the variants' results what crossed their links while the flows ran, what these lost of it
+/// (what one end sent and the other did not receive, by the interfaces' own counters), and what was
+/// observed before.
 pub(super) fn end(
-    testbed: &Testbed,
     plan: &Plan,
-    observed: Observed,
-    (before, after): (&[Snapshot], &[Snapshot]),
-    mut results: Vec<&mut Vec<LinkResult>>,
+    observed: &Observed,
+    (before, after): (&Counted, &Counted),
+    results: &mut [VariantResult],
 ) {
-    let overflowed = overflowed(testbed, plan);
-    for (v, variant) in plan.variants.iter().enumerate() {
-        let lost = after[v].lost_since(&before[v]);
-        let Some(results) = results.get_mut(v) else { continue };
-        for (n, (result, cable)) in results.iter_mut().zip(&variant.links).enumerate() {
-            result.observed.clone_from(&observed.links[v][n]);
+    for (v, (variant, result)) in plan.variants.iter().zip(results).enumerate() {
+        let lost = after.links[v].lost_since(&before.links[v]);
+        result.links = after.links[v].since(&before.links[v], variant);
+        for (n, (result, cable)) in result.links.iter_mut().zip(&variant.links).enumerate() {
+            result.observed.clone_from(&observed[v][n]);
             if let Some(seen) = &mut result.observed {
-                seen.overflowed = overflowed[v][n].saturating_sub(observed.overflowed[v][n]);
+                let (now, then) = (after.overflowed[v].get(n), before.overflowed[v].get(n));
+                seen.overflowed = now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then));
             }
             result.loss = cable.impaired.loss.map(|configured| LossResult {
                 configured: configured.share(),
@@ -111,8 +127,4 @@ pub(super) fn end(
             });
         }
     }
-}
-
-fn overflowed(testbed: &Testbed, plan: &Plan) -> Vec<Vec<u64>> {
-    plan.variants.iter().map(|variant| testbed.underlay().overflowed(variant)).collect()
 }

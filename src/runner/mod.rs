@@ -6,6 +6,7 @@
 
 mod anatomy;
 mod attacks;
+mod bench;
 mod bum;
 mod capture;
 mod cost;
@@ -17,6 +18,7 @@ mod loaded;
 mod new_tenant;
 mod nodes;
 mod overlay;
+mod parts;
 mod phases;
 mod probes;
 mod rounds;
@@ -24,15 +26,14 @@ mod stopping;
 mod tables;
 mod together;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 pub use error::RunError;
 
-use crate::lab::MtuMode;
 use crate::measure;
-use crate::measure::links::Snapshot;
 use crate::measure::result::{
     Machine, PublishedFigureResult, PublishedResult, RoundsResult, RunResult, SCHEMA, TestbedTimes,
     VariantResult,
@@ -40,6 +41,8 @@ use crate::measure::result::{
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
+use bench::Bench;
+use links::Counted;
 use rounds::Rounds;
 
 /// What a run tells while it works, and how it is stopped.
@@ -96,17 +99,22 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
     let capture = capture::start(&testbed, plan, options.capture)?;
     let mut found = examine(&testbed, plan, progress, options.stop)?;
     if let Some(capture) = capture {
-        found.notes.push(capture::stop(capture, options.capture)?);
+        let note = capture::stop(capture, options.capture);
+        found.notes.push(note.unwrap_or_else(|error| format!("the capture is not whole: {error}")));
     }
     if let Some(keep) = options.keep {
         keep(&testbed);
     }
     progress.stage("removing everything");
+    let (namespaces, closing) = (testbed.namespaces(), Instant::now());
+    if let Err(error) = testbed.close() {
+        found.notes.push(format!("what was built was not removed in order: {error}"));
+    }
     let times = TestbedTimes {
-        namespaces: testbed.namespaces(),
+        namespaces,
         build_seconds: built.as_secs_f64(),
         ready_seconds: ready.as_secs_f64(),
-        teardown_seconds: testbed.close()?.as_secs_f64(),
+        teardown_seconds: closing.elapsed().as_secs_f64(),
         memory_bytes: memory,
         resident_bytes: resident,
     };
@@ -155,6 +163,20 @@ struct Found {
     rounds: Option<RoundsResult>,
 }
 
+impl Found {
+    /// Leaves something out of all variants' results, and says why.
+    fn leave_out(&mut self, part: &str, why: &dyn Display) {
+        for result in &mut self.variants {
+            bench::leave_out(result, &mut self.notes, part, why);
+        }
+    }
+
+    /// What was found, or nothing and why.
+    fn or_leave_out<T>(&mut self, part: &str, found: Result<T, impl Display>) -> Option<T> {
+        found.map_err(|why| self.leave_out(part, &why)).ok()
+    }
+}
+
 fn examine(
     testbed: &Testbed,
     plan: &Plan,
@@ -172,46 +194,51 @@ fn examine(
         result.switching = switching.unwrap_or_default();
         if !stop.load(Relaxed) {
             progress.stage(&format!("{}: sizes, reachability, isolation", variant.name));
-            phases::run(testbed, plan, variant, &mut result, &mut found.notes, progress)?;
         }
+        let (result_of, notes) = (&mut result, &mut found.notes);
+        phases::run(&mut Bench {
+            testbed,
+            plan,
+            variant,
+            result: result_of,
+            notes,
+            progress,
+            stop,
+        });
         found.variants.push(result);
     }
     // From here on nobody looks at packets but a capture.
     testbed.watched(plan.capture.is_some());
-    let observed = links::begin(testbed, plan, &mut found.notes, progress, stop)?;
-    let before = snapshots(testbed, plan)?;
-    let fragments = phases::fragments(testbed, plan)?;
+    let observed = links::begin(testbed, plan, &mut found, progress, stop)?;
+    let before = found.or_leave_out(parts::LINKS, Counted::take(testbed, plan));
+    let fragments = found.or_leave_out(parts::FRAGMENTS, phases::fragments(testbed, plan));
     let mut rounds = Rounds::new(plan);
     found.complete = rounds.run(testbed, plan, progress, stop);
     found.rounds = Some(rounds.fill(plan, &mut found.variants));
     links::settle(plan);
-    let after = snapshots(testbed, plan)?;
-    let fragmented = phases::fragments(testbed, plan)?;
-    for (i, variant) in plan.variants.iter().enumerate() {
-        let result = &mut found.variants[i];
-        result.fragments = (variant.mtu_mode == MtuMode::Fragment)
-            .then(|| fragmented[i].saturating_sub(fragments[i]));
-        result.links = after[i].since(&before[i], variant);
-        let blocked = testbed.underlay().blocked(variant)?;
-        for (link, blocked) in result.links.iter_mut().zip(blocked) {
-            link.blocked = blocked;
-        }
-        result.drops = phases::since(testbed.drops(variant), &early[i]);
-        phases::without_search(result);
-        result.tables = testbed.tables(variant)?;
-        if !stop.load(Relaxed) {
-            result.attacks = attacks::run(testbed, plan, variant, progress)?;
+    // All of it before attacks, which are no part of it.
+    if let Some(before) = before
+        && let Some(after) = found.or_leave_out(parts::LINKS, Counted::take(testbed, plan))
+    {
+        links::end(plan, &observed, (&before, &after), &mut found.variants);
+    }
+    if let Some(before) = fragments
+        && let Some(now) = found.or_leave_out(parts::FRAGMENTS, phases::fragments(testbed, plan))
+    {
+        for (result, (now, then)) in found.variants.iter_mut().zip(now.iter().zip(&before)) {
+            result.fragments = now.zip(*then).map(|(now, then)| now.saturating_sub(then));
         }
     }
-    let results = found.variants.iter_mut().map(|v| &mut v.links).collect();
-    links::end(testbed, plan, observed, (&before, &after), results);
-    let (variants, notes) = (&mut found.variants, &mut found.notes);
-    found.complete &= events::run(testbed, plan, variants, notes, progress, stop)?;
+    for ((variant, result), early) in plan.variants.iter().zip(&mut found.variants).zip(&early) {
+        let notes = &mut found.notes;
+        let bench = &mut Bench { testbed, plan, variant, result, notes, progress, stop };
+        phases::after_flows(bench, early);
+        attacks::run(bench);
+    }
+    events::run(testbed, plan, &mut found, progress, stop);
+    // Whatever was going on meanwhile, it may have been cut short.
+    found.complete &= !stop.load(Relaxed);
     Ok(found)
-}
-
-fn snapshots(testbed: &Testbed, plan: &Plan) -> Result<Vec<Snapshot>, RunError> {
-    plan.variants.iter().map(|v| Ok(Snapshot::take(testbed, v)?)).collect()
 }
 
 fn blank(variant: &Variant) -> VariantResult {

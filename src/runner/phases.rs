@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::anatomy::{anatomy, decodes, dissect};
+use super::bench::Bench;
 use super::expect::reach;
-use super::{Progress, RunError, bum, overlay, probes, tables};
+use super::{bum, overlay, parts, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, IpVersion, MtuMode, Rate};
+use crate::measure::overhead::Overhead;
 use crate::measure::result::{PayloadResult, VariantResult};
-use crate::measure::{self, felt, isolation, ledger, mtu, overhead, sample, snmp, told, transfer};
+use crate::measure::{
+    self, MeasureError, felt, isolation, ledger, mtu, overhead, sample, snmp, told, transfer,
+};
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
 use crate::traffic;
@@ -21,115 +25,173 @@ const FELT: Duration = Duration::from_secs(1);
 /// Port of that stream's receiver, below those of the rounds.
 const FELT_PORT: u16 = 19_999;
 
-/// Measures one variant. What cannot be measured is left out, with the reason in `notes`.
-pub(super) fn run(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    result: &mut VariantResult,
-    notes: &mut Vec<String>,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
+/// Measures one variant. What cannot be measured is left out, with the reason in its result and in notes.
+pub(super) fn run(bench: &mut Bench<'_>) {
+    let plan = bench.plan;
     // First of all, while nobody knows anybody.
-    bum::walks(testbed, plan, variant, result, progress)?;
-    tables::growth(testbed, plan, variant, result, progress)?;
-    progress.step("who reaches whom");
-    let named = reach::named(plan);
-    let sample = sample::vms(variant, plan.seed, plan.measure.sample, &named);
-    let forget = |namespace: &str| testbed.forget_neighbours(namespace);
-    let sampled = (sample.pairs.len() as u64) < sample.of;
-    result.reachable_of = sampled.then_some(sample.of);
-    for (at, pairs) in measure::reachable_of(testbed, variant, &sample, &forget)? {
-        result.reachable.insert(variant.tenants[at].name.clone(), pairs);
+    bum::walks(bench);
+    tables::growth(bench);
+    bench.measure(parts::REACH, reach);
+    bum::broadcasts(bench);
+    tables::strays(bench);
+    bench.result.tunnels = bum::tunnels(bench.testbed, bench.variant);
+    overlay::run(bench);
+    match bench.variant.tenants.iter().find(|tenant| spans_hosts(tenant)) {
+        Some(tenant) => between_hosts(bench, &tenant.name),
+        None => nothing_between_hosts(bench),
     }
-    bum::broadcasts(testbed, plan, variant, result, progress)?;
-    tables::strays(testbed, plan, variant, result, progress)?;
-    result.tunnels = bum::tunnels(testbed, variant);
-    overlay::run(testbed, plan, variant, result, progress)?;
-    let mut note = |what: &str, error: &dyn std::fmt::Display| {
-        notes.push(format!("{}: {what}: {error}", variant.name));
-    };
-    let Some(tenant) = variant.tenants.iter().find(|t| spans_hosts(t)) else {
-        return Ok(());
-    };
-    // Before anybody is told what fits, which a VM's kernel remembers.
-    if variant.encap != Encap::None {
-        bulk(testbed, plan, variant, &tenant.name, result, progress)?;
+    if bench.variant.encap != Encap::None {
+        probes::run(bench);
     }
-    if plan.measure.mtu {
-        progress.step("the largest packet that passes");
-        let set = |namespace: &str, mtu: u32| testbed.set_vm_mtu(namespace, mtu);
-        let before = too_big(&testbed.drops(variant));
-        match mtu::probe(testbed, variant, &tenant.name, &set) {
-            Ok(probed) => result.mtu.probed = probed,
-            Err(error) => note("the MTU could not be probed", &error),
-        }
-        result.mtu.dropped_by_search = too_big(&testbed.drops(variant)).saturating_sub(before);
-    }
-    if plan.measure.overhead {
-        progress.step("bytes per packet on the wire");
-        let dissect = dissect(variant);
-        match overhead::count(testbed, variant, &tenant.name, COUNTED, &dissect) {
-            Ok(counted) => {
-                result.ledger = counted.ledger;
-                if counted.unwatched > 0 {
-                    let why = format!("{} interfaces between the hosts' links", counted.unwatched);
-                    note("the byte ledger leaves out", &why);
-                }
-                result.mtu.overhead_counted = counted.per_packet;
-                result.mtu.counted_packets = counted.packets;
-                result.payload = Some(PayloadResult {
-                    delivered: counted.delivered,
-                    readable: counted.packets,
-                    underlay_per_inner: counted.underlay_per_inner,
-                });
-                result.anatomy = counted.sample.map(|packet| anatomy(variant, &packet));
-                if counted.per_packet.is_none() {
-                    let hidden = "none of the packets that arrived can be recognised on the \
-                                  underlay, which hides what is in them";
-                    note("the bytes per packet were not counted", &hidden);
-                }
-            }
-            Err(error) => note("the bytes per packet could not be counted", &error),
-        }
-        let more = match variant.encap {
-            Encap::Ssh => ledger::stream(testbed, variant, &tenant.name, &dissect),
-            _ => ledger::burst(testbed, variant, &tenant.name, &dissect),
-        };
-        match more {
-            Ok(rows) => result.ledger.extend(rows),
-            Err(error) => note("the ledger is not whole", &error),
-        }
-    }
-    if variant.encap != Encap::None {
-        if kept(variant) && plan.measure.mtu {
-            progress.step("what senders of large packets are told");
-            let told = told::told(testbed, variant, &tenant.name)?;
-            result.mtu.told = told.into_iter().map(|(ip, mtu)| (ip.to_owned(), mtu)).collect();
-        }
-        if !plan.probes.is_empty() {
-            progress.step("crafted packets");
-            result.probes = probes::run(testbed, &plan.probes, variant)?;
-        }
-    }
-    if plan.measure.isolation && variant.tenants.len() > 1 {
-        progress.step("leaks between tenants");
-        let classify = |packet: &[u8]| isolation::network(variant, packet);
-        let most = plan.measure.sample.div_ceil(10);
-        let pairs = sample::tenants(variant, plan.seed, most, &reach::apart(plan));
-        let repeats = isolation::REPEATS;
-        result.isolation = Some(isolation::run(testbed, variant, repeats, &pairs, &classify)?);
+    if plan.measure.isolation && bench.variant.tenants.len() > 1 {
+        bench.measure(parts::ISOLATION, isolated);
     }
     if let Some(rate) = plan.measure.felt {
-        progress.step(&format!("goodput on a link of {rate}bit/s"));
-        match goodput(testbed, plan, variant, rate) {
-            Ok(Some(goodput)) => {
-                result.mtu.goodput_felt = Some(goodput);
-                result.mtu.goodput_ceiling = ceiling(variant);
-            }
-            Ok(None) => {}
-            Err(error) => note("goodput on the shaped link could not be measured", &error),
-        }
+        bench.measure(parts::FELT, |bench| felt(bench, rate));
+    }
+}
+
+/// Who reaches whom within tenants.
+fn reach(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let (testbed, plan, variant) = (bench.testbed, bench.plan, bench.variant);
+    let sample = sample::vms(variant, plan.seed, plan.measure.sample, &reach::named(plan));
+    let forget = |namespace: &str| testbed.forget_neighbours(namespace);
+    let sampled = (sample.pairs.len() as u64) < sample.of;
+    bench.result.reachable_of = sampled.then_some(sample.of);
+    for (at, pairs) in measure::reachable_of(testbed, variant, &sample, &forget)? {
+        bench.result.reachable.insert(variant.tenants[at].name.clone(), pairs);
+    }
+    Ok(())
+}
+
+/// What takes two VMs of a tenant on different hosts.
+fn between_hosts(bench: &mut Bench<'_>, tenant: &str) {
+    let (plan, variant) = (bench.plan, bench.variant);
+    // Before anybody is told what fits, which a VM's kernel remembers.
+    if transfers(plan, variant) {
+        bench.measure(parts::TRANSFER, |bench| bulk(bench, tenant));
+    }
+    if plan.measure.mtu {
+        bench.measure(parts::LARGEST, |bench| largest(bench, tenant));
+    }
+    if plan.measure.overhead {
+        bench.measure(parts::BYTES, |bench| bytes(bench, tenant));
+    }
+    if tells(plan, variant) {
+        bench.measure(parts::TOLD, |bench| {
+            let told = told::told(bench.testbed, bench.variant, tenant)?;
+            bench.result.mtu.told =
+                told.into_iter().map(|(ip, mtu)| (ip.to_owned(), mtu)).collect();
+            Ok(())
+        });
+    }
+}
+
+/// Says which of that was asked for where there are no two such VMs.
+fn nothing_between_hosts(bench: &mut Bench<'_>) {
+    let (plan, variant) = (bench.plan, bench.variant);
+    let wanted = [
+        (transfers(plan, variant), parts::TRANSFER),
+        (plan.measure.mtu, parts::LARGEST),
+        (plan.measure.overhead, parts::BYTES),
+        (tells(plan, variant), parts::TOLD),
+    ];
+    for (_, part) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
+        bench.leave_out(part, &"no tenant has VMs on two hosts, so nothing crosses the underlay");
+    }
+}
+
+/// Whether a bulk transfer is tried: where VMs of one of the variants send what does not fit, or the lab
+/// asks.
+fn transfers(plan: &Plan, variant: &Variant) -> bool {
+    let behaves = plan.measure.mtu && plan.variants.iter().any(kept);
+    variant.encap != Encap::None && (behaves || sends(plan))
+}
+
+/// Whether the lab expects something of what leaves a host during a transfer.
+fn sends(plan: &Plan) -> bool {
+    plan.expect.iter().any(|expectation| {
+        matches!(
+            expectation.what,
+            Expected::Transfer(_) | Expected::LargeSend { .. } | Expected::Handshakes(_)
+        )
+    })
+}
+
+/// Whether somebody may be told that packets are too large.
+fn tells(plan: &Plan, variant: &Variant) -> bool {
+    variant.encap != Encap::None && kept(variant) && plan.measure.mtu
+}
+
+fn bulk(bench: &mut Bench<'_>, tenant: &str) -> anyhow::Result<()> {
+    let decodes = decodes(bench.variant);
+    let asked = |packet: &[u8]| sends(bench.plan) && decodes(packet);
+    bench.result.transfer = Some(transfer::run(bench.testbed, bench.variant, tenant, &asked)?);
+    Ok(())
+}
+
+fn largest(bench: &mut Bench<'_>, tenant: &str) -> anyhow::Result<()> {
+    let (testbed, variant) = (bench.testbed, bench.variant);
+    let set = |namespace: &str, mtu: u32| testbed.set_vm_mtu(namespace, mtu);
+    let before = too_big(&testbed.drops(variant));
+    let probed = mtu::probe(testbed, variant, tenant, &set);
+    bench.result.mtu.dropped_by_search = too_big(&testbed.drops(variant)).saturating_sub(before);
+    bench.result.mtu.probed = probed?;
+    Ok(())
+}
+
+/// Bytes per packet, and the ledger.
+fn bytes(bench: &mut Bench<'_>, tenant: &str) -> anyhow::Result<()> {
+    let (testbed, variant) = (bench.testbed, bench.variant);
+    let dissect = dissect(variant);
+    let counted = overhead::count(testbed, variant, tenant, COUNTED, &dissect);
+    let more = match variant.encap {
+        Encap::Ssh => ledger::stream(testbed, variant, tenant, &dissect),
+        _ => ledger::burst(testbed, variant, tenant, &dissect),
+    };
+    let rows = more.map_err(|error| bench.note("the ledger is not whole", &error));
+    let counted = counted.map(|counted| take(bench, counted));
+    bench.result.ledger.extend(rows.unwrap_or_default());
+    Ok(counted?)
+}
+
+fn take(bench: &mut Bench<'_>, counted: Overhead) {
+    if counted.unwatched > 0 {
+        let why = format!("{} interfaces between the hosts' links", counted.unwatched);
+        bench.note("the byte ledger leaves out", &why);
+    }
+    if counted.per_packet.is_none() {
+        let hidden = "none of the packets that arrived can be recognised on the underlay, which \
+                      hides what is in them";
+        bench.note("the bytes per packet were not counted", &hidden);
+    }
+    let result = &mut *bench.result;
+    result.ledger = counted.ledger;
+    result.mtu.overhead_counted = counted.per_packet;
+    result.mtu.counted_packets = counted.packets;
+    result.payload = Some(PayloadResult {
+        delivered: counted.delivered,
+        readable: counted.packets,
+        underlay_per_inner: counted.underlay_per_inner,
+    });
+    result.anatomy = counted.sample.map(|packet| anatomy(bench.variant, &packet));
+}
+
+fn isolated(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let (plan, variant) = (bench.plan, bench.variant);
+    let classify = |packet: &[u8]| isolation::network(variant, packet);
+    let most = plan.measure.sample.div_ceil(10);
+    let pairs = sample::tenants(variant, plan.seed, most, &reach::apart(plan));
+    let repeats = isolation::REPEATS;
+    let found = isolation::run(bench.testbed, variant, repeats, &pairs, &classify)?;
+    bench.result.isolation = Some(found);
+    Ok(())
+}
+
+fn felt(bench: &mut Bench<'_>, rate: Rate) -> anyhow::Result<()> {
+    if let Some(goodput) = goodput(bench.testbed, bench.plan, bench.variant, rate)? {
+        bench.result.mtu.goodput_felt = Some(goodput);
+        bench.result.mtu.goodput_ceiling = ceiling(bench.variant);
     }
     Ok(())
 }
@@ -139,35 +201,37 @@ fn kept(variant: &Variant) -> bool {
     variant.mtu_mode != MtuMode::Lower
 }
 
-/// Whether bulk transfers pass, where VMs of one of the variants send what does not fit, or the lab asks.
-fn bulk(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    tenant: &str,
-    result: &mut VariantResult,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
-    let wants = |kind: fn(&Expected) -> bool| plan.expect.iter().any(|e| kind(&e.what));
-    let sends = |what: &Expected| {
-        matches!(what, Expected::Transfer(_) | Expected::LargeSend { .. } | Expected::Handshakes(_))
-    };
-    let behaves = plan.measure.mtu && plan.variants.iter().any(kept);
-    if behaves || wants(sends) {
-        progress.step("a bulk transfer");
-        let decodes = decodes(variant);
-        let asked = |packet: &[u8]| wants(sends) && decodes(packet);
-        result.transfer = Some(transfer::run(testbed, variant, tenant, &asked)?);
+/// What hosts and tables have counted once the flows are over; `early` are the drops from before all links
+/// forwarded.
+pub(super) fn after_flows(bench: &mut Bench<'_>, early: &BTreeMap<String, u64>) {
+    let (testbed, variant) = (bench.testbed, bench.variant);
+    match testbed.underlay().blocked(variant) {
+        Ok(blocked) => {
+            for (link, blocked) in bench.result.links.iter_mut().zip(blocked) {
+                link.blocked = blocked;
+            }
+        }
+        Err(error) => bench.leave_out(parts::BLOCKED, &error),
     }
-    Ok(())
+    bench.result.drops = since(testbed.drops(variant), early);
+    without_search(bench.result);
+    match testbed.tables(variant) {
+        Ok(tables) => bench.result.tables = tables,
+        Err(error) => bench.leave_out(parts::TABLES, &error),
+    }
 }
 
-/// Fragments that the hosts of each variant have made so far.
-pub(super) fn fragments(testbed: &Testbed, plan: &Plan) -> Result<Vec<u64>, RunError> {
+/// Fragments that the hosts of each variant have made so far; `None` where they are to make none.
+pub(super) fn fragments(testbed: &Testbed, plan: &Plan) -> Result<Vec<Option<u64>>, MeasureError> {
     let of = |variant: &Variant| {
+        if variant.mtu_mode != MtuMode::Fragment {
+            return Ok(None);
+        }
         let hosts = variant.edges.iter().map(|edge| variant.namespace(&edge.host));
-        let each = hosts.map(|host| Ok(snmp::counted(testbed, &host)?.fragments));
-        each.sum::<Result<u64, RunError>>()
+        hosts
+            .map(|host| Ok(snmp::counted(testbed, &host)?.fragments))
+            .sum::<Result<u64, _>>()
+            .map(Some)
     };
     plan.variants.iter().map(of).collect()
 }
@@ -177,10 +241,7 @@ fn too_big(drops: &BTreeMap<String, u64>) -> u64 {
 }
 
 /// Drops by reason, less those that were counted before.
-pub(super) fn since(
-    mut now: BTreeMap<String, u64>,
-    before: &BTreeMap<String, u64>,
-) -> BTreeMap<String, u64> {
+fn since(mut now: BTreeMap<String, u64>, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     for (reason, count) in &mut now {
         *count = count.saturating_sub(before.get(reason).copied().unwrap_or_default());
     }
@@ -188,7 +249,7 @@ pub(super) fn since(
 }
 
 /// Takes off a variant's drops those that the search for the largest packet made.
-pub(super) fn without_search(result: &mut VariantResult) {
+fn without_search(result: &mut VariantResult) {
     let searched = result.mtu.dropped_by_search;
     if let Some(count) = result.drops.get_mut("too_big") {
         *count = count.saturating_sub(searched);

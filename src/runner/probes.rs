@@ -1,27 +1,26 @@
 //! The lab's crafted packets in one variant.
 
-use super::RunError;
+use super::bench::Bench;
+use super::{RunError, parts};
 use crate::ids::{Encap, VlanId};
 use crate::lab::{Cast, Checksum, Crafted, InnerPacket, OuterPacket, Probe};
 use crate::measure::probe::{self, From, Marked, Shot, underlay_address};
-use crate::measure::result::ProbeResult;
 use crate::plan::{TenantPlan, Variant, VmPlan};
-use crate::testbed::{Recipe, Testbed, craft};
+use crate::testbed::{Recipe, craft};
 
 /// Sends all probes that the variant can carry, one after the other.
-pub(super) fn run(
-    testbed: &Testbed,
-    probes: &[Probe],
-    variant: &Variant,
-) -> Result<Vec<ProbeResult>, RunError> {
-    let mut results = Vec::new();
-    for wanted in probes {
-        if let Some(shot) = shot(wanted, variant)? {
-            let drops = || testbed.drops(variant);
-            results.push(probe::fire(testbed, variant, &shot, &drops)?);
-        }
+pub(super) fn run(bench: &mut Bench<'_>) {
+    let (testbed, variant) = (bench.testbed, bench.variant);
+    for wanted in &bench.plan.probes {
+        let part = parts::probe(&wanted.name);
+        bench.measure(&part, |bench| {
+            if let Some(shot) = shot(wanted, variant)? {
+                let drops = || testbed.drops(variant);
+                bench.result.probes.push(probe::fire(testbed, variant, &shot, &drops)?);
+            }
+            Ok(())
+        });
     }
-    Ok(results)
 }
 
 fn shot<'v>(probe: &'v Probe, variant: &'v Variant) -> Result<Option<Shot<'v>>, RunError> {

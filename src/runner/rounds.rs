@@ -82,6 +82,10 @@ impl Rounds {
                 self.ended = ended;
                 return true;
             }
+            // Looked at here too: a lab may have no flows.
+            if stop.load(Relaxed) {
+                return false;
+            }
             let round = self.run;
             let round_begun = Instant::now();
             progress.stage(&stopping::words(rounds, round));

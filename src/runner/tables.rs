@@ -2,61 +2,52 @@
 
 use std::collections::BTreeSet;
 
+use super::bench::Bench;
 use super::bum::expected;
-use super::{Progress, RunError};
+use super::{RunError, parts};
 use crate::ids::Encap;
 use crate::lab::{Expected, Fabric};
-use crate::measure::result::VariantResult;
 use crate::measure::{stray, tables};
-use crate::plan::{Plan, Variant};
-use crate::testbed::Testbed;
 
 /// Counts the entries of all tables while VMs begin to speak.
-pub(super) fn growth(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    result: &mut VariantResult,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
-    let asked = expected(plan, variant).filter_map(|what| match what {
+pub(super) fn growth(bench: &mut Bench<'_>) {
+    let (testbed, variant) = (bench.testbed, bench.variant);
+    let asked = expected(bench.plan, variant).filter_map(|what| match what {
         Expected::Tables(table) => Some(table.vms),
         _ => None,
     });
     let asked: Vec<Option<u32>> = asked.collect();
     if asked.is_empty() {
-        return Ok(());
+        return;
     }
-    progress.step("MAC tables while VMs begin to speak");
     let wanted: BTreeSet<usize> = asked.iter().flatten().map(|vms| *vms as usize).collect();
-    let read = || Ok::<_, RunError>(testbed.tables(variant)?);
-    result.table_growth = tables::grow(testbed, variant, &wanted, &read)?;
-    Ok(())
+    bench.measure(parts::GROWTH, |bench| {
+        let read = || Ok::<_, RunError>(testbed.tables(variant)?);
+        bench.result.table_growth = tables::grow(testbed, variant, &wanted, &read)?;
+        Ok(())
+    });
 }
 
 /// Counts unicast frames at ports that they are not for.
-pub(super) fn strays(
-    testbed: &Testbed,
-    plan: &Plan,
-    variant: &Variant,
-    result: &mut VariantResult,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
+pub(super) fn strays(bench: &mut Bench<'_>) {
+    let variant = bench.variant;
     // A router sees packets only.
     if !variant.encap.carries_ethernet()
         || variant.encap == Encap::None && variant.fabric == Fabric::L3
     {
-        return Ok(());
+        return;
     }
-    let named = expected(plan, variant).filter_map(|what| match what {
+    let named = expected(bench.plan, variant).filter_map(|what| match what {
         Expected::Stray(stray) => Some(stray.within.as_str()),
         _ => None,
     });
     let named: BTreeSet<&str> = named.collect();
     for tenant in variant.tenants.iter().filter(|tenant| named.contains(tenant.name.as_str())) {
-        progress.step(&format!("stray frames of {}", tenant.name));
-        let found = stray::run(testbed, variant, &tenant.name)?;
-        result.strays.insert(tenant.name.clone(), found);
+        let part = parts::strays(&tenant.name);
+        bench.measure(&part, |bench| {
+            let found = stray::run(bench.testbed, variant, &tenant.name)?;
+            bench.result.strays.insert(tenant.name.clone(), found);
+            Ok(())
+        });
     }
-    Ok(())
 }

@@ -17,6 +17,7 @@ mod tables;
 mod transfer;
 mod wire;
 
+use super::parts;
 use finding::Finding;
 
 use crate::lab::{Expectation, Expected, Secrecy, SentChecksum, Transfer, TunnelCount, lesson};
@@ -157,7 +158,26 @@ fn words(expected: &Expected) -> String {
 }
 
 fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResult]) -> Verdict {
-    let Finding { held, theory, measured, detail } = match &expectation.what {
+    let missing = parts::of(&expectation.what).into_iter().find_map(|part| {
+        let why = found.unmeasured.get(&part)?;
+        Some(Finding::unknown(format!("not measured: {part}: {why}")))
+    });
+    let finding = missing.unwrap_or_else(|| finding(&expectation.what, found, all));
+    let Finding { held, theory, measured, detail } = finding;
+    Verdict {
+        what: words(&expectation.what),
+        claim: expectation.claim.clone(),
+        contradicts: expectation.contradicts.clone().filter(|_| held),
+        variant: found.name.clone(),
+        held,
+        theory,
+        measured,
+        detail,
+    }
+}
+
+fn finding(what: &Expected, found: &VariantResult, all: &[VariantResult]) -> Finding {
+    match what {
         Expected::Reachable(_)
         | Expected::Unreachable(_)
         | Expected::Blind(_)
@@ -167,7 +187,7 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         | Expected::Unaware { .. }
         | Expected::Stream(_)
         | Expected::Entries(_)
-        | Expected::Reordered { .. } => overlay::finding(&expectation.what, found, all),
+        | Expected::Reordered { .. } => overlay::finding(what, found, all),
         Expected::Drops(least) => drops::drops(least, found),
         Expected::Isolated(tenants) => reach::isolated(tenants, found),
         Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
@@ -202,15 +222,28 @@ fn verdict(expectation: &Expectation, found: &VariantResult, all: &[VariantResul
         Expected::Slowdown(of) => cost::slowdown(of, found),
         Expected::Cost(of) => cost::cost(of, found),
         Expected::Delivered { at_least, at_most } => speed::delivered(*at_least, *at_most, found),
-    };
-    Verdict {
-        what: words(&expectation.what),
-        claim: expectation.claim.clone(),
-        contradicts: expectation.contradicts.clone().filter(|_| held),
-        variant: found.name.clone(),
-        held,
-        theory,
-        measured,
-        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::TableExpected;
+
+    #[test]
+    fn what_was_not_measured_holds_nothing_and_says_why() {
+        let what = Expected::Tables(TableExpected {
+            node: "leaf1".into(),
+            vms: None,
+            at_least: None,
+            at_most: Some(0),
+        });
+        let expectation =
+            Expectation { what, only: None, variant: None, claim: None, contradicts: None };
+        let mut found = VariantResult::default();
+        assert!(verdict(&expectation, &found, &[]).held, "an empty table");
+        found.unmeasured.insert(parts::TABLES.into(), "no such device".into());
+        let verdict = verdict(&expectation, &found, &[]);
+        assert!(!verdict.held && verdict.detail.contains("no such device"), "{verdict:?}");
     }
 }
