@@ -279,7 +279,7 @@ fn a_report_is_drawn_again_from_its_result() {
     assert!(draw(&["--format", "html"]).starts_with("<!DOCTYPE html>"));
     assert!(draw(&["--format", "csv"]).starts_with("variant,encap,"));
     let again: serde_json::Value = serde_json::from_str(&draw(&["--format", "json"])).unwrap();
-    assert_eq!(again["schema"], "overlab-result/1");
+    assert_eq!(again["schema"], "overlab-result/2");
     assert_eq!(draw(&["--format", "md", "-o", "again.md"]), "");
     let written = std::fs::read_to_string(home.path().join("again.md")).unwrap();
     assert_eq!(written, text(&home.output(&["report", "run", "--format", "md"]).stdout));
@@ -293,11 +293,14 @@ fn what_is_no_result_is_refused_with_the_reason() {
     let home = Home::new(Role::Myself);
     home.write("whole.json", RESULT);
     home.write("cut.json", &RESULT[..RESULT.len() / 2]);
-    home.write("later.json", &RESULT.replace("overlab-result/1", "overlab-result/9"));
+    home.write("later.json", &RESULT.replace("overlab-result/2", "overlab-result/9"));
+    home.write("older.json", &RESULT.replace("overlab-result/2", "overlab-result/1"));
     home.write("damaged.json", &RESULT.replacen("\"seed\"", "\"sead\"", 1));
     for (file, reason) in [
         ("cut.json", "no JSON document"),
-        ("later.json", "schema `overlab-result/9`, this program reads `overlab-result/1`"),
+        ("later.json", "schema `overlab-result/9`, this program reads `overlab-result/2`"),
+        ("later.json", "newer program"),
+        ("older.json", "(`overlab run labs/vlan-vs-vxlan.yaml`)"),
         ("damaged.json", "damaged"),
         ("absent.json", "cannot read absent.json"),
     ] {
@@ -347,11 +350,23 @@ fn a_difference_says_what_changed_and_what_cannot_be_told() {
     assert!(changed.contains("The kernels differ"), "{changed}");
     diff(&["a", "b.json", "--fail-on-regression"], 1);
     diff(&["b.json", "a", "--fail-on-regression"], 0);
+    // A flow that failed has no figure, and is none the less a regression.
+    let mut dead: serde_json::Value = serde_json::from_str(RESULT).unwrap();
+    for variant in dead["variants"].as_array_mut().unwrap() {
+        for round in variant["flows"][0]["rounds"].as_array_mut().unwrap() {
+            round["error"] = "connection refused".into();
+        }
+    }
+    home.write("dead.json", &dead.to_string());
+    let said = diff(&["a", "dead.json", "--fail-on-regression"], 1);
+    assert!(said.contains("connection refused (for the worse)"), "{said}");
     let markdown = diff(&["a", "b.json", "--format", "md"], 0);
     assert!(markdown.contains("| **smaller** |"), "{markdown}");
     let page = diff(&["a", "b.json", "--format", "html"], 0);
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"), "{page}");
-    for part in ["The kernels differ", ">smaller<", ">1,430 B", "measurably; ", "left:0.0%"] {
+    for part in
+        ["The kernels differ", ">smaller", ">1,430 B", "measurably, each by itself; ", "left:0.0%"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     for foreign in ["<script", "<link", "src=", "url("] {

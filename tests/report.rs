@@ -139,7 +139,9 @@ fn read_refuses_with_the_reason() {
     let refuse = |text: &str| report::read(text).unwrap_err().to_string();
     assert!(refuse(&TEXT[..TEXT.len() / 2]).contains("no JSON document"));
     assert!(refuse("{}").contains("no `schema` field"));
-    assert!(refuse(&TEXT.replace("result/1", "result/9")).contains("overlab-result/9"));
+    assert!(refuse(&TEXT.replace("result/2", "result/9")).contains("overlab-result/9"));
+    let older = refuse(&TEXT.replace("result/2", "result/1"));
+    assert!(older.contains("run the lab again (`overlab run labs/vlan-vs-vxlan.yaml`)"), "{older}");
     let missing = refuse(&TEXT.replacen("\"seed\"", "\"sead\"", 1));
     assert!(missing.contains("damaged") && missing.contains("seed"), "{missing}");
     let wrong = refuse(&TEXT.replacen("\"cpus\": 2", "\"cpus\": -2", 1));
@@ -421,6 +423,56 @@ fn published_schema_is_current() {
     assert!(
         fs::read_to_string(&path).unwrap() == schema,
         "docs/schema/result.json is out of date: run `OVERLAB_BLESS=1 cargo test --test report`"
+    );
+}
+
+/// What documents of this version have, one a line: `RunResult.seed: integer, always`. Lines may be added, of fields
+/// that may be absent or of new types; a line that goes is another version.
+#[test]
+fn documents_of_one_version_can_be_read_by_one_program() {
+    let schema: serde_json::Value = serde_json::from_str(&report::schema().unwrap()).unwrap();
+    assert_eq!(schema["properties"]["schema"]["const"], "overlab-result/2");
+    assert_eq!(schema["$id"], "urn:overlab:result:2");
+    let mut lines = Vec::new();
+    let all = schema["$defs"].as_object().unwrap().iter().map(|(name, of)| (name.as_str(), of));
+    for (name, of) in std::iter::once(("RunResult", &schema)).chain(all) {
+        let required = of["required"].as_array().cloned().unwrap_or_default();
+        for (field, shape) in of["properties"].as_object().into_iter().flatten() {
+            let mut shape = shape.clone();
+            shape
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| !["description", "default"].contains(&&**key));
+            let there =
+                if required.contains(&field.as_str().into()) { "always" } else { "or absent" };
+            lines.push(format!("{name}.{field}: {shape}, {there}"));
+        }
+        for choice in of["oneOf"].as_array().into_iter().flatten() {
+            lines.push(format!("{name} = {}", choice["const"]));
+        }
+    }
+    lines.sort();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/result-2.txt");
+    if std::env::var_os("OVERLAB_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let held = fs::read_to_string(&path).unwrap();
+    let held: Vec<&str> = held.lines().collect();
+    let gone: Vec<_> = held.iter().filter(|line| !lines.iter().any(|l| l == *line)).collect();
+    assert!(gone.is_empty(), "another version of documents, so raise SCHEMA: {gone:#?}");
+    let types = |line: &str| line.split_once(['.', ' ']).unwrap().0.to_owned();
+    let old: std::collections::BTreeSet<String> = held.iter().map(|line| types(line)).collect();
+    for line in lines.iter().filter(|line| !held.contains(&line.as_str())) {
+        assert!(
+            !line.ends_with(", always") || !old.contains(&types(line)),
+            "older documents do not have it, so give it `#[serde(default)]`: {line}"
+        );
+    }
+    assert_eq!(
+        lines.len(),
+        held.len(),
+        "new fields: run `OVERLAB_BLESS=1 cargo test --test report`"
     );
 }
 

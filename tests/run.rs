@@ -37,7 +37,7 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 fn assert_fits_the_schema(result: &Value) {
     let errors: Vec<_> = SCHEMA.iter_errors(result).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
-    assert_eq!(result["schema"], "overlab-result/1");
+    assert_eq!(result["schema"], "overlab-result/2");
 }
 
 /// For each role that can run labs here: a home in which it does.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::{WRONG, list};
+use super::{FAILED, WRONG, list};
 use crate::lab::{self, lesson};
 use crate::measure::result::{ClaimResult, RunResult};
 use crate::report::{self, claims};
@@ -27,6 +27,10 @@ pub struct Claims {
     /// How to write it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// End with status 1 where a row failed, is out of date (a lab was changed after its run) or has labs without a result, and
+    /// where a file could not be read.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// How the wall is written.
@@ -42,8 +46,8 @@ pub enum Format {
     Json,
 }
 
-/// Writes the wall; returns the exit status, which says whether labs and results could be read and
-/// not whether claims held.
+/// Writes the wall; returns the exit status, which says whether labs could be listed, and with `--check` whether
+/// claims held.
 ///
 /// # Errors
 /// Where `out` cannot be written to.
@@ -64,7 +68,7 @@ pub fn run(options: &Claims, out: &mut dyn Write) -> anyhow::Result<u8> {
             writeln!(out, "{}", claims::json(&wall).context("cannot write the rows as JSON")?)?;
         }
     }
-    Ok(0)
+    Ok(if options.check && !wall.proved() { FAILED } else { 0 })
 }
 
 /// Every row with what the labs' newest results say about it.
@@ -89,6 +93,7 @@ fn wall(labs: &[PathBuf], results: &Path) -> claims::Wall {
         };
         let name = stem(path);
         let result = newest.get(&name);
+        let out_of_date = result.is_some_and(|run| run.lab_hash != loaded.hash());
         for claim in &lesson::CLAIMS {
             let about = |id: Option<&str>| id == Some(claim.id);
             if !loaded.lab.expect.iter().any(|e| about(e.claim.as_deref())) {
@@ -99,7 +104,9 @@ fn wall(labs: &[PathBuf], results: &Path) -> claims::Wall {
                 verdicts.filter(|v| about(v.claim.as_deref())).cloned().collect();
             proofs.entry(claim.id).or_default().push(claims::Proof {
                 lab: name.clone(),
-                started: result.filter(|_| !verdicts.is_empty()).map(|run| run.started.clone()),
+                started: result.map(|run| run.started.clone()),
+                program: result.map(|run| format!("{} ({})", run.version, run.build)),
+                out_of_date,
                 verdicts,
             });
         }
@@ -185,6 +192,7 @@ mod tests {
         let mut run: RunResult =
             report::read(include_str!("../../tests/fixtures/result.json")).unwrap();
         run.lab = "elsewhere/one.yaml".into();
+        run.lab_hash = lab::load(&lab).unwrap().hash();
         let mut write = |name: &str, started: &str, held: bool, complete: bool| {
             run.started = started.into();
             run.complete = complete;
@@ -205,7 +213,16 @@ mod tests {
         fs::create_dir_all(dir.path().join("found/damaged")).unwrap();
         fs::write(dir.path().join("found/damaged/result.json"), "{").unwrap();
 
-        let wall = wall(&[lab], &dir.path().join("found"));
+        let found = dir.path().join("found");
+        let wall = |lab: &PathBuf| super::wall(std::slice::from_ref(lab), &found);
+        let before = wall(&lab);
+        let changed = fs::read_to_string(&lab).unwrap().replace("title: One", "title: Two");
+        fs::write(&lab, changed).unwrap();
+        let after = wall(&lab);
+        let state =
+            |wall: &claims::Wall| wall.rows.iter().find(|row| row.claim.id == "C19").unwrap().state;
+        assert_eq!(state(&after), claims::State::OutOfDate, "the lab is another one now");
+        let wall = before;
         let row = |id: &str| wall.rows.iter().find(|row| row.claim.id == id).unwrap();
         assert_eq!(row("C19").state, claims::State::Held);
         assert_eq!(row("C19").labs[0].verdicts[0].what, "a-newer");

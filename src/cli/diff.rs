@@ -20,8 +20,9 @@ pub struct Options {
     /// Write to this file instead of standard output.
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// End with status 1 where a flow's ratio to its plain path is measurably lower (its rate, where there is no
-    /// plain path), where an expectation that held fails, or where more leaks.
+    /// End with status 1 where ratios to the plain path are lower beyond chance (rates, where there is no plain path), all of
+    /// them held together, and where anything else changed for the worse: a flow, an expectation or a pair that fails now,
+    /// more leaks, an attack that succeeds, smaller packets, or what the later run does not show any more.
     #[arg(long)]
     pub fail_on_regression: bool,
 }

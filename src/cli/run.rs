@@ -41,7 +41,7 @@ pub fn load(path: &Path) -> Option<(Loaded, Plan)> {
 
 /// Runs a lab and reports; returns the exit status.
 pub fn run(options: &args::Run) -> anyhow::Result<u8> {
-    let Some((_, mut plan)) = load(&options.lab) else { return Ok(WRONG) };
+    let Some((loaded, mut plan)) = load(&options.lab) else { return Ok(WRONG) };
     if options.capture {
         plan.capture = Some(lab::Capture::Underlay);
     }
@@ -66,6 +66,7 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
     let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = options.lab.display().to_string();
+    let hash = loaded.hash();
     let outcome = runtime.block_on(async {
         let work = {
             let (line, stop, keep) = (Arc::clone(&line), Arc::clone(&stop), options.keep);
@@ -74,6 +75,7 @@ pub fn run(options: &args::Run) -> anyhow::Result<u8> {
                 let hold = |testbed: &Testbed| hold(&world, &plan, testbed, &line, &stop);
                 let options = runner::Options {
                     lab: &name,
+                    lab_hash: &hash,
                     capture: &capture,
                     progress: line.as_ref(),
                     stop: &stop,

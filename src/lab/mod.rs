@@ -11,6 +11,7 @@ mod cost;
 mod events;
 mod expected;
 mod fault;
+mod fingerprint;
 mod flow;
 mod joined;
 pub mod lesson;

@@ -37,22 +37,35 @@ pub use rounds::{Ended, Interval, IntervalMethod, RoundMark, RoundsResult};
 pub use events::{ConnectionResult, DirectionTimeline, EventResult, OutageResult, TimelineResult};
 pub use new_tenant::{IdSpaceResult, NewTenantResult};
 
-/// Version of the document's shape; raised when a field changes its meaning.
-pub const SCHEMA: &str = "overlab-result/1";
+/// Version of the document's shape. A reader of this number reads every document of this number: fields that are added
+/// may be absent (`serde(default)`), and readers pass over those that they do not know. The number is raised when a field
+/// goes, gets another name, type or meaning, or has to be there; `tests/schema/result-2.txt` holds that.
+pub const SCHEMA: &str = "overlab-result/2";
+
+fn this_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "const": SCHEMA })
+}
 
 /// What one run of one lab found out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("$id" = "urn:overlab:result:2"))]
 pub struct RunResult {
     /// Always [`SCHEMA`] for documents of this version.
+    #[schemars(schema_with = "this_schema")]
     pub schema: String,
     /// Version of the program.
     pub version: String,
+    /// Commit that the program was built from, with `changed` where its files differed from it; `debug` of a build that is not
+    /// optimised, whose figures are not to be compared with others.
+    pub build: String,
     /// The lab's title.
     pub title: String,
     /// The lab's paragraph for readers.
     pub about: Option<String>,
     /// Path of the lab file as given.
     pub lab: String,
+    /// 16 hexadecimal digits that are others as soon as the lab's file, or a topology that it names, is another one.
+    pub lab_hash: String,
     /// Start, RFC 3339 with offset.
     pub started: String,
     /// Wall-clock seconds of the whole run.

@@ -16,6 +16,8 @@ use super::result::{Interval, IntervalMethod};
 pub const LEVEL: f64 = 0.95;
 /// Values from which on smallest to largest hold the median with [`LEVEL`]: 1 − 2^(1−6) is 96.9 %.
 pub const SIXTH: usize = 6;
+/// Values on either side from which on a difference can be told at all.
+pub const ENOUGH: usize = 3;
 /// How many times as far from 1 as they are apart few values must be to differ from it.
 pub const CLEAR: f64 = 1.5;
 /// Resamples of a bootstrap. Its ends are order statistics of few values, which more do not move.
@@ -42,22 +44,45 @@ fn interval_of(values: &[f64], resamples: usize) -> Option<Interval> {
 }
 
 /// The interval of the ratio of two medians, of values that are not paired: `above` over `below`. With fewer than
-/// [`SIXTH`] values on a side it reaches from the smallest over the largest to the largest over the smallest.
+/// [`SIXTH`] values on a side it reaches from the smallest over the largest to the largest over the smallest, and its level is
+/// the least that it can have: the probability that both ranges hold their medians. `None` where a value of `below` is not
+/// above 0, so that there is no ratio, and of fewer than two values on a side.
 #[must_use]
 pub fn ratio_of_medians(above: &[f64], below: &[f64]) -> Option<Interval> {
+    let positive = below.iter().all(|v| *v > 0.0 || !v.is_finite());
+    let ends = |a: [f64; 2], b: [f64; 2]| [a[0] / b[1], a[1] / b[0]];
+    if positive { of_two(above, below, |a, b| a / b, ends) } else { None }
+}
+
+/// The interval of the difference of two medians, of values that are not paired: `above` less `below`. See
+/// [`ratio_of_medians`]: where there is a ratio, this one holds 0 exactly where that one holds 1.
+#[must_use]
+pub fn difference_of_medians(above: &[f64], below: &[f64]) -> Option<Interval> {
+    of_two(above, below, |a, b| a - b, |a, b| [a[0] - b[1], a[1] - b[0]])
+}
+
+fn of_two(
+    above: &[f64],
+    below: &[f64],
+    figure: fn(f64, f64) -> f64,
+    ends: fn([f64; 2], [f64; 2]) -> [f64; 2],
+) -> Option<Interval> {
     let (above, below) = (sorted(above), sorted(below));
     let count = above.len().min(below.len());
-    if count < 2 || below[0] <= 0.0 {
+    if count < 2 {
         return None;
     }
     if count < SIXTH {
-        let (low, high) = (above[0] / below[below.len() - 1], above[above.len() - 1] / below[0]);
-        return Some(range(low, high, count));
+        let range = |values: &[f64]| [values[0], values[values.len() - 1]];
+        let [low, high] = ends(range(&above), range(&below));
+        let level = holds(above.len()) * holds(below.len());
+        let (method, rounds) = (IntervalMethod::Range, count as u64);
+        return Some(Interval { low, high, level, method, rounds });
     }
     let mut random = Random(SEED);
-    let mut one = || resampled(&above, &mut random) / resampled(&below, &mut random);
-    let mut ratios: Vec<f64> = (0..RESAMPLES).map(|_| one()).collect();
-    Some(between(&mut ratios, count))
+    let mut one = || figure(resampled(&above, &mut random), resampled(&below, &mut random));
+    let mut figures: Vec<f64> = (0..RESAMPLES).map(|_| one()).collect();
+    Some(between(&mut figures, count))
 }
 
 /// Whether the median of ratios is apart from 1, and which way; `None` of fewer than three.
@@ -67,7 +92,7 @@ pub fn ratio_of_medians(above: &[f64], below: &[f64]) -> Option<Interval> {
 /// of triples where there is none, and so it is 4 % (normal) to 7 % (uniform noise).
 #[must_use]
 pub fn apart(ratios: &[f64]) -> Option<Ordering> {
-    let interval = interval(ratios).filter(|i| i.rounds > 2)?;
+    let interval = interval(ratios).filter(|i| i.rounds >= ENOUGH as u64)?;
     let away = (median(ratios)? - 1.0).abs();
     let sure = interval.rounds >= SIXTH as u64;
     let clear = sure || away > CLEAR * (interval.high - interval.low);
@@ -77,11 +102,11 @@ pub fn apart(ratios: &[f64]) -> Option<Ordering> {
 /// Whether the median of `above` is apart from that of `below`, which are not paired, and which way; `None` with fewer
 /// than three values on a side.
 ///
-/// It is where [`ratio_of_medians`] does not hold 1. With fewer than [`SIXTH`] values on a side the medians must also be
+/// It is where [`difference_of_medians`] does not hold 0. With fewer than [`SIXTH`] values on a side the medians must also be
 /// further apart than the values of either side are from each other.
 #[must_use]
 pub fn unpaired(above: &[f64], below: &[f64]) -> Option<Ordering> {
-    let interval = ratio_of_medians(above, below).filter(|i| i.rounds > 2)?;
+    let interval = difference_of_medians(above, below).filter(|i| i.rounds >= ENOUGH as u64)?;
     let spread = |values: &[f64]| {
         let sorted = sorted(values);
         sorted.last().zip(sorted.first()).map_or(0.0, |(last, first)| last - first)
@@ -89,7 +114,11 @@ pub fn unpaired(above: &[f64], below: &[f64]) -> Option<Ordering> {
     let away = (median(above)? - median(below)?).abs();
     let sure = interval.rounds >= SIXTH as u64;
     let clear = sure || away > spread(above).max(spread(below));
-    Some(if clear { side(&interval) } else { Ordering::Equal })
+    Some(match interval {
+        i if clear && i.low > 0.0 => Ordering::Greater,
+        i if clear && i.high < 0.0 => Ordering::Less,
+        _ => Ordering::Equal,
+    })
 }
 
 /// Which side of 1 an interval lies on; `Equal` where it holds 1.
@@ -130,8 +159,13 @@ fn middle(sorted: &[f64]) -> f64 {
 
 /// Smallest to largest of so many values, and the probability that it holds the median.
 fn range(low: f64, high: f64, count: usize) -> Interval {
-    let level = 1.0 - 0.5_f64.powi(i32::try_from(count - 1).unwrap_or(i32::MAX));
-    Interval { low, high, level, method: IntervalMethod::Range, rounds: count as u64 }
+    let (level, method) = (holds(count), IntervalMethod::Range);
+    Interval { low, high, level, method, rounds: count as u64 }
+}
+
+/// The probability that smallest to largest of so many values hold the median.
+fn holds(count: usize) -> f64 {
+    1.0 - 0.5_f64.powi(i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX))
 }
 
 /// The percentiles of resampled figures that an interval of `count` values ends at.
@@ -293,6 +327,31 @@ mod tests {
         let ratio = ratio_of_medians(&fast, &slow).unwrap();
         assert!(ratio.low > 1.8 && ratio.high < 2.1, "{ratio:?}");
         assert_eq!(ratio_of_medians(&fast, &[0.0, 1.0]), None);
+        assert_eq!(
+            unpaired(&[1.0, 1.1, 1.2], &[0.0; 3]),
+            Some(Ordering::Greater),
+            "without a ratio"
+        );
+    }
+
+    #[test]
+    fn few_rounds_of_two_runs_hold_the_ratio_at_least_as_often_as_they_say() {
+        for (name, of) in DISTRIBUTIONS {
+            let mut random = Random(17);
+            for (counts, level) in [([3, 3], 0.75 * 0.75), ([5, 9], 0.9375 * 0.996_093_75)] {
+                let mut draw = |n: usize| -> Vec<f64> {
+                    (0..n).map(|_| of(unit(&mut random)).max(1e-9)).collect()
+                };
+                let mut held = 0_u32;
+                for _ in 0..2000 {
+                    let found = ratio_of_medians(&draw(counts[0]), &draw(counts[1])).unwrap();
+                    assert!((found.level - level).abs() < 1e-9, "{found:?}");
+                    held += u32::from(found.low <= 1.0 && 1.0 <= found.high);
+                }
+                let covered = f64::from(held) / 2000.0;
+                assert!(covered > level - 0.02, "{name}, {counts:?} values: {covered}");
+            }
+        }
     }
 
     #[test]

@@ -14,12 +14,12 @@ pub enum ReadError {
     #[error("the document has no `schema` field: it is no result of overlab (expected `{SCHEMA}`)")]
     NoSchema,
     /// A result of another version.
-    #[error(
-        "the result has schema `{found}`, this program reads `{SCHEMA}`: draw it with the version that wrote it, or run the lab again"
-    )]
+    #[error("the result has schema `{found}`, this program reads `{SCHEMA}`: {what_to_do}")]
     Schema {
         /// What the document says it is.
         found: String,
+        /// What helps.
+        what_to_do: String,
     },
     /// A field is missing or of the wrong shape.
     #[error("the result is damaged: {0}")]
@@ -57,7 +57,13 @@ pub fn read(text: &str) -> Result<RunResult, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Json)?;
     match value.get("schema").and_then(|s| s.as_str()) {
         Some(SCHEMA) => {}
-        Some(found) => return Err(ReadError::Schema { found: found.to_owned() }),
+        Some(found) => {
+            let lab = value.get("lab").and_then(|lab| lab.as_str()).unwrap_or("LAB");
+            return Err(ReadError::Schema {
+                found: found.to_owned(),
+                what_to_do: help(found, lab),
+            });
+        }
         None => return Err(ReadError::NoSchema),
     }
     // From the text once more: only then does the error name line and column.
@@ -75,6 +81,20 @@ pub fn read(text: &str) -> Result<RunResult, ReadError> {
         }
     }
     Ok(run)
+}
+
+/// What to do with a result of another version.
+fn help(found: &str, lab: &str) -> String {
+    let number =
+        |schema: &str| schema.strip_prefix("overlab-result/").and_then(|n| n.parse::<u32>().ok());
+    let again = format!("run the lab again (`overlab run {lab}`)");
+    match (number(found), number(SCHEMA)) {
+        (Some(found), Some(own)) if found < own => {
+            format!("it is of an older program, and its figures may mean something else; {again}")
+        }
+        (Some(_), _) => format!("it is of a newer program; use that one, or {again}"),
+        (None, _) => format!("it is no result of overlab; {again}"),
+    }
 }
 
 /// The JSON Schema of the result document, as published in `docs/schema/result.json`.

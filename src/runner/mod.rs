@@ -58,6 +58,8 @@ pub trait Progress: Sync {
 pub struct Options<'a> {
     /// The lab file as it was named.
     pub lab: &'a str,
+    /// What tells the lab's files from others (`Loaded::hash`).
+    pub lab_hash: &'a str,
     /// Where a capture goes, if the plan wants one.
     pub capture: &'a Path,
     /// Told what happens.
@@ -121,9 +123,11 @@ pub fn run(world: &World, plan: &Plan, options: Options<'_>) -> Result<RunResult
     let mut result = RunResult {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: env!("OVERLAB_BUILD").to_owned(),
         title: plan.title.clone(),
         about: plan.about.clone(),
         lab: options.lab.to_owned(),
+        lab_hash: options.lab_hash.to_owned(),
         started: started.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         seconds: 0.0,
         complete: found.complete,

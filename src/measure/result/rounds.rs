@@ -12,7 +12,8 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Probability with which such an interval holds the median, if rounds are independent: 0.95, or less below six rounds.
+    /// Probability with which such an interval holds the median, if rounds are independent: 0.95, or less below six rounds
+    /// (of a ratio of two medians then the least that it can be).
     pub level: f64,
     /// How it was found.
     pub method: IntervalMethod,

@@ -43,7 +43,7 @@ fn verdict(wall: &Wall) -> &'static str {
     let any = |states: &[State]| wall.rows.iter().any(|row| states.contains(&row.state));
     match () {
         () if any(&[State::Failed]) => "bad",
-        () if any(&[State::NotRun, State::NoLab, State::Partly]) => "unclear",
+        () if any(&[State::OutOfDate, State::NotRun, State::NoLab, State::Partly]) => "unclear",
         () => "good",
     }
 }
@@ -52,7 +52,7 @@ const fn tone(state: State) -> &'static str {
     match state {
         State::Held | State::Partly => "good",
         State::Failed => "bad",
-        State::NotRun | State::NoLab => "unclear",
+        State::OutOfDate | State::NotRun | State::NoLab => "unclear",
     }
 }
 
@@ -76,10 +76,10 @@ fn section(row: &Row) -> Markup {
 fn lab(proof: &Proof) -> Markup {
     page! {
         @if proof.verdicts.is_empty() {
-            p { code { (proof.lab) } ": no result" }
+            p { code { (proof.lab) } ": " (proof.count()) }
         } @else {
             @let telling = proof.telling(FIGURES);
-            p { code { (proof.lab) } ": " (proof.count()) " on " (proof.day()) }
+            p { code { (proof.lab) } ": " (proof.count()) " (" (proof.run()) ")" }
             (list(&telling))
             @if proof.verdicts.len() > telling.len() {
                 details {
@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn a_page_has_every_row_and_no_markup_of_others() {
         let page = html(&wall());
-        assert_eq!(page.matches("<section class=\"claim\"").count(), 5);
+        assert_eq!(page.matches("<section class=\"claim\"").count(), 6);
+        assert!(page.contains("(2026-01-02 03:04 +00:00, overlab 0.1.0 (0123456789ab))"), "{page}");
         assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
         for foreign in ["<script", "<link", "src=", "url("] {
             assert!(!page.contains(foreign), "{foreign}");

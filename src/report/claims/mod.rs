@@ -42,6 +42,10 @@ pub struct Proof {
     pub lab: String,
     /// When its newest run began, RFC 3339; absent where there is no result.
     pub started: Option<String>,
+    /// The program that ran it: version and commit; absent where there is no result.
+    pub program: Option<String>,
+    /// Whether the lab, or a topology that it names, was changed since: what it expects now was not checked.
+    pub out_of_date: bool,
     /// The verdicts about this row in that run.
     pub verdicts: Vec<Verdict>,
 }
@@ -54,6 +58,8 @@ pub enum State {
     Held,
     /// Something did not.
     Failed,
+    /// A lab was changed after its newest run.
+    OutOfDate,
     /// There are labs, and no results of them.
     NotRun,
     /// Some of its labs held, others have no results.
@@ -69,6 +75,7 @@ impl State {
         match self {
             State::Held => "held",
             State::Failed => "FAILED",
+            State::OutOfDate => "out of date",
             State::NotRun => "not run",
             State::Partly => "held so far",
             State::NoLab => "no lab",
@@ -79,6 +86,7 @@ impl State {
         match self {
             State::Held | State::Partly => "✓",
             State::Failed => "✗",
+            State::OutOfDate => "↻",
             State::NotRun => "·",
             State::NoLab => "–",
         }
@@ -94,6 +102,7 @@ impl Row {
         let state = match (labs.len(), run) {
             (0, _) => State::NoLab,
             _ if verdicts().any(|v| !v.held) => State::Failed,
+            _ if labs.iter().any(|proof| proof.out_of_date) => State::OutOfDate,
             (_, 0) => State::NotRun,
             (all, run) if run < all => State::Partly,
             _ => State::Held,
@@ -112,19 +121,37 @@ impl Row {
     }
 }
 
+impl Wall {
+    /// Whether every row that has labs was proved by the newest run of each, and all files could be read.
+    #[must_use]
+    pub fn proved(&self) -> bool {
+        let proved = |row: &Row| matches!(row.state, State::Held | State::NoLab);
+        self.unread.is_empty() && self.rows.iter().all(proved)
+    }
+}
+
 impl Proof {
     /// `7 of 7 held`, or that there is no result.
     fn count(&self) -> String {
-        if self.verdicts.is_empty() {
+        let changed =
+            if self.out_of_date { ", OUT OF DATE: the lab was changed since" } else { "" };
+        if self.verdicts.is_empty() && self.started.is_none() {
             return "no result".to_owned();
         }
         let held = self.verdicts.iter().filter(|v| v.held).count();
-        format!("{held} of {} held", self.verdicts.len())
+        format!("{held} of {} held{changed}", self.verdicts.len())
     }
 
-    /// The day of the run.
-    fn day(&self) -> &str {
-        self.started.as_deref().and_then(|at| at.get(..10)).unwrap_or("")
+    /// When the run began, `2026-01-02 03:04 +00:00`, and what ran it; empty without one.
+    fn run(&self) -> String {
+        let Some(at) = self.started.as_deref() else { return String::new() };
+        let parts = (at.get(..10), at.get(11..16), at.get(19..));
+        let when = match parts {
+            (Some(day), Some(time), Some(zone)) => format!("{day} {time} {zone}"),
+            _ => at.to_owned(),
+        };
+        let program = self.program.iter().map(|program| format!(", overlab {program}"));
+        when + &program.collect::<String>()
     }
 
     /// The figures that tell most, at most so many: what failed, then what goes against the lesson,
@@ -170,6 +197,7 @@ fn summary(wall: &Wall) -> String {
         (of(State::Held), "held"),
         (of(State::Partly), "held so far, with labs not run yet"),
         (of(State::Failed), "failed"),
+        (of(State::OutOfDate), "out of date"),
         (of(State::NotRun), "not run yet"),
         (of(State::NoLab), "without a lab"),
     ] {
@@ -210,6 +238,8 @@ pub(super) mod tests {
         let proof = |verdicts: Vec<Verdict>| Proof {
             lab: "sums".into(),
             started: (!verdicts.is_empty()).then(|| "2026-01-02T03:04:05+00:00".into()),
+            program: (!verdicts.is_empty()).then(|| "0.1.0 (0123456789ab)".into()),
+            out_of_date: false,
             verdicts,
         };
         let against = Verdict {
@@ -223,7 +253,8 @@ pub(super) mod tests {
                 Row::new(claim("C2"), vec![held.clone(), proof(vec![verdict("<b>", false)])]),
                 Row::new(claim("C3"), vec![proof(Vec::new())]),
                 Row::new(claim("C4"), Vec::new()),
-                Row::new(claim("C5"), vec![held, proof(Vec::new())]),
+                Row::new(claim("C5"), vec![held.clone(), proof(Vec::new())]),
+                Row::new(claim("C6"), vec![Proof { out_of_date: true, ..held }]),
             ],
             unread: Vec::new(),
         }
@@ -231,10 +262,15 @@ pub(super) mod tests {
 
     #[test]
     fn rows_are_judged_by_all_their_labs() {
-        use State::{Failed, Held, NoLab, NotRun, Partly};
+        use State::{Failed, Held, NoLab, NotRun, OutOfDate, Partly};
         let wall = wall();
         let states: Vec<State> = wall.rows.iter().map(|row| row.state).collect();
-        assert_eq!(states, [Held, Failed, NotRun, NoLab, Partly]);
+        assert_eq!(states, [Held, Failed, NotRun, NoLab, Partly, OutOfDate]);
+        assert!(!wall.proved());
+        let row = |n: usize| Wall { rows: vec![wall.rows[n].clone()], unread: Vec::new() };
+        let proved: Vec<bool> = (0..6).map(|n| row(n).proved()).collect();
+        assert_eq!(proved, [true, false, false, true, false, false]);
+        assert!(!Wall { unread: vec!["x".into()], ..row(0) }.proved());
         assert_eq!(wall.rows[0].contradictions(), ["It sends one that is not zero."]);
         let telling = wall.rows[0].labs[0].telling(9);
         assert_eq!(telling.iter().map(|v| v.what.as_str()).collect::<Vec<_>>(), ["sent", "a"]);

@@ -27,9 +27,9 @@ pub fn terminal(wall: &Wall, width: usize, color: bool) -> String {
             line("", 6, "no lab");
         }
         for proof in &row.labs {
-            let day = proof.day();
-            let day = if day.is_empty() { String::new() } else { format!(" {day}") };
-            line("", 6, &format!("{}{day}: {}", proof.lab, proof.count()));
+            let run = proof.run();
+            let run = if run.is_empty() { run } else { format!(" ({run})") };
+            line("", 6, &format!("{}{run}: {}", proof.lab, proof.count()));
             for verdict in proof.telling(FIGURES) {
                 line("", 8, &found(verdict));
             }
@@ -63,6 +63,7 @@ fn painted(text: &str, wall: &Wall, paint: Paint) -> String {
         let trimmed = line.trim_start();
         let shown = match head {
             Some((_, State::Failed)) => paint.with("1;31", line),
+            Some((_, State::OutOfDate)) => paint.with("1;33", line),
             Some(_) => paint.bold(line),
             None if trimmed.starts_with("AGAINST THE LESSON") => paint.with("1;33", line),
             None if trimmed.starts_with("FAILED") => paint.with("31", line),
@@ -102,7 +103,9 @@ pub fn markdown(wall: &Wall) -> String {
 fn cells(row: &Row) -> (String, String) {
     let (mut labs, mut measured) = (Vec::new(), Vec::new());
     for proof in &row.labs {
-        labs.push(format!("{}: {}", escape(&proof.lab), proof.count()));
+        let run = proof.run();
+        let run = if run.is_empty() { run } else { format!(" ({})", escape(&run)) };
+        labs.push(format!("{}{run}: {}", escape(&proof.lab), proof.count()));
         measured.extend(proof.telling(FIGURES).into_iter().map(|v| escape(&found(v))));
     }
     let against = row.contradictions().into_iter();
@@ -121,7 +124,8 @@ mod tests {
         for width in [40, 80, 200] {
             let text = terminal(&wall(), width, false);
             assert!(text.lines().all(|l| l.chars().count() <= width), "{width}: {text}");
-            for word in ["✓ C1 ", "✗ C2 ", "· C3 ", "– C4 ", "AGAINST THE LESSON", "FAILED: vxlan"]
+            for word in
+                ["✓ C1 ", "✗ C2 ", "· C3 ", "– C4 ", "↻ C6 ", "AGAINST THE LESSON", "FAILED: vxlan"]
             {
                 assert!(text.contains(word), "{word}: {text}");
             }
@@ -133,7 +137,14 @@ mod tests {
     #[test]
     fn markdown_has_a_line_per_row() {
         let text = markdown(&wall());
-        assert_eq!(text.lines().filter(|l| l.starts_with("| C")).count(), 5);
+        assert_eq!(text.lines().filter(|l| l.starts_with("| C")).count(), 6);
+        for part in [
+            "2026-01-02 03:04 +00:00, overlab 0.1.0 (0123456789ab)",
+            "OUT OF DATE",
+            "↻ out of date",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
         assert!(!text.contains("<b>") && text.contains("**Against the lesson:**"), "{text}");
     }
 }

@@ -1,16 +1,18 @@
 //! What changed between two runs, and whether that can be told from chance.
 
+mod chance;
+mod changes;
+mod figures;
 mod page;
 mod render;
-
-use std::cmp::Ordering;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
-use super::figures::{compared_by, cpu_per_gb, flow, overhead_apart, ratios};
-use super::number::{Unit, count, fixed};
-use crate::measure::result::{FlowResult, FlowRound, Interval, RunResult, VariantResult};
-use crate::measure::statistics::{ratio_of_medians, unpaired};
+use super::figures::flow;
+use super::number::{Unit, fixed};
+use crate::measure::result::{Interval, RunResult, VariantResult};
 
 /// The difference of two results.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,9 +23,11 @@ pub struct Diff {
     pub cautions: Vec<String>,
     /// Figures of flows that both runs have.
     pub figures: Vec<Figure>,
-    /// What else differs: sizes, isolation, reachability, expectations.
+    /// What all figures together say of the later run.
+    pub gate: Gate,
+    /// What else differs: sizes, isolation, reachability, attacks, expectations, what is missing.
     pub changes: Vec<Change>,
-    /// Variants and flows that only one of them has.
+    /// Variants and flows that only the later one has; what only the earlier has is a change.
     pub only: Vec<String>,
 }
 
@@ -48,11 +52,21 @@ pub enum What {
     Rate,
     /// The rate over the plain path's of the same round: this carries over between machines.
     RatioToPlain,
+    /// Datagrams delivered per second.
+    PacketRate,
+    /// Share of the datagrams sent that was not delivered; it may be 0, so the later less the earlier.
+    Loss,
     /// CPU seconds of the machine per 10^9 bytes.
     CpuPerGb,
+    /// Median of the round trips of all rounds together.
+    LatencyP50,
+    /// 90th percentile of them.
+    LatencyP90,
+    /// 99th percentile of them.
+    LatencyP99,
 }
 
-/// Whether a difference can be told.
+/// Whether a difference can be told, by this figure alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Told {
@@ -64,6 +78,8 @@ pub enum Told {
     NoDifference,
     /// Fewer than three rounds on a side.
     TooFewRounds,
+    /// One figure for all rounds: how rounds scatter is not known of it.
+    NotByRound,
 }
 
 /// One figure in both runs.
@@ -81,20 +97,37 @@ pub struct Figure {
     pub before: f64,
     /// Median of the later run.
     pub after: f64,
-    /// Later over earlier.
-    pub ratio: f64,
-    /// Where that ratio lies.
+    /// Later over earlier; absent of a loss, and where the earlier is 0.
+    pub ratio: Option<f64>,
+    /// Where that ratio lies, or of a loss the difference; absent where no interval can be given.
     pub interval: Option<Interval>,
     /// Rounds on either side.
     pub rounds: [usize; 2],
-    /// What can be told.
+    /// What can be told of it alone.
     pub told: Told,
+    /// How likely so low a figure, or a lower one, is if nothing changed; only of what the gate looks at.
+    pub p: Option<f64>,
+    /// Whether that stands when it is held together with all others that the gate looks at.
+    pub worse: bool,
+}
+
+/// What ratios to the plain path (rates, where there is no plain path) say together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Gate {
+    /// Probability with which two runs of the same are called worse, at most.
+    pub level: f64,
+    /// Figures that were judged.
+    pub judged: usize,
+    /// Figures that have fewer than three rounds on a side, so that they cannot be.
+    pub unjudged: usize,
+    /// Judged figures that are lower beyond chance.
+    pub worse: usize,
 }
 
 /// Something that is not a figure over rounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// The variant.
+    /// The variant; empty of what belongs to the whole run.
     pub variant: String,
     /// What it is.
     pub what: String,
@@ -102,50 +135,34 @@ pub struct Change {
     pub before: String,
     /// In the later run.
     pub after: String,
-    /// Whether it is for the worse: an expectation that fails now, or more leaks.
+    /// Whether it is for the worse: it fails now, leaks more, reaches less, or is not shown any more.
     pub worse: bool,
 }
 
 impl Diff {
-    /// Whether the later run is measurably worse: a lower ratio to the plain path (or rate, where there is none), an
-    /// expectation that fails now, or more leaks.
+    /// Whether the later run is worse: ratios to the plain path (rates, where there is none) that are lower beyond chance,
+    /// all of them held together, or any change for the worse.
     #[must_use]
     pub fn regressed(&self) -> bool {
-        let related = |f: &Figure| {
-            f.what == What::Rate && {
-                let same = |g: &&Figure| g.variant == f.variant && g.flow == f.flow;
-                self.figures.iter().filter(same).any(|g| g.what == What::RatioToPlain)
-            }
-        };
-        // Plain paths are the measure of the others, and as fast as the machine was.
-        let ratios = self.figures.iter().any(|f| f.what == What::RatioToPlain);
-        let counts = |f: &&Figure| match f.what {
-            What::RatioToPlain => true,
-            What::Rate => !ratios && !related(f),
-            What::CpuPerGb => false,
-        };
-        self.figures.iter().filter(counts).any(|f| f.told == Told::Smaller)
-            || self.changes.iter().any(|c| c.worse)
+        self.gate.worse > 0 || self.changes.iter().any(|c| c.worse)
     }
 }
 
 /// Compares two runs.
 #[must_use]
 pub fn diff(before: &RunResult, after: &RunResult) -> Diff {
-    let mut figures = Vec::new();
-    let mut changes = Vec::new();
-    let mut only = lonely(before, after, "the earlier");
-    only.extend(lonely(after, before, "the later"));
+    let mut all = Vec::new();
+    let mut changes = changes::of_runs(before, after);
     for old in &before.variants {
         let Some(new) = variant(after, &old.name) else { continue };
         for here in &old.flows {
             let Some(there) = flow(new, &here.label) else { continue };
-            figures.extend(of_flow([before, after], [old, new], [here, there]));
+            all.extend(figures::of_flow([before, after], [old, new], [here, there]));
         }
-        changes.extend(sizes(old, new));
-        changes.extend(tenants(old, new));
+        changes.extend(changes::of_variants(old, new));
     }
-    changes.extend(expectations(before, after));
+    changes.extend(changes::expectations(before, after));
+    let (figures, gate) = figures::judged(all);
     let run = |run: &RunResult| Run {
         title: run.title.clone(),
         lab: run.lab.clone(),
@@ -156,8 +173,9 @@ pub fn diff(before: &RunResult, after: &RunResult) -> Diff {
         runs: [run(before), run(after)],
         cautions: cautions(before, after),
         figures,
+        gate,
         changes,
-        only,
+        only: added(before, after),
     }
 }
 
@@ -165,148 +183,18 @@ fn variant<'a>(run: &'a RunResult, name: &str) -> Option<&'a VariantResult> {
     run.variants.iter().find(|v| v.name == name)
 }
 
-fn lonely(of: &RunResult, other: &RunResult, which: &str) -> Vec<String> {
+/// Variants and flows that only the later run has.
+fn added(before: &RunResult, after: &RunResult) -> Vec<String> {
     let mut out = Vec::new();
-    for v in &of.variants {
-        match variant(other, &v.name) {
-            None => out.push(format!("variant {} is only in {which} run", v.name)),
+    for v in &after.variants {
+        match variant(before, &v.name) {
+            None => out.push(format!("variant {} is only in the later run", v.name)),
             Some(there) => {
-                let missing = v.flows.iter().filter(|f| flow(there, &f.label).is_none());
+                let new = v.flows.iter().filter(|f| flow(there, &f.label).is_none());
                 out.extend(
-                    missing.map(|f| format!("{}: {} is only in {which} run", v.name, f.label)),
+                    new.map(|f| format!("{}: {} is only in the later run", v.name, f.label)),
                 );
             }
-        }
-    }
-    out
-}
-
-fn of_flow(
-    runs: [&RunResult; 2],
-    variants: [&VariantResult; 2],
-    flows: [&FlowResult; 2],
-) -> Vec<Figure> {
-    let rate = compared_by(&flows[0].kind);
-    let over = |figure: fn(&FlowRound) -> f64| flows.map(|flow| values(flow, figure));
-    let to_plain = [0, 1].map(|n| {
-        let plain = super::figures::baseline(runs[n], variants[n]);
-        let plain = plain.and_then(|plain| flow(plain, &flows[n].label));
-        plain.map_or_else(Vec::new, |p| ratios(flows[n], p, rate).into_iter().flatten().collect())
-    });
-    let mut all = vec![(What::RatioToPlain, to_plain), (What::Rate, over(rate))];
-    if flows.iter().all(|f| f.cpu_per_gb.is_some()) {
-        all.push((What::CpuPerGb, over(cpu_per_gb)));
-    }
-    let figure = |(what, [before, after]): (What, [Vec<f64>; 2])| {
-        use crate::measure::statistics::median;
-        let (old, new) = (median(&before)?, median(&after)?);
-        let told = match unpaired(&after, &before) {
-            None => Told::TooFewRounds,
-            Some(Ordering::Greater) => Told::Larger,
-            Some(Ordering::Less) => Told::Smaller,
-            Some(Ordering::Equal) => Told::NoDifference,
-        };
-        Some(Figure {
-            variant: variants[0].name.clone(),
-            flow: flows[0].label.clone(),
-            kind: flows[0].kind.clone(),
-            what,
-            before: old,
-            after: new,
-            ratio: new / old,
-            interval: ratio_of_medians(&after, &before),
-            rounds: [before.len(), after.len()],
-            told,
-        })
-        .filter(|f| f.ratio.is_finite())
-    };
-    all.into_iter().filter_map(figure).collect()
-}
-
-fn values(flow: &FlowResult, figure: fn(&FlowRound) -> f64) -> Vec<f64> {
-    flow.rounds.iter().filter(|r| r.counts()).map(figure).filter(|v| v.is_finite()).collect()
-}
-
-fn sizes(old: &VariantResult, new: &VariantResult) -> Vec<Change> {
-    let bytes = |n: Option<u32>| n.map_or("none".to_owned(), |n| format!("{} B", count(n)));
-    let (a, b) = (&old.mtu, &new.mtu);
-    let counted = |m: &crate::measure::result::MtuResult| {
-        m.overhead_counted.map_or("not counted".to_owned(), |c| format!("{} B", fixed(c, 1)))
-    };
-    // Half a byte is rounding, as in the report itself.
-    let near = match (a.overhead_counted, b.overhead_counted) {
-        (Some(a), Some(b)) => (a - b).abs() <= 0.5,
-        (a, b) => a.is_some() == b.is_some(),
-    };
-    let mut all = vec![
-        ("underlay MTU", bytes(Some(a.underlay)), bytes(Some(b.underlay)), false),
-        ("inner MTU", bytes(Some(a.inner)), bytes(Some(b.inner)), false),
-        ("inner MTU probed", bytes(a.probed), bytes(b.probed), false),
-        ("overhead", bytes(Some(a.overhead_computed)), bytes(Some(b.overhead_computed)), false),
-    ];
-    if !near {
-        let apart = overhead_apart(b) && !overhead_apart(a);
-        all.push(("overhead counted", counted(a), counted(b), apart));
-    }
-    let all = all.into_iter().filter(|(_, before, after, _)| before != after);
-    all.map(|(what, before, after, worse)| Change {
-        variant: old.name.clone(),
-        what: what.to_owned(),
-        before,
-        after,
-        worse,
-    })
-    .collect()
-}
-
-fn tenants(old: &VariantResult, new: &VariantResult) -> Vec<Change> {
-    let leaks = |v: &VariantResult| {
-        v.isolation.as_ref().map_or("not tried".to_owned(), |i| {
-            format!("{} of {} leaked", count(i.leaks), count(i.probes))
-        })
-    };
-    let leaked = |v: &VariantResult| v.isolation.as_ref().map_or(0, |i| i.leaks);
-    let reached = |v: &VariantResult| {
-        let each = v.reachable.iter().map(|(tenant, (n, of))| format!("{tenant} {n} of {of}"));
-        each.collect::<Vec<_>>().join(", ")
-    };
-    let all = [
-        ("leaks", leaks(old), leaks(new), leaked(new) > leaked(old)),
-        ("reachable pairs", reached(old), reached(new), false),
-    ];
-    let all = all.into_iter().filter(|(_, before, after, _)| before != after);
-    all.map(|(what, before, after, worse)| Change {
-        variant: old.name.clone(),
-        what: what.to_owned(),
-        before,
-        after,
-        worse,
-    })
-    .collect()
-}
-
-fn expectations(before: &RunResult, after: &RunResult) -> Vec<Change> {
-    let word = |held: Option<bool>| match held {
-        Some(true) => "held".to_owned(),
-        Some(false) => "failed".to_owned(),
-        None => "not checked".to_owned(),
-    };
-    let find = |run: &RunResult, what: &str, variant: &str| {
-        run.expectations.iter().find(|e| e.what == what && e.variant == variant).map(|e| e.held)
-    };
-    let mut out: Vec<Change> = Vec::new();
-    for verdict in before.expectations.iter().chain(&after.expectations) {
-        let held = [before, after].map(|run| find(run, &verdict.what, &verdict.variant));
-        let what = format!("expectation: {}", verdict.what);
-        let known = out.iter().any(|c| c.what == what && c.variant == verdict.variant);
-        if held[0] != held[1] && !known {
-            out.push(Change {
-                variant: verdict.variant.clone(),
-                what,
-                before: word(held[0]),
-                after: word(held[1]),
-                worse: held == [Some(true), Some(false)],
-            });
         }
     }
     out
@@ -319,11 +207,15 @@ fn cautions(before: &RunResult, after: &RunResult) -> Vec<String> {
         ("kernels", &a.kernel, &b.kernel),
         ("processors", &a.cpu, &b.cpu),
         ("versions of overlab", &before.version, &after.version),
+        ("builds", &before.build, &after.build),
         ("labs", &before.title, &after.title),
     ] {
         if a != b {
             out.push(format!("The {what} differ: {a} and {b}."));
         }
+    }
+    if before.lab_hash != after.lab_hash && before.title == after.title {
+        out.push("The lab's files differ.".to_owned());
     }
     if a.cpus != b.cpus {
         out.push(format!("The machines have {} and {} processors.", a.cpus, b.cpus));
@@ -347,17 +239,21 @@ fn cautions(before: &RunResult, after: &RunResult) -> Vec<String> {
 }
 
 impl Figure {
-    /// The figure's name, and its unit where it has one.
+    /// The figure's name, and both with its unit where it has one.
     fn shown(&self) -> (&'static str, [String; 2]) {
         let both = [self.before, self.after];
+        let larger = self.before.max(self.after);
+        let micros = |name| (name, both.map(|v| Unit::MICROS.show(v)));
         match (self.what, self.kind.as_str()) {
             (What::RatioToPlain, _) => ("ratio to plain", both.map(|v| fixed(v, 3))),
             (What::CpuPerGb, _) => ("CPU per GB", both.map(|v| Unit::CPU.show(v))),
+            (What::Loss, _) => ("loss", both.map(|v| Unit::PERCENT.show(v))),
+            (What::PacketRate, _) => ("packets", both.map(|v| Unit::packets(larger).show(v))),
+            (What::LatencyP50, _) => micros("latency, median"),
+            (What::LatencyP90, _) => micros("latency, 90 %"),
+            (What::LatencyP99, _) => micros("latency, 99 %"),
             (What::Rate, "rr") => ("transactions", both.map(|v| Unit::TRANSACTIONS.show(v))),
-            (What::Rate, _) => {
-                let unit = Unit::bits(self.before.max(self.after));
-                ("rate", both.map(|v| unit.show(v)))
-            }
+            (What::Rate, _) => ("rate", both.map(|v| Unit::bits(larger).show(v))),
         }
     }
 }

@@ -3,8 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html as page};
 
 use super::super::html::sheet;
-use super::super::number::{bounds, fixed};
-use super::render::told;
+use super::render::{ratio, told};
 use super::{Change, Diff, Figure, Told};
 
 /// The strips reach from half to twice; what lies beyond stands at the end.
@@ -14,7 +13,7 @@ impl Diff {
     /// The whole page.
     #[must_use]
     pub fn html(&self) -> String {
-        let worse = self.changes.iter().any(|change| change.worse) || self.regressed();
+        let worse = self.regressed();
         page! {
             (DOCTYPE)
             html lang="en" {
@@ -28,7 +27,7 @@ impl Diff {
                 body {
                     header {
                         h1 { "What changed between two runs" }
-                        div.verdict.(if worse { "bad" } else { "unclear" }) { p { strong { (self.summary()) } } }
+                        div.verdict.(if worse { "bad" } else { "unclear" }) { p { strong { (self.summary()) } } p { (self.together()) } }
                         @for (run, which) in self.runs.iter().zip(["Earlier", "Later"]) {
                             p { (which) ": " strong { (run.title) } ", " (run.started) " " small { (run.lab) } }
                         }
@@ -38,7 +37,7 @@ impl Diff {
                         @if !self.figures.is_empty() { section {
                             h2 { "Figures" }
                             p.how {
-                                "Medians, and later over earlier with its interval, drawn from half to twice; the line in the middle is no change. A difference is told where the interval does not hold 1."
+                                "Medians, and later over earlier with its interval, drawn from half to twice; the line in the middle is no change. A difference is told, of each figure by itself, where the interval does not hold 1. A loss is drawn nowhere, as it may be 0: it stands with what it grew by."
                             }
                             (figures(&self.figures))
                         } }
@@ -46,7 +45,7 @@ impl Diff {
                             h2 { "Other changes" }
                             (changes(&self.changes))
                         } }
-                        (list("Only in one of them", &self.only))
+                        (list("Only in the later", &self.only))
                     }
                 }
             }
@@ -76,9 +75,10 @@ fn figures(all: &[Figure]) -> Markup {
                 @let (name, [before, after]) = figure.shown();
                 tr {
                     td { (figure.variant) } td { (figure.flow) } td { (name) } td { (before) } td { (after) }
-                    td { (fixed(figure.ratio, 2)) small { (figure.interval.map(bounds).unwrap_or_default()) } }
-                    td { (strip(figure)) }
-                    td.unclear[figure.told == Told::NoDifference || figure.told == Told::TooFewRounds] { (told(figure)) }
+                    @let [change, within] = ratio(figure);
+                    td { (change) small { (within) } }
+                    td { @if let Some(ratio) = figure.ratio { (strip(figure, ratio)) } }
+                    td.bad[figure.worse].unclear[!matches!(figure.told, Told::Larger | Told::Smaller)] { (told(figure)) }
                 }
             } }
         } }
@@ -86,16 +86,16 @@ fn figures(all: &[Figure]) -> Markup {
 }
 
 /// The ratio and its interval on a line from half to twice.
-fn strip(figure: &Figure) -> Markup {
+fn strip(figure: &Figure, ratio: f64) -> Markup {
     let at = |ratio: f64| {
         let place = (ratio.log2() / DOUBLINGS).clamp(-1.0, 1.0);
         if place.is_finite() { (place + 1.0) * 50.0 } else { 0.0 }
     };
-    let [low, high] = figure.interval.map_or([figure.ratio; 2], |i| [i.low, i.high]).map(at);
+    let [low, high] = figure.interval.map_or([ratio; 2], |i| [i.low, i.high]).map(at);
     page! {
         div.strip aria-hidden="true" {
             span style=(format!("left:{low:.1}%;width:{:.1}%", high - low)) {}
-            b style=(format!("left:{:.1}%", at(figure.ratio))) {}
+            b style=(format!("left:{:.1}%", at(ratio))) {}
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::super::markdown::{escape, table};
-use super::super::number::{bounds, fixed};
-use super::super::terminal::wrap;
-use super::{Diff, Figure, Told};
+use super::super::number::{NONE, Unit, bounds, fixed};
+use super::super::terminal::{plain, wrap};
+use super::{Diff, Figure, Gate, Told, What};
 
 impl Diff {
     /// For a terminal of so many columns. Ends with a line feed.
@@ -34,8 +34,10 @@ impl Diff {
         section("Before comparing", self.cautions.clone());
         section("Figures", self.figures.iter().map(sentence).collect());
         section("Other changes", self.changes.iter().map(change).collect());
-        section("Only in one of them", self.only.clone());
-        let _ = writeln!(out, "\n{}", self.summary());
+        section("Only in the later", self.only.clone());
+        for text in [self.summary(), self.together()] {
+            let _ = writeln!(out, "\n{}", wrap(&text, width, "", str::to_owned));
+        }
         out
     }
 
@@ -48,8 +50,9 @@ impl Diff {
             let _ = writeln!(out, "- {which}: {title} ({lab}, {})", escape(&run.started));
         }
         let _ = writeln!(out, "\n**{}**\n", escape(&self.summary()));
+        let _ = writeln!(out, "{}\n", escape(&self.together()));
         for (title, lines) in
-            [("Before comparing", &self.cautions), ("Only in one of them", &self.only)]
+            [("Before comparing", &self.cautions), ("Only in the later", &self.only)]
         {
             if lines.is_empty() {
                 continue;
@@ -69,7 +72,9 @@ impl Diff {
         if !self.changes.is_empty() {
             out.push_str("## Other changes\n\n");
             let row = |c: &super::Change| {
-                [&c.variant, &c.what, &c.before, &c.after].map(|cell| escape(cell)).to_vec()
+                let after = escape(&c.after);
+                let after = if c.worse { format!("**{after}** (worse)") } else { after };
+                vec![escape(&c.variant), escape(&c.what), escape(&c.before), after]
             };
             let rows: Vec<Vec<String>> = self.changes.iter().map(row).collect();
             table(&mut out, &["Variant", "What", "Earlier", "Later"].map(Into::into), &rows);
@@ -79,41 +84,83 @@ impl Diff {
         out
     }
 
-    /// One line that says how many of what changed.
+    /// What differs, each figure by itself.
     #[must_use]
     pub fn summary(&self) -> String {
         let told = self.figures.iter().filter(|f| matches!(f.told, Told::Larger | Told::Smaller));
+        let by_round = self.figures.iter().filter(|f| f.told != Told::NotByRound);
         let worse = self.changes.iter().filter(|c| c.worse).count();
         format!(
-            "{} of {} figures differ measurably; {} other changes, {worse} of them for the worse.",
+            "{} of {} figures differ measurably, each by itself; {} other changes, {worse} of them for the worse.",
             told.count(),
-            self.figures.len(),
+            by_round.count(),
             self.changes.len()
         )
+    }
+
+    /// What ratios say when they are held together: what `--fail-on-regression` goes by, beside changes for the worse.
+    #[must_use]
+    pub fn together(&self) -> String {
+        let Gate { level, judged, unjudged, worse } = self.gate;
+        let figures = if self.figures.iter().any(|f| f.what == What::RatioToPlain) {
+            "ratios to the plain path"
+        } else {
+            "rates"
+        };
+        let mut out = if judged == 0 {
+            format!("None of the {figures} can be judged for a regression.")
+        } else {
+            format!(
+                "{worse} of {judged} {figures} are lower beyond chance, held together so that a run of the same would have any in at most {} of cases.",
+                Unit::PERCENT.show(level)
+            )
+        };
+        if unjudged > 0 {
+            let _ = write!(
+                out,
+                " {unjudged} could not be judged: that takes at least three rounds in both runs."
+            );
+        }
+        out
     }
 }
 
 pub(super) fn told(figure: &Figure) -> &'static str {
     match figure.told {
+        _ if figure.worse => "smaller, beyond chance among all",
         Told::Larger => "larger",
         Told::Smaller => "smaller",
         Told::NoDifference => "no difference measurable",
         Told::TooFewRounds => "too few rounds to tell",
+        Told::NotByRound => "of all rounds together, not judged",
     }
 }
 
-fn ratio(figure: &Figure) -> String {
-    let within = figure.interval.map(|i| format!(" {}", bounds(i))).unwrap_or_default();
-    format!("{}{within}", fixed(figure.ratio, 2))
+/// Later over earlier with its interval, or what a loss grew by.
+pub(super) fn ratio(figure: &Figure) -> [String; 2] {
+    let points = |v: f64| fixed(v * 100.0, 1);
+    match (figure.ratio, figure.interval) {
+        (_, within) if figure.what == What::Loss => {
+            let grew = figure.after - figure.before;
+            let sign = if grew > 0.0 { "+" } else { "" };
+            let within = within.map(|i| format!("[{}–{}]", points(i.low), points(i.high)));
+            [format!("{sign}{} points", points(grew)), within.unwrap_or_default()]
+        }
+        (Some(ratio), within) => [fixed(ratio, 2), within.map(bounds).unwrap_or_default()],
+        (None, _) => [NONE.to_owned(), "(the earlier is 0)".to_owned()],
+    }
 }
 
 fn sentence(figure: &Figure) -> String {
     let (name, [before, after]) = figure.shown();
+    let [change, within] = ratio(figure);
+    let times = if figure.ratio.is_some() { " times" } else { "" };
+    let change = format!("{change} {within}");
     format!(
-        "{}, {}: {name} {before} → {after}, {} times: {}",
+        "{}, {}: {name} {before} → {after}, {}{times}: {}",
         figure.variant,
         figure.flow,
-        ratio(figure),
+        change.trim_end(),
         told(figure)
     )
 }
@@ -125,15 +172,12 @@ fn row(figure: &Figure) -> Vec<String> {
         _ => told(figure).to_owned(),
     };
     let (variant, flow) = (escape(&figure.variant), escape(&figure.flow));
-    vec![variant, flow, name.to_owned(), before, after, escape(&ratio(figure)), told]
+    let change = ratio(figure).join(" ");
+    vec![variant, flow, name.to_owned(), before, after, escape(change.trim_end()), told]
 }
 
 fn change(change: &super::Change) -> String {
     let worse = if change.worse { " (for the worse)" } else { "" };
-    format!("{}, {}: {} → {}{worse}", change.variant, change.what, change.before, change.after)
-}
-
-/// A text from a lab without what would steer a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let whose = if change.variant.is_empty() { "" } else { ", " };
+    format!("{}{whose}{}: {} → {}{worse}", change.variant, change.what, change.before, change.after)
 }
