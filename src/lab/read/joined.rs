@@ -138,7 +138,7 @@ pub(super) fn expected(kind: &str, at: &At<'_>) -> Option<Expected> {
                 at.number("number of datagrams", &(0..=u32::MAX)).map(u64::from)
             };
             let (at_least, at_most) = (count("at-least"), count("at-most"));
-            bounded(&at, at_least.is_some() || at_most.is_some())?;
+            bounded(at, at_least.is_some() || at_most.is_some())?;
             Some(Expected::Reordered { at_least, at_most })
         }
         "hops" => {
