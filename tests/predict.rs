@@ -105,6 +105,62 @@ fn a_data_centre_is_predicted_on_the_command_line() {
     assert!(text(&output.stderr).contains("two-racks"), "{}", text(&output.stderr));
 }
 
+/// A circle in which nothing would stop a broadcast.
+const STORM: &str = "ring: { switches: 4, hosts: 1 }\nstp: off\n";
+
+fn assert_refused_as_a_storm(arguments: &[&str]) {
+    let home = Home::new(roles()[0]);
+    home.write("storm.yaml", STORM);
+    let output = home.output(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in ["storm.yaml", "sw4-sw1 closes a loop", "leave `stp` out"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_loop_that_nothing_cuts_is_not_built() {
+    assert_refused_as_a_storm(&["build", "storm.yaml"]);
+}
+
+#[test]
+fn a_loop_that_nothing_cuts_is_not_drawn() {
+    assert_refused_as_a_storm(&["graph", "storm.yaml"]);
+}
+
+#[test]
+fn a_loop_that_nothing_cuts_is_not_counted() {
+    assert_refused_as_a_storm(&["predict", "--topology", "storm.yaml"]);
+}
+
+#[test]
+fn routers_and_trees_need_no_spanning_tree() {
+    let home = Home::new(roles()[0]);
+    home.write("tree.yaml", "tree: { depth: 2, fanout: 2 }\nstp: off\n");
+    home.write("wan.yaml", "wan: { sites: 2, hosts: 1, cores: 2 }\nstp: off\n");
+    for file in ["tree.yaml", "wan.yaml"] {
+        let output = home.output(&["graph", file]);
+        assert_eq!(output.status.code(), Some(0), "{file}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_topology_is_built_tried_and_gone() {
+    for home in roles().iter().map(|role| Home::new(*role)).filter(Home::can_run) {
+        let output = home.output(&["build", "tree-2x2", "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let found = json(&output);
+        // Four hosts and three switches; each host to each other one.
+        assert_eq!((&found["namespaces"], &found["ends"]), (&7.into(), &4.into()));
+        for pairs in ["tried", "reached", "of"] {
+            assert_eq!(found[pairs], 12, "{found}");
+        }
+        assert!(found["up_seconds"].as_f64() > Some(0.0) && found["down_seconds"].is_number());
+    }
+}
+
 #[test]
 fn every_lab_and_topology_is_drawn() {
     let home = Home::new(roles()[0]);

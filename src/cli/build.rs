@@ -118,7 +118,7 @@ fn load(what: &str) -> Option<Plan> {
     }
     let topology =
         if path.exists() { lab::load_topology(&path) } else { lab::named_topology(what) };
-    let topology = match topology {
+    let topology = match topology.and_then(|topology| lab::bridged(what, topology)) {
         Ok(topology) => topology,
         Err(faults) => {
             eprintln!("{faults}");

@@ -55,14 +55,15 @@ fn load(path: &Path) -> Option<Plan> {
     if !matches!(lab::kind_of(path), Ok(FileKind::Topology)) {
         return super::run::load(path).map(|(_, plan)| plan);
     }
-    let topology = match lab::load_topology(path) {
+    let name = path.display().to_string();
+    let topology = lab::load_topology(path).and_then(|topology| lab::bridged(&name, topology));
+    let topology = match topology {
         Ok(topology) => topology,
         Err(faults) => {
             eprintln!("{faults}");
             return None;
         }
     };
-    let name = path.display().to_string();
     let title = topology.title.clone().unwrap_or(name);
     match plan_wiring(&topology, &title) {
         Ok(plan) => Some(plan),

@@ -71,13 +71,17 @@ pub fn run(options: &Predict, out: &mut dyn Write) -> anyhow::Result<u8> {
                 return Ok(WRONG);
             }
         },
-        None => match lab::named_topology(options.topology.as_deref().unwrap_or(TOPOLOGY)) {
-            Ok(topology) => of_scale(options, topology),
-            Err(faults) => {
-                eprintln!("{faults}");
-                return Ok(WRONG);
+        None => {
+            let asked = options.topology.as_deref().unwrap_or(TOPOLOGY);
+            let topology = lab::named_topology(asked);
+            match topology.and_then(|topology| lab::bridged(asked, topology)) {
+                Ok(topology) => of_scale(options, topology),
+                Err(faults) => {
+                    eprintln!("{faults}");
+                    return Ok(WRONG);
+                }
             }
-        },
+        }
     };
     let prediction = match prediction {
         Ok(prediction) => prediction,

@@ -95,6 +95,18 @@ pub fn named_topology(reference: &str) -> Result<Topology, Faults> {
     read_topology_str(&name, &text)
 }
 
+/// A topology that is to be built, drawn or counted by itself, and so is bridged: refused where it
+/// has a loop that nothing cuts. Within a lab it may be routed.
+///
+/// # Errors
+/// The loop; `name` stands for the topology.
+pub fn bridged(name: &str, topology: Topology) -> Result<Topology, Faults> {
+    match check::storm(&topology) {
+        Some(found) => Err(Faults::whole(name, format!("stp: {found}"))),
+        None => Ok(topology),
+    }
+}
+
 /// Whether a file looks like a lab or like a topology; anything unclear is a lab.
 ///
 /// # Errors

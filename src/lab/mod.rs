@@ -50,7 +50,8 @@ pub use joined::{
 pub(crate) use limits::UNDERLAY_MAC;
 pub use link::{Bounds, LinkExpected};
 pub use load::{
-    FileKind, Loaded, kind_of, load, load_topology, named_topology, read_str, read_topology_str,
+    FileKind, Loaded, bridged, kind_of, load, load_topology, named_topology, read_str,
+    read_topology_str,
 };
 pub use many::Spread;
 pub use model::*;

@@ -9,7 +9,7 @@ use super::wiring::Groups;
 use crate::ids::Encap;
 use crate::lab::carriers::fabric;
 use crate::lab::model::{Fabric, Switchable, Topology};
-use crate::lab::topology::Wiring;
+use crate::lab::topology::{Generator, Wiring};
 
 pub(super) fn check(whole: &Whole<'_>) {
     // With faults in the topology there is no certain wiring.
@@ -55,24 +55,21 @@ fn routers_stay_routers(whole: &Whole<'_>, topology: &Topology) {
 }
 
 fn loop_without_stp(whole: &Whole<'_>, net: &Net) {
-    let mut groups = Groups::new(net.hosts.len());
-    let between_switches = net.links.iter().filter(|(a, b)| !net.hosts[*a] && !net.hosts[*b]);
-    let mut closing = between_switches.filter(|(a, b)| !groups.join(*a, *b));
-    let Some(&(a, b)) = closing.next() else { return };
-    let more = closing.count();
-    let others = match more {
-        0 => String::new(),
-        1 => ", and another one with it".to_owned(),
-        more => format!(", and {more} others with it"),
-    };
+    let Some(found) = net.uncut_loop() else { return };
     let path = if whole.sink.has("topology.stp") { "topology.stp" } else { "topology" };
-    let (a, b) = (&net.names[a], &net.names[b]);
-    let message = format!(
-        "the cable {a}-{b} closes a loop{others}, and `stp: off` leaves nothing to cut it: one \
-         broadcast would circle for ever; leave `stp` out, take the cable away, or route \
-         (`fabric: l3`)"
-    );
-    whole.sink.rule(path, message);
+    let fix = "leave `stp` out, take the cable away, or route (`fabric: l3`)";
+    whole.sink.rule(path, format!("{found}; {fix}"));
+}
+
+/// What is wrong with a topology that stands alone and so is bridged: the rule that labs have.
+pub(in crate::lab) fn storm(topology: &Topology) -> Option<String> {
+    let routed = topology.generator().is_some_and(Generator::routed);
+    if routed || topology.stp == Switchable::On {
+        return None;
+    }
+    let found = Net::new(topology.wiring())?.uncut_loop()?;
+    let fix = "leave `stp` out, or take the cable away; a lab may also route it (`fabric: l3`)";
+    Some(format!("{found}; {fix}"))
 }
 
 /// What looks at one link of a host does not see what a routed host sends over another.
@@ -148,6 +145,24 @@ impl Net {
         });
         let links = links.collect::<Option<_>>()?;
         Some(Net { names, hosts, index, links })
+    }
+
+    /// The first cable between switches that closes a loop, and how many do so with it, in words.
+    fn uncut_loop(&self) -> Option<String> {
+        let mut groups = Groups::new(self.hosts.len());
+        let between = self.links.iter().filter(|(a, b)| !self.hosts[*a] && !self.hosts[*b]);
+        let mut closing = between.filter(|(a, b)| !groups.join(*a, *b));
+        let &(a, b) = closing.next()?;
+        let others = match closing.count() {
+            0 => String::new(),
+            1 => ", and another one with it".to_owned(),
+            more => format!(", and {more} others with it"),
+        };
+        Some(format!(
+            "the cable {}-{} closes a loop{others}, and `stp: off` leaves nothing to cut it: one \
+             broadcast would circle for ever",
+            self.names[a], self.names[b]
+        ))
     }
 
     /// The broadcast domain of each node: hosts take part with their first link.

@@ -20,6 +20,8 @@ mod tables;
 mod tenants;
 mod wiring;
 
+pub(super) use fabric::storm;
+
 use super::model::{Lab, Topology};
 use super::read::{Sink, below};
 use crate::ids::Encap;
