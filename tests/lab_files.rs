@@ -570,6 +570,10 @@ fn a_vlan_has_no_room_for_4095_tenants() {
     let faults = tenants(4095, "vlan").unwrap_err();
     assert_eq!(faults.0.len(), 1);
     assert_eq!((faults.0[0].path.as_str(), faults.0[0].line), ("tenants[4094]", Some(4099)));
+    let said = &faults.0[0].message;
+    for part in ["12 bits less two reserved ids are 4094", "an overlay has 24 bits"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]

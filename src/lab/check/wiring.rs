@@ -35,7 +35,11 @@ fn generated(topology: &Topology, key: &str, path: &str, sink: &Sink<'_>) -> Opt
     let counts = generator.counts();
     for (what, count, max) in [("nodes", counts.nodes(), NODES), ("cables", counts.links, LINKS)] {
         if count > max {
-            sink.rule(&at, format!("makes {count} {what}; {max} are the limit"));
+            let smaller = generator.sizes().join("` or `");
+            let count = amount(count);
+            let message =
+                format!("makes {count} {what}, and {max} are the limit; make `{smaller}` smaller");
+            sink.rule(&at, message);
             return None;
         }
     }
@@ -51,6 +55,12 @@ fn generated(topology: &Topology, key: &str, path: &str, sink: &Sink<'_>) -> Opt
     }
     oversubscription(topology, path, sink);
     Some(topology.host_names())
+}
+
+/// A count, where it is one: the formulas end at the largest number there is.
+fn amount(count: u64) -> String {
+    const LARGE: u64 = 1_000_000_000;
+    if count > LARGE { format!("more than {LARGE}") } else { count.to_string() }
 }
 
 /// Uplinks take their rate from that of the hosts.

@@ -30,6 +30,10 @@ impl Generator for DualHomed {
         "dual-homed"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["pairs", "spines", "hosts"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = times(self.pairs, self.hosts);
         let leaves = 2 * u64::from(self.pairs);

@@ -27,6 +27,10 @@ impl Generator for FatTree {
         "fat-tree"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["k"]
+    }
+
     fn counts(&self) -> Counts {
         let half = u64::from(self.half());
         let pods = 2 * half;

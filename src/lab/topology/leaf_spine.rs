@@ -41,6 +41,10 @@ impl Generator for LeafSpine {
         "leaf-spine"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["leaves", "spines", "hosts"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = times(self.leaves, self.hosts);
         Counts {

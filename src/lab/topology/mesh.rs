@@ -22,6 +22,10 @@ impl Generator for Mesh {
         "mesh"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["switches", "hosts"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = times(self.switches, self.hosts);
         let pairs = times(self.switches, self.switches.saturating_sub(1)) / 2;

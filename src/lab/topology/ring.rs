@@ -22,6 +22,10 @@ impl Generator for Ring {
         "ring"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["switches", "hosts"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = times(self.switches, self.hosts);
         let switches = u64::from(self.switches);

@@ -19,6 +19,10 @@ impl Generator for SingleSwitch {
         "single-switch"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["hosts"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = u64::from(self.hosts);
         Counts { hosts, switches: 1, links: hosts }

@@ -29,6 +29,10 @@ impl Generator for Tree {
         "tree"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["depth", "fanout"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = self.at(self.depth);
         // A sum that doubles at least with each level is at the largest number soon.

@@ -48,6 +48,10 @@ impl Generator for Wan {
         "wan"
     }
 
+    fn sizes(&self) -> &'static [&'static str] {
+        &["sites", "hosts", "cores"]
+    }
+
     fn counts(&self) -> Counts {
         let hosts = times(self.sites, self.hosts);
         let switches = u64::from(self.sites) + u64::from(self.cores);

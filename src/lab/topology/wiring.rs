@@ -40,6 +40,9 @@ pub trait Generator: Debug {
     /// Its key in a topology file.
     fn key(&self) -> &'static str;
 
+    /// Its keys that say how large it is.
+    fn sizes(&self) -> &'static [&'static str];
+
     /// How many hosts, switches and cables it makes, by formula; at most `u64::MAX` of each.
     fn counts(&self) -> Counts;
 
