@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::finding::Finding;
 use crate::lab::{DowntimeExpected, Span, SurvivalExpected};
-use crate::measure::result::{EventResult, VariantResult};
+use crate::measure::result::{EventResult, OutageResult, VariantResult};
 
 /// How long nothing may pass after an event, in words.
 pub(super) fn downtime_words(expected: &DowntimeExpected) -> String {
@@ -31,15 +31,26 @@ pub(super) fn downtime(expected: &DowntimeExpected, found: &VariantResult) -> Fi
         let short = expected.at_most.is_none_or(|most| healed && down <= milliseconds(most));
         short && expected.at_least.is_none_or(|least| down >= milliseconds(least))
     };
-    let worst = events.iter().map(|event| event.downtime().0).fold(0.0, f64::max);
+    let worst = events.iter().map(|event| event.downtime_at_event().0).fold(0.0, f64::max);
     let healed = events.iter().all(|event| event.downtime().1);
-    let measured = if healed { format!("{worst:.0} ms") } else { format!("over {worst:.0} ms") };
+    let at_event = if healed { format!("{worst:.0} ms") } else { format!("over {worst:.0} ms") };
+    // What is judged is the longest; what the event did and what came later are told apart.
+    let outages = events.iter().flat_map(|event| [&event.there, &event.back]);
+    let later = outages.filter_map(OutageResult::later).max_by(|a, b| a.0.total_cmp(&b.0));
+    let later = later.filter(|(ms, _)| *ms > worst);
+    let measured = match later {
+        Some((ms, from)) => format!("{at_event}, later {ms:.0} ms at {from:.2} s"),
+        None => at_event,
+    };
+    let both = if later.is_some() { ", the later gap's among them" } else { "" };
     let lost: u64 = events.iter().map(|event| event.there.lost + event.back.lost).sum();
     let sent: u64 = events.iter().map(|event| event.there.sent + event.back.sent).sum();
     let quiet = events.iter().map(|event| event.quiet_ms).fold(0.0, f64::max);
     Finding::new(
         events.iter().all(held),
-        format!("{lost} of {sent} datagrams lost; {quiet:.0} ms at most before the first event"),
+        format!(
+            "{lost} of {sent} datagrams lost{both}; {quiet:.0} ms at most before the first event"
+        ),
     )
     .figures(bounds(expected), measured)
 }
@@ -102,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::result::{ConnectionResult, OutageResult};
+    use crate::measure::result::ConnectionResult;
 
     fn found(down: f64, healed: bool, survived: bool) -> VariantResult {
         let outage = OutageResult { downtime_ms: down, healed, ..OutageResult::default() };
@@ -128,6 +139,23 @@ mod tests {
         assert!(!of(None, Some(500), &endless), "what does not heal is not short");
         assert!(of(Some(90), None, &endless));
         assert!(!of(None, Some(500), &VariantResult::default()), "it did not happen");
+    }
+
+    #[test]
+    fn what_came_later_is_judged_but_told_apart() {
+        let mut moved = found(60.0, true, true);
+        let there = &mut moved.events[0].there;
+        (there.at_once_ms, there.at_once_from) = (Some(25.0), Some(1.0));
+        (there.down_from, there.lost, there.sent) = (Some(2.649), 9, 100);
+        let told = downtime(&expected(None, Some(50)), &moved);
+        assert!(!told.held, "the longest counts");
+        assert_eq!(told.measured, "25 ms, later 60 ms at 2.65 s");
+        assert!(told.evidence.starts_with("9 of 100 datagrams lost, the later gap's among them;"));
+        moved.events[0].there.at_once_ms = Some(60.0);
+        let told = downtime(&expected(None, Some(60)), &moved);
+        assert!(told.held);
+        assert_eq!(told.measured, "60 ms");
+        assert!(told.evidence.starts_with("9 of 100 datagrams lost; "), "{}", told.evidence);
     }
 
     #[test]
