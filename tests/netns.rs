@@ -18,18 +18,24 @@ mod cables;
 mod edges;
 #[path = "netns/fixture.rs"]
 mod fixture;
+#[path = "netns/frames.rs"]
+mod frames;
 #[path = "support/guest.rs"]
 mod guest;
 #[path = "support/layers.rs"]
 mod layers;
 #[path = "netns/ledger.rs"]
 mod ledger;
+#[path = "netns/mobility.rs"]
+mod mobility;
 #[path = "netns/new_tenant.rs"]
 mod new_tenant;
 #[path = "support/own_process.rs"]
 mod own_process;
 #[path = "netns/probe.rs"]
 mod probe;
+#[path = "netns/ring.rs"]
+mod ring;
 #[path = "netns/speed.rs"]
 mod speed;
 #[path = "netns/teardown.rs"]
@@ -52,7 +58,9 @@ fn tests() -> Vec<Test> {
         edges::TESTS,
         new_tenant::TESTS,
         ledger::TESTS,
+        mobility::TESTS,
         probe::TESTS,
+        ring::TESTS,
         teardown::TESTS,
         underlay::TESTS,
         verbs::TESTS,
