@@ -109,3 +109,23 @@ fn state(of: Option<BridgePortState>) -> PortState {
         _ => PortState::Discarding,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spanning_tree_does_not_open_is_shut() {
+        for (of, expected) in [
+            (Some(BridgePortState::Forwarding), PortState::Forwarding),
+            (Some(BridgePortState::Learning), PortState::Learning),
+            (Some(BridgePortState::Listening), PortState::Discarding),
+            (Some(BridgePortState::Blocking), PortState::Discarding),
+            (Some(BridgePortState::Disabled), PortState::Discarding),
+            // The interface is gone, or is no bridge's port.
+            (None, PortState::Discarding),
+        ] {
+            assert_eq!(state(of), expected, "{of:?}");
+        }
+    }
+}
