@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rtnetlink::packet_route::link::BridgePortState;
 
+use super::cable;
 use super::error::{Error, Result};
 use super::event::{LinkEvents, wait_any};
 use super::link::{self, LinkState};
@@ -19,9 +20,16 @@ use crate::plan::{Edge, Node, NodeKind, Variant};
 /// given up.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
+/// A namespace with ends of links.
+struct Spot<'a> {
+    /// The node's name.
+    node: &'a str,
+    kind: NodeKind,
+    interfaces: Vec<String>,
+}
+
 struct Watched<'a> {
-    node: &'a Node,
-    interfaces: Vec<&'a str>,
+    spot: Spot<'a>,
     netlink: Netlink,
 }
 
@@ -33,11 +41,11 @@ pub(super) fn wait(
 ) -> Result<Duration> {
     let begun = Instant::now();
     let deadline = begun + limit;
-    let interfaces = interfaces(variant);
+    let spots = spots(variant);
     // Without spanning tree links are nearly always ready by now, and nothing has to be watched.
     let tree = variant.stp && variant.fabric == Fabric::L2;
-    if tree || !first_look(namespaces, variant, &interfaces)? {
-        links(namespaces, variant, interfaces, (limit, deadline), stop)?;
+    if tree || !first_look(namespaces, variant, &spots)? {
+        links(namespaces, variant, spots, (limit, deadline), stop)?;
     }
     if stop.load(Relaxed) {
         return Ok(begun.elapsed());
@@ -49,28 +57,34 @@ pub(super) fn wait(
     Ok(begun.elapsed())
 }
 
-type Interfaces<'a> = HashMap<&'a str, Vec<&'a str>>;
-
-/// The interfaces of each node's links.
-fn interfaces(variant: &Variant) -> Interfaces<'_> {
-    let mut interfaces = Interfaces::new();
+/// The ends of all links, those in the middle of cables and the ports of VMs too.
+fn spots(variant: &Variant) -> Vec<Spot<'_>> {
+    let mut interfaces: HashMap<&str, Vec<String>> = HashMap::new();
     for end in variant.links.iter().flat_map(|cable| &cable.ends) {
-        interfaces.entry(&end.node).or_default().push(&end.interface);
+        interfaces.entry(&end.node).or_default().push(end.interface.clone());
     }
-    interfaces
+    for vm in variant.vms() {
+        interfaces.entry(&vm.host).or_default().push(vm.port.clone());
+    }
+    let middle: Vec<String> =
+        cable::impaired(variant).flat_map(|(n, _)| cable::interfaces(n)).collect();
+    let mut spots = Vec::with_capacity(variant.nodes.len() + 1);
+    for Node { name, kind, .. } in &variant.nodes {
+        let interfaces = interfaces.remove(name.as_str()).unwrap_or_default();
+        spots.push(Spot { node: name, kind: *kind, interfaces });
+    }
+    if !middle.is_empty() {
+        spots.push(Spot { node: cable::MIDDLE, kind: NodeKind::Host, interfaces: middle });
+    }
+    spots
 }
 
 /// Whether every link is ready, looked at from several threads.
-fn first_look(
-    namespaces: &Namespaces,
-    variant: &Variant,
-    interfaces: &Interfaces<'_>,
-) -> Result<bool> {
-    let nodes = variant.nodes.iter().map(|node| (variant.namespace(&node.name), node)).collect();
-    let looked = namespaces.each(nodes, |name, node| {
-        let interfaces = interfaces.get(node.name.as_str()).cloned().unwrap_or_default();
+fn first_look(namespaces: &Namespaces, variant: &Variant, spots: &[Spot<'_>]) -> Result<bool> {
+    let spots = spots.iter().map(|spot| (variant.namespace(spot.node), spot)).collect();
+    let looked = namespaces.each(spots, |name, spot| {
         let links = link::list(&mut Netlink::open(name)?)?;
-        Ok(missing_at(node, &interfaces, &links).is_empty())
+        Ok(missing_at(spot, &links).is_empty())
     })?;
     Ok(looked.into_iter().all(|fit| fit))
 }
@@ -79,20 +93,19 @@ fn first_look(
 fn links(
     namespaces: &Namespaces,
     variant: &Variant,
-    mut interfaces: Interfaces<'_>,
+    spots: Vec<Spot<'_>>,
     (limit, deadline): (Duration, Instant),
     stop: &AtomicBool,
 ) -> Result<()> {
-    let mut watched = Vec::with_capacity(variant.nodes.len());
-    let mut events = Vec::with_capacity(variant.nodes.len());
-    for node in &variant.nodes {
-        let name = variant.namespace(&node.name);
-        let interfaces = interfaces.remove(node.name.as_str()).unwrap_or_default();
+    let mut watched = Vec::with_capacity(spots.len());
+    let mut events = Vec::with_capacity(spots.len());
+    for spot in spots {
+        let name = variant.namespace(spot.node);
         // Subscribed before the first look, so that nothing happens in between.
         let (event, netlink) =
             namespaces.inside(&name, || Ok((LinkEvents::open(&name)?, Netlink::open(&name)?)))?;
         events.push(event);
-        watched.push(Watched { node, interfaces, netlink });
+        watched.push(Watched { spot, netlink });
     }
     loop {
         for event in &events {
@@ -116,12 +129,12 @@ fn not_ready(variant: &Variant, waited: Duration, missing: Vec<String>) -> Error
 fn links_missing(watched: &mut [Watched<'_>], stp: bool) -> Result<Vec<String>> {
     let mut missing = Vec::new();
     let mut roots = BTreeSet::new();
-    for Watched { node, interfaces, netlink } in watched {
+    for Watched { spot, netlink } in watched {
         let links = link::list(netlink)?;
-        missing.extend(missing_at(node, interfaces, &links));
+        missing.extend(missing_at(spot, &links));
         // A host's own edge bridge takes no part in spanning tree and is its own root.
-        if stp && node.kind == NodeKind::Switch {
-            let ports = links.iter().filter(|link| interfaces.contains(&link.name.as_str()));
+        if stp && spot.kind == NodeKind::Switch {
+            let ports = links.iter().filter(|link| spot.interfaces.contains(&link.name));
             roots.extend(ports.filter_map(|link| link.root));
         }
     }
@@ -131,24 +144,27 @@ fn links_missing(watched: &mut [Watched<'_>], stp: bool) -> Result<Vec<String>> 
     Ok(missing)
 }
 
-/// What is missing at a node's interfaces.
-fn missing_at(node: &Node, interfaces: &[&str], links: &[LinkState]) -> Vec<String> {
+/// What is missing at the ends of links in one place.
+fn missing_at(spot: &Spot<'_>, links: &[LinkState]) -> Vec<String> {
     let by_name: HashMap<&str, &LinkState> =
         links.iter().map(|link| (link.name.as_str(), link)).collect();
-    let missing = interfaces.iter().filter_map(|interface| {
-        let Some(state) = by_name.get(interface) else {
-            return Some(format!("{}: no interface {interface}", node.name));
+    let missing = spot.interfaces.iter().filter_map(|interface| {
+        let Some(state) = by_name.get(interface.as_str()) else {
+            return Some(format!("{}: no interface {interface}", spot.node));
         };
-        unfit(node, state).map(|why| format!("{} {interface}: {why}", node.name))
+        unfit(spot.kind, state).map(|why| format!("{} {interface}: {why}", spot.node))
     });
     missing.collect()
 }
 
-fn unfit(node: &Node, state: &LinkState) -> Option<String> {
+fn unfit(kind: NodeKind, state: &LinkState) -> Option<String> {
     if !state.carrier {
         return Some("no carrier".to_owned());
     }
-    match (node.kind, &state.port_state) {
+    if !state.operational {
+        return Some("the kernel has not yet noticed the carrier".to_owned());
+    }
+    match (kind, &state.port_state) {
         (NodeKind::Switch, Some(BridgePortState::Forwarding | BridgePortState::Blocking)) => None,
         (NodeKind::Switch, Some(other)) => {
             Some(format!("spanning tree is {}", format!("{other:?}").to_lowercase()))
