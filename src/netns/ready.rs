@@ -1,6 +1,6 @@
 //! When a network forwards: read from the kernel, waited for by its notifications.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::namespaces::Namespaces;
 use super::ping::ping;
 use super::socket::Netlink;
 use crate::lab::{Datapath, Fabric};
-use crate::plan::{Edge, Node, NodeKind, Variant};
+use crate::plan::{Edge, NodeKind, Variant};
 
 /// State is read again at least this often, should a notification have been lost or the wait be
 /// given up.
@@ -41,11 +41,12 @@ pub(super) fn wait(
 ) -> Result<Duration> {
     let begun = Instant::now();
     let deadline = begun + limit;
-    let spots = spots(variant);
+    let wires = wires(variant);
+    let spots = spots(variant, &wires);
     // Without spanning tree links are nearly always ready by now, and nothing has to be watched.
     let tree = variant.stp && variant.fabric == Fabric::L2;
-    if tree || !first_look(namespaces, variant, &spots)? {
-        links(namespaces, variant, spots, (limit, deadline), stop)?;
+    if tree || !first_look(namespaces, variant, &spots, &wires)? {
+        links(namespaces, variant, (spots, &wires), (limit, deadline), stop)?;
     }
     if stop.load(Relaxed) {
         return Ok(begun.elapsed());
@@ -57,43 +58,62 @@ pub(super) fn wait(
     Ok(begun.elapsed())
 }
 
-/// The ends of all links, those in the middle of cables and the ports of VMs too.
-fn spots(variant: &Variant) -> Vec<Spot<'_>> {
+/// Two interfaces that are plugged into each other: nodes and names.
+type Wire<'a> = [(&'a str, String); 2];
+
+/// All links; those that are made of two pairs of interfaces as both.
+fn wires(variant: &Variant) -> Vec<Wire<'_>> {
+    let middles: HashMap<usize, [String; 2]> =
+        cable::impaired(variant).map(|(n, _)| (n, cable::interfaces(n))).collect();
+    let mut wires = Vec::with_capacity(variant.links.len() + middles.len());
+    for (n, link) in variant.links.iter().enumerate() {
+        let [a, b] = link.ends.each_ref().map(|end| (end.node.as_str(), end.interface.clone()));
+        match middles.get(&n) {
+            Some(middle) => {
+                let [to_a, to_b] = middle.each_ref().map(|name| (cable::MIDDLE, name.clone()));
+                wires.extend([[a, to_a], [b, to_b]]);
+            }
+            None => wires.push([a, b]),
+        }
+    }
+    wires
+}
+
+/// The places where wires end.
+fn spots<'a>(variant: &'a Variant, wires: &[Wire<'a>]) -> Vec<Spot<'a>> {
     let mut interfaces: HashMap<&str, Vec<String>> = HashMap::new();
-    for end in variant.links.iter().flat_map(|cable| &cable.ends) {
-        interfaces.entry(&end.node).or_default().push(end.interface.clone());
+    for (node, interface) in wires.iter().flatten() {
+        interfaces.entry(node).or_default().push(interface.clone());
     }
-    for vm in variant.vms() {
-        interfaces.entry(&vm.host).or_default().push(vm.port.clone());
-    }
-    let middle: Vec<String> =
-        cable::impaired(variant).flat_map(|(n, _)| cable::interfaces(n)).collect();
-    let mut spots = Vec::with_capacity(variant.nodes.len() + 1);
-    for Node { name, kind, .. } in &variant.nodes {
-        let interfaces = interfaces.remove(name.as_str()).unwrap_or_default();
-        spots.push(Spot { node: name, kind: *kind, interfaces });
-    }
-    if !middle.is_empty() {
-        spots.push(Spot { node: cable::MIDDLE, kind: NodeKind::Host, interfaces: middle });
-    }
-    spots
+    let nodes = variant.nodes.iter().map(|node| (node.name.as_str(), node.kind));
+    nodes
+        .chain([(cable::MIDDLE, NodeKind::Host)])
+        .filter_map(|(node, kind)| Some(Spot { node, kind, interfaces: interfaces.remove(node)? }))
+        .collect()
 }
 
 /// Whether every link is ready, looked at from several threads.
-fn first_look(namespaces: &Namespaces, variant: &Variant, spots: &[Spot<'_>]) -> Result<bool> {
+fn first_look(
+    namespaces: &Namespaces,
+    variant: &Variant,
+    spots: &[Spot<'_>],
+    wires: &[Wire<'_>],
+) -> Result<bool> {
     let spots = spots.iter().map(|spot| (variant.namespace(spot.node), spot)).collect();
-    let looked = namespaces.each(spots, |name, spot| {
+    let looks = namespaces.each(spots, |name, spot| {
         let links = link::list(&mut Netlink::open(name)?)?;
-        Ok(missing_at(spot, &links).is_empty())
+        Ok((missing_at(spot, &links), noticed_at(spot, &links)))
     })?;
-    Ok(looked.into_iter().all(|fit| fit))
+    let (missing, noticed): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
+    let noticed = noticed.into_iter().flatten().collect();
+    Ok(missing.iter().all(Vec::is_empty) && unnoticed(wires, &noticed).is_empty())
 }
 
 /// Waits until all links are ready, or `stop` is true.
 fn links(
     namespaces: &Namespaces,
     variant: &Variant,
-    spots: Vec<Spot<'_>>,
+    (spots, wires): (Vec<Spot<'_>>, &[Wire<'_>]),
     (limit, deadline): (Duration, Instant),
     stop: &AtomicBool,
 ) -> Result<()> {
@@ -111,7 +131,7 @@ fn links(
         for event in &events {
             event.drain()?;
         }
-        let missing = links_missing(&mut watched, variant.stp)?;
+        let missing = links_missing(&mut watched, wires, variant.stp)?;
         if missing.is_empty() || stop.load(Relaxed) {
             return Ok(());
         }
@@ -126,18 +146,24 @@ fn not_ready(variant: &Variant, waited: Duration, missing: Vec<String>) -> Error
     Error::NotReady { what: format!("network {}", variant.name), waited, missing }
 }
 
-fn links_missing(watched: &mut [Watched<'_>], stp: bool) -> Result<Vec<String>> {
+fn links_missing(
+    watched: &mut [Watched<'_>],
+    wires: &[Wire<'_>],
+    stp: bool,
+) -> Result<Vec<String>> {
     let mut missing = Vec::new();
-    let mut roots = BTreeSet::new();
+    let (mut roots, mut noticed) = (BTreeSet::new(), HashSet::new());
     for Watched { spot, netlink } in watched {
         let links = link::list(netlink)?;
         missing.extend(missing_at(spot, &links));
+        noticed.extend(noticed_at(spot, &links));
         // A host's own edge bridge takes no part in spanning tree and is its own root.
         if stp && spot.kind == NodeKind::Switch {
             let ports = links.iter().filter(|link| spot.interfaces.contains(&link.name));
             roots.extend(ports.filter_map(|link| link.root));
         }
     }
+    missing.extend(unnoticed(wires, &noticed));
     if missing.is_empty() && roots.len() > 1 {
         missing.push(format!("the switches see {} spanning-tree roots", roots.len()));
     }
@@ -157,12 +183,29 @@ fn missing_at(spot: &Spot<'_>, links: &[LinkState]) -> Vec<String> {
     missing.collect()
 }
 
+/// The ends of links in one place whose carrier the kernel has noticed.
+fn noticed_at<'a>(spot: &Spot<'a>, links: &[LinkState]) -> Vec<(&'a str, String)> {
+    let noticed = links.iter().filter(|link| link.operational);
+    let ends = noticed.filter(|link| spot.interfaces.contains(&link.name));
+    ends.map(|link| (spot.node, link.name.clone())).collect()
+}
+
+/// Wires that may still lose what they are given.
+///
+/// The end that was brought up first had no carrier yet, and sends nothing until the kernel notices
+/// it, which it does at once; the other end sends from the beginning, but the kernel may take a
+/// second to say so. So one of them is enough.
+fn unnoticed(wires: &[Wire<'_>], noticed: &HashSet<(&str, String)>) -> Vec<String> {
+    let without = wires.iter().filter(|wire| !wire.iter().any(|end| noticed.contains(end)));
+    let told = |[(node, interface), _]: &Wire<'_>| {
+        format!("{node} {interface}: the kernel has not yet noticed the carrier")
+    };
+    without.map(told).collect()
+}
+
 fn unfit(kind: NodeKind, state: &LinkState) -> Option<String> {
     if !state.carrier {
         return Some("no carrier".to_owned());
-    }
-    if !state.operational {
-        return Some("the kernel has not yet noticed the carrier".to_owned());
     }
     match (kind, &state.port_state) {
         (NodeKind::Switch, Some(BridgePortState::Forwarding | BridgePortState::Blocking)) => None,

@@ -171,7 +171,9 @@ impl Worker {
 
     fn receive(&mut self, at: usize, buffer: &mut [u8]) {
         let Some(end) = self.ends.get_mut(at) else { return };
-        let (now, wall) = (clock(Clock::CLOCK_MONOTONIC), clock(Clock::CLOCK_REALTIME));
+        // In this order: held up in between, the thread makes a frame late, never early.
+        let wall = clock(Clock::CLOCK_REALTIME);
+        let now = clock(Clock::CLOCK_MONOTONIC);
         for _ in 0..BATCH {
             let frame = match end.tap.next(buffer) {
                 Ok(Some(frame)) => frame,
