@@ -149,13 +149,13 @@ mod tests {
         (there.down_from, there.lost, there.sent) = (Some(2.649), 9, 100);
         let told = downtime(&expected(None, Some(50)), &moved);
         assert!(!told.held, "the longest counts");
-        assert_eq!(told.measured, "25 ms, later 60 ms at 2.65 s");
-        assert!(told.evidence.starts_with("9 of 100 datagrams lost, the later gap's among them;"));
+        assert_eq!(told.measured.as_deref(), Some("25 ms, later 60 ms at 2.65 s"));
+        assert!(told.detail.starts_with("9 of 100 datagrams lost, the later gap's among them;"));
         moved.events[0].there.at_once_ms = Some(60.0);
         let told = downtime(&expected(None, Some(60)), &moved);
         assert!(told.held);
-        assert_eq!(told.measured, "60 ms");
-        assert!(told.evidence.starts_with("9 of 100 datagrams lost; "), "{}", told.evidence);
+        assert_eq!(told.measured.as_deref(), Some("60 ms"));
+        assert!(told.detail.starts_with("9 of 100 datagrams lost; "), "{}", told.detail);
     }
 
     #[test]
