@@ -197,6 +197,7 @@ fn every_attack_has_its_row_and_says_where_it_succeeds() {
     run.variants[0].attacks = overlab::lab::Attack::ALL
         .map(|attack| overlab::measure::result::AttackResult {
             name: attack.name().into(),
+            title: attack.title().into(),
             about: attack.words().into(),
             tried: 4321,
             succeeded: 1234,

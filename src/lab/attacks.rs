@@ -22,7 +22,7 @@ pub enum All {
 }
 
 impl Attacks {
-    /// The attacks, in the order in which they are tried: those that leave a network as it was first.
+    /// The attacks, in the order in which they are tried.
     #[must_use]
     pub fn list(&self) -> Vec<Attack> {
         match self {
@@ -34,154 +34,132 @@ impl Attacks {
     }
 }
 
-/// One way to break the isolation of tenants.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attack {
-    /// A VM sends frames with two tags: its own network's or the usual native VLAN's, and another tenant's.
-    DoubleTag,
-    /// A host at an access port of a switch sends frames with two tags.
-    VlanHop,
-    /// A VM sends what its host would send for another tenant: a tagged frame, or a whole tunnel packet.
-    ForgedId,
-    /// A host that is no peer sends packets under its own address, with the tenants' ids and others.
-    IdSpray,
-    /// A host that is no peer sends packets with a peer's address and a tenant's id.
-    SpoofedSource,
-    /// The same with ids drawn at random, as one has to who knows none.
-    IdGuess,
-    /// A host that is no peer sends under a VM's MAC address, to get what is for the VM.
-    FdbPoison,
-    /// A VM sends under the MAC address of another tenant's VM, to divert what is for that one.
-    FdbPoisonAcross,
-    /// A forged segment is put into a frame of another host while it is put together; its id is known.
-    SttInject,
-    /// The same with ids drawn at random.
-    SttInjectBlind,
-    /// A VM claims the address of another VM of its tenant (ARP).
-    ArpPoison,
-    /// A VM claims the address of a VM of another tenant (ARP).
-    ArpPoisonAcross,
-    /// A VM claims the IPv6 address of another VM of its tenant (neighbour discovery).
-    NdPoison,
-    /// A VM claims the IPv6 address of a VM of another tenant (neighbour discovery).
-    NdPoisonAcross,
-    /// A VM sends under thousands of MAC addresses, so that switches can learn no more, and another
-    /// tenant's frames go everywhere.
-    MacFlood,
-    /// The same, to receive what is for other VMs of its own tenant.
-    MacFloodOwn,
-    /// One forged packet far ahead in the sequence makes the receiver drop the peer's own.
-    GreDesync,
-    /// A connection of OpenSSH is reset under sequence numbers drawn at random.
-    SshResetBlind,
-    /// Segments are forged into a connection of OpenSSH.
-    SshInject,
-    /// A connection of OpenSSH is reset by who sees its sequence numbers.
-    SshReset,
+/// Who attacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attacker {
+    /// A VM.
+    Vm,
+    /// A host of the underlay that has no VMs.
+    Host,
 }
 
-impl Attack {
-    /// All of them, in the order in which they are tried.
-    pub const ALL: [Attack; 20] = [
-        Attack::DoubleTag,
-        Attack::VlanHop,
-        Attack::ForgedId,
-        Attack::IdSpray,
-        Attack::SpoofedSource,
-        Attack::IdGuess,
-        Attack::SttInjectBlind,
-        Attack::SttInject,
-        Attack::ArpPoison,
-        Attack::ArpPoisonAcross,
-        Attack::NdPoison,
-        Attack::NdPoisonAcross,
-        Attack::FdbPoison,
-        Attack::FdbPoisonAcross,
-        Attack::MacFlood,
-        Attack::MacFloodOwn,
-        Attack::GreDesync,
-        Attack::SshResetBlind,
-        Attack::SshInject,
-        Attack::SshReset,
-    ];
-
-    /// The name in lab files and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Attack::DoubleTag => "double-tag",
-            Attack::VlanHop => "vlan-hop",
-            Attack::ForgedId => "forged-id",
-            Attack::IdSpray => "id-spray",
-            Attack::SpoofedSource => "spoofed-source",
-            Attack::IdGuess => "id-guess",
-            Attack::FdbPoison => "fdb-poison",
-            Attack::FdbPoisonAcross => "fdb-poison-across",
-            Attack::SttInject => "stt-inject",
-            Attack::SttInjectBlind => "stt-inject-blind",
-            Attack::ArpPoison => "arp-poison",
-            Attack::ArpPoisonAcross => "arp-poison-across",
-            Attack::NdPoison => "nd-poison",
-            Attack::NdPoisonAcross => "nd-poison-across",
-            Attack::MacFlood => "mac-flood",
-            Attack::MacFloodOwn => "mac-flood-own",
-            Attack::GreDesync => "gre-desync",
-            Attack::SshResetBlind => "ssh-reset-blind",
-            Attack::SshInject => "ssh-inject",
-            Attack::SshReset => "ssh-reset",
+/// What is known of attacks, all in one table: name in lab files and reports, title where room is short, who attacks,
+/// and what is done, in words. Its order is that in which they are tried and shown.
+macro_rules! attacks {
+    ($($(#[doc = $doc:literal])+ $attack:ident: $name:literal, $title:literal, $from:ident, $words:literal;)+) => {
+        /// One way to break the isolation of tenants.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
+        pub enum Attack {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $attack,)+
         }
-    }
 
-    /// Whether it comes from a host of the underlay that has no VMs, rather than from a VM.
-    #[must_use]
-    pub const fn from_host(self) -> bool {
-        matches!(
-            self,
-            Attack::VlanHop
-                | Attack::IdSpray
-                | Attack::SpoofedSource
-                | Attack::IdGuess
-                | Attack::FdbPoison
-                | Attack::SttInject
-                | Attack::SttInjectBlind
-                | Attack::GreDesync
-                | Attack::SshResetBlind
-                | Attack::SshInject
-                | Attack::SshReset
-        )
-    }
+        impl Attack {
+            /// All of them, in the order in which they are tried: those that leave a network as it was first.
+            pub const ALL: [Attack; [$($name),+].len()] = [$(Attack::$attack),+];
 
-    /// What is done, in words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Attack::DoubleTag => "a VM sends frames with two tags, the inner one another tenant's",
-            Attack::VlanHop => "a host at an access port sends frames with two tags",
-            Attack::ForgedId => "a VM sends what a host would send for another tenant",
-            Attack::IdSpray => "a host that is no peer sends under its own address",
-            Attack::SpoofedSource => "a host that is no peer sends under a peer's address",
-            Attack::IdGuess => "a host sends under a peer's address and guesses ids",
-            Attack::FdbPoison => "a host that is no peer claims a VM's MAC address",
-            Attack::FdbPoisonAcross => "a VM claims the MAC address of another tenant's VM",
-            Attack::SttInject => "a segment is put into a frame of which the id is known",
-            Attack::SttInjectBlind => "segments are put into frames of which the id is guessed",
-            Attack::ArpPoison => "a VM claims the address of a VM of its own tenant (ARP)",
-            Attack::ArpPoisonAcross => "a VM claims the address of another tenant's VM (ARP)",
-            Attack::NdPoison => "a VM claims the address of a VM of its own tenant (IPv6)",
-            Attack::NdPoisonAcross => "a VM claims the address of another tenant's VM (IPv6)",
-            Attack::MacFlood => {
-                "a VM fills tables with MAC addresses, and others' frames go everywhere"
+            /// The name in lab files and reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Attack::$attack => $name,)+
+                }
             }
-            Attack::MacFloodOwn => "a VM fills tables, and hears what is for its own tenant's VMs",
-            Attack::GreDesync => "one packet far ahead makes the receiver drop the peer's own",
-            Attack::SshResetBlind => "a connection is reset under guessed sequence numbers",
-            Attack::SshInject => "segments are forged into a connection, without its keys",
-            Attack::SshReset => "a connection is reset by who sees its sequence numbers",
+
+            /// The name as it stands in tables, where it can be broken.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Attack::$attack => $title,)+
+                }
+            }
+
+            /// Who attacks.
+            #[must_use]
+            pub const fn attacker(self) -> Attacker {
+                match self {
+                    $(Attack::$attack => Attacker::$from,)+
+                }
+            }
+
+            /// What is done, in words.
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self {
+                    $(Attack::$attack => $words,)+
+                }
+            }
         }
-    }
+    };
+}
+
+attacks! {
+    /// A VM sends frames with two tags: its own network's or the usual native VLAN's, and another tenant's.
+    DoubleTag: "double-tag", "double tag", Vm,
+        "a VM sends frames with two tags, the inner one another tenant's";
+    /// A host at an access port of a switch sends frames with two tags.
+    VlanHop: "vlan-hop", "VLAN hop", Host,
+        "a host at an access port sends frames with two tags";
+    /// A VM sends what its host would send for another tenant: a tagged frame, or a whole tunnel packet.
+    ForgedId: "forged-id", "forged id", Vm,
+        "a VM sends what a host would send for another tenant";
+    /// A host that is no peer sends packets under its own address, with the tenants' ids and others.
+    IdSpray: "id-spray", "id spray", Host,
+        "a host that is no peer sends under its own address";
+    /// A host that is no peer sends packets with a peer's address and ids drawn at random, as one has to who knows none.
+    IdGuess: "id-guess", "id guess", Host,
+        "a host sends under a peer's address and guesses ids";
+    /// Forged segments are put into a frame of another host while it is put together, with ids drawn at random.
+    SttInjectBlind: "stt-inject-blind", "STT inject, blind", Host,
+        "segments are put into frames of which the id is guessed";
+    /// The same by who knows the frame's id.
+    SttInject: "stt-inject", "STT inject", Host,
+        "a segment is put into a frame of which the id is known";
+    /// A VM claims the address of another VM of its tenant (ARP).
+    ArpPoison: "arp-poison", "ARP poison", Vm,
+        "a VM claims the address of a VM of its own tenant (ARP)";
+    /// A VM claims the address of a VM of another tenant (ARP).
+    ArpPoisonAcross: "arp-poison-across", "ARP poison, across", Vm,
+        "a VM claims the address of another tenant's VM (ARP)";
+    /// A VM claims the IPv6 address of another VM of its tenant (neighbour discovery).
+    NdPoison: "nd-poison", "ND poison", Vm,
+        "a VM claims the address of a VM of its own tenant (IPv6)";
+    /// A VM claims the IPv6 address of a VM of another tenant (neighbour discovery).
+    NdPoisonAcross: "nd-poison-across", "ND poison, across", Vm,
+        "a VM claims the address of another tenant's VM (IPv6)";
+    /// A host that is no peer sends under a VM's MAC address, to get what is for the VM.
+    FdbPoison: "fdb-poison", "FDB poison", Host,
+        "a host that is no peer claims a VM's MAC address";
+    /// A VM sends under the MAC address of another tenant's VM, to divert what is for that one.
+    FdbPoisonAcross: "fdb-poison-across", "FDB poison, across", Vm,
+        "a VM claims the MAC address of another tenant's VM";
+    /// A VM sends under thousands of MAC addresses, so that switches can learn no more, and another
+    /// tenant's frames go everywhere.
+    MacFlood: "mac-flood", "MAC flood", Vm,
+        "a VM fills tables with MAC addresses, and others' frames go everywhere";
+    /// The same, to receive what is for other VMs of its own tenant.
+    MacFloodOwn: "mac-flood-own", "MAC flood, own", Vm,
+        "a VM fills tables, and hears what is for its own tenant's VMs";
+    /// A host that is no peer sends packets with a peer's address and a tenant's id. From here on sequence numbers, where
+    /// there are any, are ahead of the peer's own, whose frames are lost.
+    SpoofedSource: "spoofed-source", "spoofed source", Host,
+        "a host that is no peer sends under a peer's address";
+    /// As `id-guess`, by who knows roughly where the ids are.
+    IdGuessNear: "id-guess-near", "id guess, near", Host,
+        "a host sends under a peer's address and guesses ids near the right one";
+    /// One forged packet far ahead in the sequence makes the receiver drop the peer's own.
+    GreDesync: "gre-desync", "GRE desync", Host,
+        "one packet far ahead makes the receiver drop the peer's own";
+    /// A connection of OpenSSH is reset under sequence numbers drawn at random.
+    SshResetBlind: "ssh-reset-blind", "SSH reset, blind", Host,
+        "a connection is reset under guessed sequence numbers";
+    /// Segments are forged into a connection of OpenSSH.
+    SshInject: "ssh-inject", "SSH inject", Host,
+        "segments are forged into a connection, without its keys";
+    /// A connection of OpenSSH is reset by who sees its sequence numbers.
+    SshReset: "ssh-reset", "SSH reset", Host,
+        "a connection is reset by who sees its sequence numbers";
 }
 
 /// Whether an attack must succeed.

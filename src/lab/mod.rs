@@ -34,7 +34,7 @@ mod tables;
 pub mod topology;
 mod units;
 
-pub use attacks::{All, Attack, AttackExpected, Attacks};
+pub use attacks::{All, Attack, AttackExpected, Attacker, Attacks};
 pub use carriers::{
     KERNEL, fabric, has_ids, in_groups, in_udp, inner_mtu, overhead, point_to_point,
 };

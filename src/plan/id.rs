@@ -1,6 +1,7 @@
 //! The id of each tenant on the wire.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use super::{PlanError, Refusal};
 use crate::ids::{ContextId, Encap, GreKey, VlanId, Vni, Vsid};
@@ -63,6 +64,12 @@ pub(super) fn available(encap: Encap) -> Option<u128> {
 pub fn id_space(encap: Encap) -> Option<(u32, u128)> {
     let bits = |max: u64| u64::BITS - max.leading_zeros();
     Some((range(encap).map(|(_, _, max)| bits(max))?, available(encap)?))
+}
+
+/// The ids that may name a tenant; `None` where packets name none.
+#[must_use]
+pub fn id_range(encap: Encap) -> Option<RangeInclusive<u64>> {
+    range(encap).map(|(_, min, max)| min..=max)
 }
 
 /// The number that counting starts from, the smallest id and the largest.

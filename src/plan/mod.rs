@@ -34,7 +34,7 @@ mod switches;
 mod variant;
 
 pub use error::PlanError;
-pub use id::id_space;
+pub use id::{id_range, id_space};
 pub use joined::{RouterPlan, RouterPort, SegmentPlan};
 pub use model::*;
 pub use new_tenant::NewTenant;

@@ -8,34 +8,23 @@ use super::overlay::Sheet;
 use super::table::{Cell, Group, Row, Tone};
 use crate::measure::result::{AttackResult, VariantResult};
 
-/// Names in results, and as they stand in tables, where they can be broken.
-const NAMES: [(&str, &str); 20] = [
-    ("double-tag", "double tag"),
-    ("vlan-hop", "VLAN hop"),
-    ("forged-id", "forged id"),
-    ("id-spray", "id spray"),
-    ("spoofed-source", "spoofed source"),
-    ("id-guess", "id guess"),
-    ("stt-inject-blind", "STT inject, blind"),
-    ("stt-inject", "STT inject"),
-    ("arp-poison", "ARP poison"),
-    ("arp-poison-across", "ARP poison, across"),
-    ("nd-poison", "ND poison"),
-    ("nd-poison-across", "ND poison, across"),
-    ("fdb-poison", "FDB poison"),
-    ("fdb-poison-across", "FDB poison, across"),
-    ("mac-flood", "MAC flood"),
-    ("mac-flood-own", "MAC flood, own"),
-    ("gre-desync", "GRE desync"),
-    ("ssh-reset-blind", "SSH reset, blind"),
-    ("ssh-inject", "SSH inject"),
-    ("ssh-reset", "SSH reset"),
-];
+/// The attacks of these variants by name and title, in the order of the results.
+fn names(variants: &[VariantResult]) -> Vec<(&str, &str)> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for attack in variants.iter().flat_map(|v| &v.attacks) {
+        if !names.iter().any(|(name, _)| *name == attack.name) {
+            // Results of earlier versions have no titles.
+            let title = if attack.title.is_empty() { &attack.name } else { &attack.title };
+            names.push((&attack.name, title));
+        }
+    }
+    names
+}
 
 /// The attacks as rows of the side-by-side table, those that make no sense in any variant left out;
 /// `None` where none was tried.
 pub fn group(variants: &[VariantResult]) -> Option<Group> {
-    let row = |(name, figure)| {
+    let row = |(name, title): (&str, &str)| {
         let of = |v: &VariantResult| {
             v.attacks.iter().find(|a| a.name == name).map_or_else(
                 || Cell { main: NONE.to_owned(), tone: Tone::Absent, ..Cell::default() },
@@ -44,9 +33,9 @@ pub fn group(variants: &[VariantResult]) -> Option<Group> {
         };
         let ours = |a: &AttackResult| a.name == name && a.does_not_apply.is_none();
         let tried = variants.iter().any(|v| v.attacks.iter().any(ours));
-        tried.then(|| Row { figure, cells: variants.iter().map(of).collect() })
+        tried.then(|| Row { figure: title.to_owned(), cells: variants.iter().map(of).collect() })
     };
-    let rows: Vec<Row> = NAMES.into_iter().filter_map(row).collect();
+    let rows: Vec<Row> = names(variants).into_iter().filter_map(row).collect();
     let title = "Attacks: tries that succeeded".to_owned();
     (!rows.is_empty()).then_some(Group { title, rows })
 }
@@ -59,21 +48,16 @@ fn cell(attack: &AttackResult) -> Cell {
         main: format!("{} of {}", count(attack.succeeded), count(attack.tried)),
         tone: match attack {
             a if a.succeeded > 0 => Tone::Bad,
-            a if a.tried == 0 || !alive(a) => Tone::Unclear,
+            a if a.tried == 0 || !a.is_controlled() => Tone::Unclear,
             _ => Tone::Good,
         },
         ..Cell::default()
     }
 }
 
-/// Whether the victims' own frames arrived, so that a failure means something.
-fn alive(attack: &AttackResult) -> bool {
-    attack.own_sent == 0 || attack.own_delivered > 0
-}
-
 /// For each attack where it succeeds, where it fails, and what stops it.
 pub fn sentences(variants: &[VariantResult]) -> Vec<String> {
-    NAMES.into_iter().filter_map(|(name, _)| sentence(variants, name)).collect()
+    names(variants).into_iter().filter_map(|(name, _)| sentence(variants, name)).collect()
 }
 
 fn sentence(variants: &[VariantResult], name: &str) -> Option<String> {
@@ -89,8 +73,8 @@ fn sentence(variants: &[VariantResult], name: &str) -> Option<String> {
     let mut ends = Vec::new();
     for (word, list) in [
         ("succeeds in", names(|a| a.succeeded > 0)),
-        ("fails in", names(|a| a.succeeded == 0 && alive(a))),
-        ("shows nothing in", names(|a| a.succeeded == 0 && !alive(a))),
+        ("fails in", names(|a| a.succeeded == 0 && a.is_controlled())),
+        ("shows nothing in", names(|a| a.succeeded == 0 && !a.is_controlled())),
     ] {
         if !list.is_empty() {
             ends.push(format!("{word} {list}"));
@@ -205,13 +189,21 @@ mod tests {
             attacks: vec![attack],
             ..VariantResult::default()
         };
-        let dead = AttackResult { succeeded: 0, own_delivered: 0, ..spoofed.clone() };
+        // One frame of its own that is lost is enough for nothing to be shown.
+        let dead = AttackResult { succeeded: 0, own_delivered: 9, ..spoofed.clone() };
         let failed = AttackResult { succeeded: 0, stopped_by: Vec::new(), ..spoofed.clone() };
         vec![
             variant("vxlan", spoofed),
             variant("ssh", failed),
             variant("stt", dead),
-            variant("vlan", AttackResult::none("spoofed-source", "", "tags have none")),
+            variant(
+                "vlan",
+                AttackResult {
+                    name: "spoofed-source".into(),
+                    does_not_apply: Some("tags have none".into()),
+                    ..AttackResult::default()
+                },
+            ),
         ]
     }
 

@@ -1,10 +1,10 @@
-//! Where measurement or standards go against the lesson that a lab is about.
+//! Where measurement goes against the lesson that a lab is about, and what standards say of it.
 
 use crate::measure::result::{RunResult, Verdict};
 
-/// One line per contradiction that was measured, and per remark on a row of the lesson.
+/// One line per contradiction that was measured.
 #[must_use]
-pub fn sentences(run: &RunResult) -> Vec<String> {
+pub fn contradictions(run: &RunResult) -> Vec<String> {
     let mut out = Vec::new();
     let mut told: Vec<(&str, &str)> = Vec::new();
     for verdict in &run.expectations {
@@ -15,9 +15,14 @@ pub fn sentences(run: &RunResult) -> Vec<String> {
             out.push(contradiction(run, claim, text));
         }
     }
-    let noted = run.claims.iter().filter_map(|c| Some((c, c.note.as_ref()?)));
-    out.extend(noted.map(|(claim, note)| format!("{}: {note}", claim.id)));
     out
+}
+
+/// What standards or later practice say of the rows that a lab is about, whatever it measured.
+#[must_use]
+pub fn remarks(run: &RunResult) -> Vec<String> {
+    let noted = run.claims.iter().filter_map(|c| Some((c, c.note.as_ref()?)));
+    noted.map(|(claim, note)| format!("{}: {note}", claim.id)).collect()
 }
 
 /// The lesson's sentence, what goes against it, and where that was measured.
@@ -61,14 +66,13 @@ mod tests {
             note: Some("An RFC is softer.".into()),
         }];
         assert_eq!(
-            sentences(&run),
-            [
-                "C10: the lesson says: Zero is sent. Measurement contradicts it. It sends one. \
-                 (a: sums are sent, measured 12 of 12; b: sums are sent, measured 12 of 12)",
-                "C10: An RFC is softer."
-            ]
+            contradictions(&run),
+            ["C10: the lesson says: Zero is sent. Measurement contradicts it. It sends one. \
+                 (a: sums are sent, measured 12 of 12; b: sums are sent, measured 12 of 12)"]
         );
+        assert_eq!(remarks(&run), ["C10: An RFC is softer."]);
+        // A remark goes against nothing.
         run.expectations.truncate(0);
-        assert_eq!(sentences(&run).len(), 1);
+        assert!(contradictions(&run).is_empty() && remarks(&run).len() == 1);
     }
 }

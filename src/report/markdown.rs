@@ -104,7 +104,7 @@ fn comparison(out: &mut String, run: &RunResult) {
                 Tone::Bad => format!("**{}**", escape(&c.line())),
                 _ => escape(&c.line()),
             });
-            rows.push(std::iter::once(row.figure.to_owned()).chain(cells).collect());
+            rows.push(std::iter::once(row.figure.clone()).chain(cells).collect());
         }
     }
     table(out, &header, &rows);

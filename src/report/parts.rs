@@ -10,8 +10,9 @@ use crate::measure::result::RunResult;
 pub type Lines = (&'static str, fn(&RunResult) -> Vec<String>);
 
 /// Parts of lines, in the order of the page, after the comparison.
-pub const LINES: [Lines; 9] = [
-    ("Against the lesson", lesson::sentences),
+pub const LINES: [Lines; 10] = [
+    ("Against the lesson", lesson::contradictions),
+    ("Remarks on the lesson", lesson::remarks),
     ("In words", words::sentences),
     ("Over the underlay's MTU", sizes::sentences),
     ("Latency under load", loaded::sentences),

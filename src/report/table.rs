@@ -64,7 +64,7 @@ impl Cell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What the figure is.
-    pub figure: &'static str,
+    pub figure: String,
     /// One cell per variant.
     pub cells: Vec<Cell>,
 }
@@ -210,7 +210,7 @@ fn spreads(
         .zip(found)
         .map(|(pair, (spread, ratio))| spread_cell(*pair, spread, ratio, unit))
         .collect();
-    Row { figure, cells }
+    Row { figure: figure.to_owned(), cells }
 }
 
 fn spread_cell(
@@ -289,11 +289,11 @@ fn latency(
             ..Cell::default()
         }
     };
-    Row { figure, cells: pairs.iter().map(cell).collect() }
+    Row { figure: figure.to_owned(), cells: pairs.iter().map(cell).collect() }
 }
 
 fn row(run: &RunResult, figure: &'static str, cell: fn(&VariantResult) -> Cell) -> Row {
-    Row { figure, cells: run.variants.iter().map(cell).collect() }
+    Row { figure: figure.to_owned(), cells: run.variants.iter().map(cell).collect() }
 }
 
 fn sizes(run: &RunResult) -> Group {

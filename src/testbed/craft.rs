@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use super::TestbedError;
-use super::edge::{engine, gre};
+use super::edge::{engine, gre, service_tag};
 use crate::encap::{
     DropReason, Engine, Envelope, Inner, InnerKind, Sequence, Transport, source_port, stt,
 };
 use crate::ids::Encap;
 use crate::lab::Checksum;
 use crate::plan::Variant;
+use crate::wire::ethernet::ethertype;
 use crate::wire::ipv4::protocol;
 use crate::wire::{flow, udp};
 
@@ -26,6 +27,48 @@ pub struct Recipe {
     pub checksum: Checksum,
     /// GRE sequence number.
     pub sequence: u32,
+}
+
+/// A tag of a frame, with its VLAN id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// A customer's, or the only one (802.1Q).
+    Customer(u64),
+    /// A provider's (802.1ad).
+    Service(u64),
+}
+
+impl Tag {
+    /// As it stands in a frame, without priority.
+    fn bytes(self) -> [u8; 4] {
+        let (protocol, vid) = match self {
+            Tag::Customer(vid) => (ethertype::C_TAG, vid),
+            Tag::Service(vid) => (ethertype::S_TAG, vid),
+        };
+        let ([first, second], [.., high, low]) = (protocol.to_be_bytes(), vid.to_be_bytes());
+        [first, second, high & 0x0F, low]
+    }
+}
+
+/// The tags that a host puts on a tenant's frames, the outermost first; none where frames are not tagged.
+#[must_use]
+pub fn host_tags(variant: &Variant, id: u64) -> Vec<Tag> {
+    match variant.encap {
+        Encap::Vlan => vec![Tag::Customer(id)],
+        Encap::Qinq => {
+            vec![Tag::Service(service_tag(&variant.engine).into()), Tag::Customer(id)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The frame with tags behind its addresses, the outermost first.
+#[must_use]
+pub fn tagged(mut frame: Vec<u8>, tags: &[Tag]) -> Vec<u8> {
+    if frame.len() >= 12 {
+        frame.splice(12..12, tags.iter().flat_map(|tag| tag.bytes()));
+    }
+    frame
 }
 
 /// The outer IP packet of a variant's encapsulation around each frame: `plain` as the engine would
@@ -174,6 +217,14 @@ fn spoil(field: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_stand_behind_the_addresses_outermost_first() {
+        let frame: Vec<u8> = (0..20).collect();
+        let both = tagged(frame.clone(), &[Tag::Service(1), Tag::Customer(0x0ABC)]);
+        assert_eq!(both[12..20], [0x88, 0xA8, 0, 1, 0x81, 0, 0x0A, 0xBC]);
+        assert_eq!((&both[..12], &both[20..]), (&frame[..12], &frame[12..]));
+    }
 
     #[test]
     fn a_spoiled_checksum_is_wrong_and_there() {

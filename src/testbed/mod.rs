@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-pub use craft::{Recipe, craft, craft_segments};
+pub use craft::{Recipe, Tag, craft, craft_segments, host_tags, tagged};
 pub use edge::service_tag;
 pub use error::TestbedError;
 pub use events::{Happenings, Routing};

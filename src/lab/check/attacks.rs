@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::Whole;
 use crate::ids::Encap;
-use crate::lab::attacks::{Attack, AttackExpected, Attacks};
+use crate::lab::attacks::{Attack, AttackExpected, Attacker, Attacks};
 
 pub(super) fn check(whole: &Whole<'_>) {
     let Some(Attacks::Some(attacks)) = &whole.lab.measure.attacks else { return };
@@ -22,7 +22,7 @@ pub(super) fn check(whole: &Whole<'_>) {
             let message = format!("`{}` stands in this list already", attack.name());
             whole.sink.rule(&path, message);
         }
-        if attack.from_host() {
+        if attack.attacker() == Attacker::Host {
             attacker(whole, &path);
         }
         runs(whole, *attack, &path);

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Lookout;
@@ -17,6 +20,8 @@ use crate::plan::{Variant, VmPlan};
 const BATCH: usize = 16;
 /// How long a full queue may stay full.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Milliseconds after which arrivals are looked at again while it is full.
+const MOMENT: u8 = 2;
 
 /// Who sends, and how.
 #[derive(Debug, Clone, Copy)]
@@ -78,14 +83,15 @@ impl Gun {
     pub fn fire(&self, packets: &[Vec<u8>], lookout: &mut Lookout) -> Result<(), MeasureError> {
         for batch in packets.chunks(BATCH) {
             for packet in batch {
-                self.send(packet).map_err(MeasureError::system("send a forged packet"))?;
+                self.send(packet, lookout)?;
             }
             lookout.look()?;
         }
         Ok(())
     }
 
-    fn send(&self, packet: &[u8]) -> io::Result<()> {
+    fn send(&self, packet: &[u8], lookout: &mut Lookout) -> Result<(), MeasureError> {
+        let failed = MeasureError::system("send a forged packet");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let sent = match &self.0 {
@@ -93,13 +99,29 @@ impl Gun {
                 Kind::Packets(socket, to) => socket.send_to(packet, &(*to).into()).map(drop),
             };
             match sent {
+                // What fills the queue may be what arrives, which has to be taken in meanwhile.
                 Err(error) if full(&error) && Instant::now() < deadline => {
-                    std::thread::yield_now();
+                    lookout.look()?;
+                    if let Err(error) = self.room() {
+                        return Err(failed(error));
+                    }
                 }
                 // Answered by ICMP before: that says nothing about this one.
                 Err(error) if passing(&error) && !full(&error) => return Ok(()),
-                other => return other,
+                other => return other.map_err(failed),
             }
+        }
+    }
+
+    /// Waits until there is room to send, a moment at most.
+    fn room(&self) -> io::Result<()> {
+        let fd = match &self.0 {
+            Kind::Frames(tap) => tap.as_fd(),
+            Kind::Packets(socket, _) => socket.as_fd(),
+        };
+        match poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], MOMENT) {
+            Err(Errno::EINTR) | Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

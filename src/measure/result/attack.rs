@@ -12,6 +12,9 @@ use super::Anatomy;
 pub struct AttackResult {
     /// The attack's name, as in lab files.
     pub name: String,
+    /// The name as it stands in tables.
+    #[serde(default)]
+    pub title: String,
     /// What it is, in words.
     #[serde(default)]
     pub about: String,
@@ -71,14 +74,9 @@ pub struct CounterResult {
 }
 
 impl AttackResult {
-    /// One that makes no sense here.
+    /// Whether frames of the attacked tenant's own were sent and all arrived, so that a failure means something.
     #[must_use]
-    pub fn none(name: &str, about: &str, why: impl Into<String>) -> AttackResult {
-        AttackResult {
-            name: name.to_owned(),
-            about: about.to_owned(),
-            does_not_apply: Some(why.into()),
-            ..AttackResult::default()
-        }
+    pub fn is_controlled(&self) -> bool {
+        self.own_sent > 0 && self.own_delivered == self.own_sent
     }
 }

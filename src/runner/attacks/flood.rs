@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::poison::{Roles, roles};
-use super::scene::{FORGED, OWN, Pair, Scene, Tried, plain, stranger, under};
+use super::scene::{FORGED, OWN, Pair, Scene, Tried, Victims, not_here, plain, stranger, under};
 use crate::lab::Cast;
-use crate::measure::attack::{From, Lookout, Seen, Spot};
+use crate::measure::attack::{From, Lookout, Spot};
 use crate::plan::{NodeKind, VmPlan};
 use crate::runner::RunError;
 
@@ -16,29 +16,28 @@ const FRAMES: u32 = 20;
 /// Series of what the victims' newcomer sends.
 const HELLO: usize = 2;
 
-/// Who floods, and whom that is to harm: another tenant, or (`own`) others of its own.
-fn scenery<'v>(scene: &Scene<'v>, own: bool) -> Result<(&'v VmPlan, Pair<'v>), String> {
-    if !own {
+/// Who floods, and whom that is to harm.
+fn scenery<'v>(scene: &Scene<'v>, victims: Victims) -> Tried<(&'v VmPlan, Pair<'v>)> {
+    if victims == Victims::Others {
         return scene.attacker();
     }
-    let Roles { attacker, told, owner } = roles(scene, false)?;
-    let tenant = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
-    let tenant = tenant.ok_or_else(|| "there is no such tenant".to_owned())?;
-    Ok((attacker, Pair { tenant, near: told, far: owner }))
+    let Roles { attacker, told, owner } = roles(scene, victims)?;
+    match scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant) {
+        Some(tenant) => Ok((attacker, Pair { tenant, near: told, far: owner })),
+        None => not_here("there is no such tenant"),
+    }
 }
 
 /// Sends under thousands of addresses. Then a VM appears under an address that nobody knows yet, and is
 /// talked to: where tables have no room for it, what is for it is flooded.
-pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
+pub(super) fn mac_flood(scene: &Scene<'_>, whose: Victims) -> Tried {
     if !scene.bridges() {
-        return Ok(Err("IP packets are routed, and no MAC address is learned from them".into()));
+        return not_here("IP packets are routed, and no MAC address is learned from them");
     }
-    let (attacker, victims) = match scenery(scene, own) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
-    let hears = |spot: &Spot| {
-        if own { spot.node == attacker.node } else { uninvolved(spot, victims) }
+    let (attacker, victims) = scenery(scene, whose)?;
+    let hears = |spot: &Spot| match whose {
+        Victims::Own => spot.node == attacker.node,
+        Victims::Others => uninvolved(spot, victims),
     };
     let tenant = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
     let others = tenant.into_iter().flat_map(|tenant| &tenant.vms);
@@ -47,10 +46,9 @@ pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
         "{}/{} sends under {ADDRESSES} MAC addresses; then {}/{} talks to a new one of its tenant",
         attacker.tenant, attacker.name, victims.near.tenant, victims.near.name
     );
-    let success = if own {
-        "the flooding VM receives a frame for another one"
-    } else {
-        "a host that it does not concern sees the victims' frame"
+    let success = match whose {
+        Victims::Own => "the flooding VM receives a frame for another one",
+        Victims::Others => "a host that it does not concern sees the victims' frame",
     };
     let mut result = scene.result(what, success);
     let mut lookout = scene.lookout()?;
@@ -72,10 +70,7 @@ pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
     result.own_delivered = lookout.arrived(OWN, at_far).range(FRAMES..).count() as u64;
     result.drops = scene.drops_since(&before);
     result.seen = scene.evidence(lookout.first(OWN, false, hears));
-    result.sent = scene.evidence(frames.into_iter().next().map(|packet| {
-        let place = format!("{} eth0", scene.variant.namespace(&attacker.node));
-        Seen { place, packet }
-    }));
+    result.sent = scene.sent(&lookout, From::Vm(attacker), &frames);
     for (node, now) in scene.testbed.tables(scene.variant)? {
         let grown = now.saturating_sub(tables.get(&node).copied().unwrap_or_default());
         let found = scene.variant.nodes.iter().find(|n| n.name == node);
@@ -89,7 +84,7 @@ pub(super) fn mac_flood(scene: &Scene<'_>, own: bool) -> Tried {
             result.notes.push(format!("{node} ({whose}) learned {grown} more addresses{full}."));
         }
     }
-    Ok(Ok(result))
+    Ok(result)
 }
 
 /// Whether it is a host without the two victims.

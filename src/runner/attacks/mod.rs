@@ -12,53 +12,56 @@ mod vm;
 
 use super::bench::Bench;
 use super::parts;
-use crate::lab::{Attack, Attacks};
+use crate::lab::{Attack, Attacks, IpVersion};
 use crate::measure::result::AttackResult;
-use scene::{Scene, Tried};
+use host::Ids;
+use scene::{Numbers, Scene, Tried, Untried, Victims};
 
 /// Tries all attacks in a variant, one after the other.
 pub(super) fn run(bench: &mut Bench<'_>) {
     let (testbed, variant) = (bench.testbed, bench.variant);
-    let mut attacks = bench.plan.measure.attacks.as_ref().map(Attacks::list).unwrap_or_default();
-    // Where packets are numbered, forged ones are ahead of the peer's own and spoil what comes after.
-    attacks.sort_by_key(|attack| variant.engine.seq && *attack == Attack::SpoofedSource);
+    let attacks = bench.plan.measure.attacks.as_ref().map(Attacks::list).unwrap_or_default();
     if !attacks.is_empty() && !bench.stopped() {
         bench.progress.stage(&format!("{}: {} attacks", variant.name, attacks.len()));
     }
     for attack in attacks {
         bench.measure(&parts::attack(attack), |bench| {
-            let tried = one(&Scene::of(testbed, variant, attack))?;
-            let none = |why| AttackResult::none(attack.name(), attack.words(), why);
-            bench.result.attacks.push(tried.unwrap_or_else(none));
+            let scene = Scene::of(testbed, variant, attack);
+            let result = match tried(&scene) {
+                Ok(result) => result,
+                Err(Untried::NotHere(why)) => {
+                    AttackResult { does_not_apply: Some(why), ..scene.result(String::new(), "") }
+                }
+                Err(Untried::Failed(error)) => return Err(error.into()),
+            };
+            bench.result.attacks.push(result);
             Ok(())
         });
     }
-    // In the order in which they are listed everywhere.
-    let place = |name: &str| Attack::ALL.iter().position(|attack| attack.name() == name);
-    bench.result.attacks.sort_by_key(|result| place(&result.name));
 }
 
-fn one(scene: &Scene<'_>) -> Tried {
+fn tried(scene: &Scene<'_>) -> Tried {
     match scene.attack {
         Attack::DoubleTag => tags::double_tag(scene),
         Attack::VlanHop => tags::vlan_hop(scene),
         Attack::ForgedId => vm::forged_id(scene),
         Attack::IdSpray => host::id_spray(scene),
         Attack::SpoofedSource => host::spoofed_source(scene),
-        Attack::IdGuess => host::id_guess(scene),
+        Attack::IdGuess => host::id_guess(scene, Ids::All),
+        Attack::IdGuessNear => host::id_guess(scene, Ids::Near),
         Attack::FdbPoison => poison::fdb(scene),
         Attack::FdbPoisonAcross => poison::fdb_across(scene),
-        Attack::SttInject => stt::inject(scene, true),
-        Attack::SttInjectBlind => stt::inject(scene, false),
-        Attack::ArpPoison => poison::neighbour(scene, false, false),
-        Attack::ArpPoisonAcross => poison::neighbour(scene, false, true),
-        Attack::NdPoison => poison::neighbour(scene, true, false),
-        Attack::NdPoisonAcross => poison::neighbour(scene, true, true),
-        Attack::MacFlood => flood::mac_flood(scene, false),
-        Attack::MacFloodOwn => flood::mac_flood(scene, true),
+        Attack::SttInject => stt::inject(scene, Numbers::Seen),
+        Attack::SttInjectBlind => stt::inject(scene, Numbers::Guessed),
+        Attack::ArpPoison => poison::neighbour(scene, IpVersion::Ipv4, Victims::Own),
+        Attack::ArpPoisonAcross => poison::neighbour(scene, IpVersion::Ipv4, Victims::Others),
+        Attack::NdPoison => poison::neighbour(scene, IpVersion::Ipv6, Victims::Own),
+        Attack::NdPoisonAcross => poison::neighbour(scene, IpVersion::Ipv6, Victims::Others),
+        Attack::MacFlood => flood::mac_flood(scene, Victims::Others),
+        Attack::MacFloodOwn => flood::mac_flood(scene, Victims::Own),
         Attack::GreDesync => host::desync(scene),
-        Attack::SshResetBlind => ssh::reset(scene, false),
+        Attack::SshResetBlind => ssh::reset(scene, Numbers::Guessed),
         Attack::SshInject => ssh::inject(scene),
-        Attack::SshReset => ssh::reset(scene, true),
+        Attack::SshReset => ssh::reset(scene, Numbers::Seen),
     }
 }

@@ -11,10 +11,7 @@ const FRAMES: u32 = 20;
 
 /// A host sends under a VM's IP address to another VM, by its switch or by its router.
 pub(super) fn spoofed_source(scene: &Scene<'_>) -> Tried {
-    let (rogue, victims) = match scene.rogue().and_then(|r| Ok((r, scene.victims()?))) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let (rogue, victims) = (scene.rogue()?, scene.victims()?);
     let (near, far) = (victims.near, victims.far);
     let routed = scene.variant.fabric == Fabric::L3;
     let what = format!(
@@ -48,5 +45,5 @@ pub(super) fn spoofed_source(scene: &Scene<'_>) -> Tried {
     if routed && near.address.addr().is_ipv4() {
         super::host::filtered(scene, rogue, &mut result, fire)?;
     }
-    Ok(Ok(result))
+    Ok(result)
 }

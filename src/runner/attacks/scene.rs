@@ -12,10 +12,51 @@ use crate::measure::result::{AttackResult, Evidence};
 use crate::plan::{LinkEnd, NodeKind, TenantPlan, Variant, VmPlan};
 use crate::runner::RunError;
 use crate::runner::anatomy::anatomy;
-use crate::testbed::{Recipe, Testbed, craft, service_tag};
+use crate::testbed::{Recipe, Testbed, craft, host_tags, tagged};
 
-/// What came of an attack, or why it does not apply.
-pub(super) type Tried = Result<Result<AttackResult, String>, RunError>;
+/// Why nothing came of an attack.
+pub(super) enum Untried {
+    /// It makes no sense here.
+    NotHere(String),
+    /// It could not be carried out.
+    Failed(RunError),
+}
+
+impl<E: Into<RunError>> std::convert::From<E> for Untried {
+    fn from(error: E) -> Untried {
+        Untried::Failed(error.into())
+    }
+}
+
+/// What came of an attack, or something that it needs.
+pub(super) type Tried<T = AttackResult> = Result<T, Untried>;
+
+/// It makes no sense here, and why.
+pub(super) fn not_here<T>(why: impl Into<String>) -> Tried<T> {
+    Err(Untried::NotHere(why.into()))
+}
+
+fn found<T>(what: Option<T>, otherwise: &str) -> Tried<T> {
+    what.map_or_else(|| not_here(otherwise), Ok)
+}
+
+/// Whose VMs are attacked by a VM.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Victims {
+    /// Its own tenant's.
+    Own,
+    /// Another tenant's.
+    Others,
+}
+
+/// Where an attacker has the numbers from that its packets must carry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// It has seen them.
+    Seen,
+    /// It draws them at random.
+    Guessed,
+}
 
 /// Series of the lookout: forged frames, and the victims' own.
 pub(super) const FORGED: usize = 0;
@@ -64,10 +105,10 @@ impl<'v> Scene<'v> {
     }
 
     /// The host to attack from.
-    pub fn rogue(&self) -> Result<Rogue<'v>, String> {
+    pub fn rogue(&self) -> Tried<Rogue<'v>> {
         let hosts = self.variant.nodes.iter().filter(|node| node.kind == NodeKind::Host);
         let unused = |name: &str| !self.variant.vms().any(|vm| vm.host == name);
-        let found = hosts.filter(|node| unused(&node.name)).find_map(|node| {
+        let rogue = hosts.filter(|node| unused(&node.name)).find_map(|node| {
             let ends = self.variant.links.iter().find_map(|link| match &link.ends {
                 [own, other] | [other, own] if own.node == node.name => Some((own, other)),
                 _ => None,
@@ -76,7 +117,7 @@ impl<'v> Scene<'v> {
             let (end, neighbour) = ends?;
             Some(Rogue { host: &node.name, end, neighbour, address })
         });
-        found.ok_or_else(|| "every host has VMs, so none is left to attack from".to_owned())
+        found(rogue, "every host has VMs, so none is left to attack from")
     }
 
     /// All pairs of VMs on two hosts, the first one of each tenant.
@@ -89,15 +130,13 @@ impl<'v> Scene<'v> {
     }
 
     /// The tenant that is attacked: the last one with VMs on two hosts.
-    pub fn victims(&self) -> Result<Pair<'v>, String> {
-        let none = || "no tenant has VMs on two hosts".to_owned();
-        self.pairs().last().ok_or_else(none)
+    pub fn victims(&self) -> Tried<Pair<'v>> {
+        found(self.pairs().last(), "no tenant has VMs on two hosts")
     }
 
     /// Those who are attacked where the victims cannot be any more: the first tenant.
-    pub fn first(&self) -> Result<Pair<'v>, String> {
-        let none = || "no tenant has VMs on two hosts".to_owned();
-        self.pairs().next().ok_or_else(none)
+    pub fn first(&self) -> Tried<Pair<'v>> {
+        found(self.pairs().next(), "no tenant has VMs on two hosts")
     }
 
     /// Whether frames are bridged between hosts, and not routed.
@@ -107,23 +146,27 @@ impl<'v> Scene<'v> {
     }
 
     /// The VM that attacks from within, and the tenant that it attacks.
-    pub fn attacker(&self) -> Result<(&'v VmPlan, Pair<'v>), String> {
+    pub fn attacker(&self) -> Tried<(&'v VmPlan, Pair<'v>)> {
         let victims = self.victims()?;
         let others = self.variant.tenants.iter().filter(|t| t.name != victims.tenant.name);
         let attacker = others.flat_map(|tenant| &tenant.vms).next();
-        let none = || "there is no second tenant to attack".to_owned();
-        Ok((attacker.ok_or_else(none)?, victims))
+        Ok((found(attacker, "there is no second tenant to attack")?, victims))
     }
 
     /// Where a host's tunnels start and end.
-    pub fn vtep(&self, host: &str) -> Result<IpAddr, String> {
+    pub fn vtep(&self, host: &str) -> Tried<IpAddr> {
         let address = underlay_address(self.variant, host);
-        address.ok_or_else(|| format!("`{host}` has no address on the underlay"))
+        found(address, &format!("`{host}` has no address on the underlay"))
     }
 
-    /// The provider's tag of `QinQ`.
-    pub fn service(&self) -> u64 {
-        service_tag(&self.variant.engine).into()
+    /// Outer source and destination of what one VM's host sends to another's.
+    pub fn vteps(&self, from: &VmPlan, to: &VmPlan) -> Tried<(IpAddr, IpAddr)> {
+        Ok((self.vtep(&from.host)?, self.vtep(&to.host)?))
+    }
+
+    /// A frame as a host would send it for this tenant: with tags, or as it is.
+    pub fn as_host(&self, frame: Vec<u8>, id: u64) -> Vec<u8> {
+        tagged(frame, &host_tags(self.variant, id))
     }
 
     /// A tunnel packet around each inner frame.
@@ -135,6 +178,7 @@ impl<'v> Scene<'v> {
     pub fn result(&self, what: String, success: &str) -> AttackResult {
         AttackResult {
             name: self.attack.name().to_owned(),
+            title: self.attack.title().to_owned(),
             about: self.attack.words().to_owned(),
             what,
             success: success.to_owned(),
@@ -154,6 +198,19 @@ impl<'v> Scene<'v> {
 
     pub fn gun(&self, from: From<'_>) -> Result<Gun, RunError> {
         Ok(Gun::open(self.testbed, self.variant, from)?)
+    }
+
+    /// What was sent first: out of a VM's interface, or as it left the host.
+    pub fn sent(&self, lookout: &Lookout, from: From<'_>, packets: &[Vec<u8>]) -> Option<Evidence> {
+        self.evidence(match from {
+            From::Vm(vm) => packets.first().map(|packet| Seen {
+                place: format!("{} eth0", self.variant.namespace(&vm.node)),
+                packet: packet.clone(),
+            }),
+            From::Host(host, _) | From::Interface(host, _) => {
+                lookout.first(FORGED, true, |spot| spot.tenant.is_none() && spot.node == host)
+            }
+        })
     }
 
     pub fn evidence(&self, seen: Option<Seen>) -> Option<Evidence> {
@@ -230,15 +287,7 @@ impl<'v> Scene<'v> {
         result.own_delivered = lookout.arrived(OWN, at_far).len() as u64;
         result.drops = self.drops_since(&before);
         result.seen = self.evidence(lookout.first(FORGED, false, volley.wins));
-        result.sent = self.evidence(match volley.from {
-            From::Vm(vm) => volley.packets.first().map(|packet| Seen {
-                place: format!("{} eth0", self.variant.namespace(&vm.node)),
-                packet: packet.clone(),
-            }),
-            From::Host(host, _) | From::Interface(host, _) => {
-                lookout.first(FORGED, true, |spot| spot.tenant.is_none() && spot.node == host)
-            }
-        });
+        result.sent = self.sent(lookout, volley.from, volley.packets);
         Ok(took)
     }
 }
@@ -277,30 +326,13 @@ pub(super) fn under(mut frame: Vec<u8>, mac: [u8; 6]) -> Vec<u8> {
     frame
 }
 
-/// The frame with tags (protocol and VLAN id) behind its addresses, the outermost first.
-pub(super) fn tagged(mut frame: Vec<u8>, tags: &[(u16, u64)]) -> Vec<u8> {
-    let bytes = tags.iter().flat_map(|(protocol, vid)| {
-        let [.., high, low] = vid.to_be_bytes();
-        let [first, second] = protocol.to_be_bytes();
-        [first, second, high & 0x0F, low]
-    });
-    let bytes: Vec<u8> = bytes.collect();
-    if frame.len() >= 12 {
-        frame.splice(12..12, bytes);
-    }
-    frame
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn tags_stand_behind_the_addresses_outermost_first() {
+    fn a_frame_is_put_under_another_source() {
         let frame: Vec<u8> = (0..20).collect();
-        let both = tagged(frame.clone(), &[(0x8100, 1), (0x8100, 0x0ABC)]);
-        assert_eq!(both[12..20], [0x81, 0, 0, 1, 0x81, 0, 0x0A, 0xBC]);
-        assert_eq!((&both[..12], &both[20..]), (&frame[..12], &frame[12..]));
         assert_eq!(under(frame, [9; 6])[4..14], [4, 5, 9, 9, 9, 9, 9, 9, 12, 13]);
     }
 }

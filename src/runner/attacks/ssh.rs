@@ -1,10 +1,9 @@
 //! Attacks on the TCP connections that OpenSSH's tunnels run in, by somebody who has none of the keys.
 
-use super::scene::{FORGED, OWN, Pair, Rogue, Scene, Tried, plain};
+use super::scene::{FORGED, Numbers, OWN, Pair, Scene, Tried, not_here, plain};
 use crate::ids::Encap;
 use crate::lab::Cast;
 use crate::measure::attack::{From, Lookout, Spot, Stream, Token, Wiretap};
-use crate::runner::RunError;
 
 /// The tenant's frames before and after.
 const FRAMES: u32 = 20;
@@ -15,15 +14,12 @@ const BLIND: u32 = 2000;
 /// How often a reset is tried under the number just seen, since a keepalive may come between.
 const TRIES: u32 = 3;
 
-/// Who attacks the tunnel of which two VMs.
-type Roles<'v> = (Rogue<'v>, Pair<'v>);
-
-fn roles<'v>(scene: &Scene<'v>, first: bool) -> Result<Roles<'v>, String> {
-    if scene.variant.encap != Encap::Ssh {
-        return Err("it has no connection that could be broken into".into());
+/// Goes no further where there are no connections.
+fn applies(scene: &Scene<'_>) -> Tried<()> {
+    match scene.variant.encap {
+        Encap::Ssh => Ok(()),
+        _ => not_here("it has no connection that could be broken into"),
     }
-    let pair = if first { scene.first() } else { scene.victims() };
-    Ok((scene.rogue()?, pair?))
 }
 
 /// Lets the tenant's VMs talk; returns the connection that carries them, from the near host to the far
@@ -33,30 +29,26 @@ fn talk<'v>(
     lookout: &mut Lookout,
     pair: Pair<'v>,
     first: u32,
-) -> Result<(Option<Stream>, u64), RunError> {
+) -> Tried<(Option<Stream>, u64)> {
     let mut wiretap = Wiretap::open(scene.testbed, scene.variant, &pair.far.host)?;
     scene.own(lookout, OWN, (pair.near, pair.far), first..first + FRAMES)?;
     let at_far = |spot: &Spot| spot.node == pair.far.node;
     let count = |seen: &Lookout| seen.arrived(OWN, at_far).range(first..).count();
     lookout.until(|seen| count(seen) >= FRAMES as usize)?;
     let delivered = count(lookout) as u64;
-    let (Ok(src), Ok(dst)) = (scene.vtep(&pair.near.host), scene.vtep(&pair.far.host)) else {
-        return Ok((None, delivered));
-    };
+    let (src, dst) = scene.vteps(pair.near, pair.far)?;
     Ok((wiretap.busiest(src, dst)?, delivered))
 }
 
 /// Segments at the right place of the stream with a frame inside, as somebody would send it to whom
 /// encryption means nothing.
 pub(super) fn inject(scene: &Scene<'_>) -> Tried {
-    let (rogue, pair) = match roles(scene, false) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    applies(scene)?;
+    let (rogue, pair) = (scene.rogue()?, scene.victims()?);
     let mut lookout = scene.lookout()?;
     let (stream, delivered) = talk(scene, &mut lookout, pair, 0)?;
     let Some(stream) = stream.filter(|_| delivered > 0) else {
-        return Ok(Err("the tunnel was down before".into()));
+        return not_here("the tunnel was down before");
     };
     let what = format!(
         "{} sends segments into the connection from {} to {}, with a broadcast inside",
@@ -87,23 +79,24 @@ pub(super) fn inject(scene: &Scene<'_>) -> Tried {
     result.between =
         scene.evidence(lookout.first(FORGED, false, |spot| spot.node == pair.far.host));
     result.seen = scene.evidence(lookout.first(FORGED, false, wins));
-    Ok(Ok(result))
+    Ok(result)
 }
 
-/// Resets: under the number that the receiver expects (`known`), or under numbers drawn at random. The
-/// ports are known either way.
-pub(super) fn reset(scene: &Scene<'_>, known: bool) -> Tried {
-    // What an injected segment has broken cannot be reset.
-    let (rogue, pair) = match roles(scene, known) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
+/// Resets: under the number that the receiver expects, or under numbers drawn at random. The ports are known
+/// either way.
+pub(super) fn reset(scene: &Scene<'_>, numbers: Numbers) -> Tried {
+    applies(scene)?;
+    let rogue = scene.rogue()?;
+    let (pair, how, tries, count) = match numbers {
+        // What an injected segment has broken cannot be reset.
+        Numbers::Seen => (scene.first()?, "the number that it saw", TRIES, 1),
+        Numbers::Guessed => (scene.victims()?, "numbers drawn at random", 1, BLIND),
     };
     let mut lookout = scene.lookout()?;
     let (stream, delivered) = talk(scene, &mut lookout, pair, 0)?;
     let Some(mut stream) = stream.filter(|_| delivered > 0) else {
-        return Ok(Err("the tunnel was down before".into()));
+        return not_here("the tunnel was down before");
     };
-    let how = if known { "the number that it saw" } else { "numbers drawn at random" };
     let what = format!(
         "{} resets the connection from {} to {} under {how}",
         rogue.host, stream.src, stream.dst
@@ -113,13 +106,15 @@ pub(super) fn reset(scene: &Scene<'_>, known: bool) -> Tried {
     let gun = scene.gun(From::Host(rogue.host, stream.dst.ip()))?;
     let mut after = delivered;
     let mut fired = 0;
-    for attempt in 0..if known { TRIES } else { 1 } {
+    for attempt in 0..tries {
         let secret = lookout.secret(FORGED);
         let one = |number| {
-            let seq = if known { stream.next } else { rand::random() };
+            let seq = match numbers {
+                Numbers::Seen => stream.next,
+                Numbers::Guessed => rand::random(),
+            };
             stream.reset(seq, &Token { secret, tenant: 0, number }.bytes())
         };
-        let count = if known { 1 } else { BLIND };
         let segments: Vec<Vec<u8>> = (fired..fired + count).filter_map(one).collect();
         fired += count;
         gun.fire(&segments, &mut lookout)?;
@@ -133,19 +128,20 @@ pub(super) fn reset(scene: &Scene<'_>, known: bool) -> Tried {
     }
     result.tried = FRAMES.into();
     result.succeeded = result.tried.saturating_sub(after);
-    result.notes.push(if known {
-        format!("Resets it took: {fired}. TCP's numbers are no secret to who sees packets.")
-    } else {
-        format!(
+    result.notes.push(match numbers {
+        Numbers::Seen => {
+            format!("Resets it took: {fired}. TCP's numbers are no secret to who sees packets.")
+        }
+        Numbers::Guessed => format!(
             "{fired} resets: a receiver obeys the one number of 2^32 that it expects and answers \
              others (RFC 5961 section 3.2), and who sees nothing has to guess a port as well."
-        )
+        ),
     });
     result.sent = scene.evidence(lookout.first(FORGED, true, |spot| spot.node == rogue.host));
     result.seen = scene
         .evidence(lookout.first(FORGED, false, |spot| spot.node == pair.far.host))
         .filter(|_| result.succeeded > 0);
-    Ok(Ok(result))
+    Ok(result)
 }
 
 /// What OpenSSH said, where it ended.

@@ -1,7 +1,7 @@
 //! Segments forged into STT frames: nothing but addresses, a port, a length and an id says which frame a
 //! segment belongs to (draft-davie-stt-08 section 3).
 
-use super::scene::{FORGED, OWN, Scene, Tried, plain, recipe};
+use super::scene::{FORGED, Numbers, OWN, Scene, Tried, not_here, plain, recipe};
 use crate::ids::Encap;
 use crate::lab::Cast;
 use crate::measure::attack::{From, Lookout, Spot};
@@ -16,23 +16,19 @@ const BLIND: u32 = 500;
 const SIZE: usize = 60;
 
 /// A peer's host sends frames in two segments each. Before that the attacker sends second segments of
-/// its own under the same id and length (`known`), or under ids drawn at random.
-pub(super) fn inject(scene: &Scene<'_>, known: bool) -> Tried {
+/// its own under the same id and length, or under ids drawn at random.
+pub(super) fn inject(scene: &Scene<'_>, numbers: Numbers) -> Tried {
     if scene.variant.encap != Encap::Stt {
-        return Ok(Err("no frame is put together from segments".into()));
+        return not_here("no frame is put together from segments");
     }
-    let (rogue, victims) = match scene.rogue().and_then(|r| Ok((r, scene.victims()?))) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let (rogue, victims) = (scene.rogue()?, scene.victims()?);
     let (near, far): (&VmPlan, &VmPlan) = (victims.near, victims.far);
-    let (src, dst) = match (scene.vtep(&near.host), scene.vtep(&far.host)) {
-        (Ok(src), Ok(dst)) => (src, dst),
-        (Err(why), _) | (_, Err(why)) => return Ok(Err(why)),
-    };
+    let (src, dst) = scene.vteps(near, far)?;
     let ids: Vec<u32> = (0..FRAMES).map(|_| rand::random()).collect();
-    let guesses: Vec<u32> =
-        if known { ids.clone() } else { (0..BLIND).map(|_| rand::random()).collect() };
+    let (guesses, how) = match numbers {
+        Numbers::Seen => (ids.clone(), "the frames' own ids"),
+        Numbers::Guessed => ((0..BLIND).map(|_| rand::random()).collect(), "ids drawn at random"),
+    };
     let mut lookout = scene.lookout()?;
     let recipe = recipe(src, dst, victims.tenant.id);
     let segments = |series: usize, number: u32, id: u32, secret: [u8; 16]| {
@@ -48,7 +44,6 @@ pub(super) fn inject(scene: &Scene<'_>, known: bool) -> Tried {
     for (number, id) in (0..).zip(ids) {
         own.extend(segments(OWN, number, id, lookout.secret(OWN))?);
     }
-    let how = if known { "the frames' own ids" } else { "ids drawn at random" };
     let what = format!(
         "{} sends second segments under the address of {} with {how}",
         rogue.host, near.host
@@ -73,11 +68,11 @@ pub(super) fn inject(scene: &Scene<'_>, known: bool) -> Tried {
     result.drops = scene.drops_since(&before);
     result.sent = scene.evidence(lookout.first(FORGED, true, |spot| spot.node == rogue.host));
     result.seen = scene.evidence(lookout.first(FORGED, false, at_far));
-    if !known {
+    if numbers == Numbers::Guessed {
         result.notes.push(
             "The id has 32 bits and the source port 14 more that vary; the length has to be right too."
                 .into(),
         );
     }
-    Ok(Ok(result))
+    Ok(result)
 }

@@ -1,16 +1,17 @@
 //! Frames with two tags: a switch that takes the outer one off, since its VLAN is a trunk's native one, and
 //! passes on the rest by the inner one lets the frame hop into another VLAN (IEEE 802.1Q, native VLANs).
 
-use super::scene::{FORGED, Pair, Scene, Tried, Volley, elsewhere, plain, stranger, tagged, under};
+use super::scene::{
+    FORGED, Pair, Scene, Tried, Volley, elsewhere, not_here, plain, stranger, under,
+};
 use crate::ids::Encap;
 use crate::lab::Cast;
 use crate::measure::attack::{From, Spot};
 use crate::measure::result::AttackResult;
 use crate::plan::{LinkEnd, NodeKind, TenantPlan};
 use crate::runner::RunError;
+use crate::testbed::{Tag, tagged};
 
-const C_TAG: u16 = 0x8100;
-const S_TAG: u16 = 0x88A8;
 /// The VLAN that switches put untagged frames into unless they are told otherwise.
 const NATIVE: u64 = 1;
 /// Frames with each outer tag, and answers.
@@ -31,12 +32,9 @@ struct Attacker<'a, 'v> {
 pub(super) fn double_tag(scene: &Scene<'_>) -> Tried {
     let encap = scene.variant.encap;
     if !scene.bridges() {
-        return Ok(Err("hosts route IP packets; a VM's Ethernet header goes no further".into()));
+        return not_here("hosts route IP packets; a VM's Ethernet header goes no further");
     }
-    let (attacker, victims) = match scene.attacker() {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let (attacker, victims) = scene.attacker()?;
     // Where ids are no VLANs, the usual first ones stand for them.
     let vid = |tenant: &TenantPlan, usual| if encap.is_tag() { tenant.id } else { usual };
     let own = scene.variant.tenants.iter().find(|tenant| tenant.name == attacker.tenant);
@@ -49,7 +47,7 @@ pub(super) fn double_tag(scene: &Scene<'_>) -> Tried {
     let at = |spot: &Spot| spot.node == attacker.node;
     let sender = Attacker { from: From::Vm(attacker), at: &at, own, theirs };
     send(scene, &sender, victims, &|spot| elsewhere(spot, attacker), scene.result(what, SUCCESS))
-        .map(Ok)
+        .map_err(Into::into)
 }
 
 /// A host sends them whose switch port is an access port.
@@ -57,23 +55,19 @@ pub(super) fn vlan_hop(scene: &Scene<'_>) -> Tried {
     match scene.variant.encap {
         Encap::Vlan => {}
         Encap::Qinq => {
-            return Ok(Err(
+            return not_here(
                 "the provider's switches know no customer's VLAN, so none of those is a \
-                           trunk's native one"
-                    .into(),
-            ));
+                           trunk's native one",
+            );
         }
-        _ => return Ok(Err("no switch takes its header off, or knows the id in it".into())),
+        _ => return not_here("no switch takes its header off, or knows the id in it"),
     }
-    let (rogue, victims) = match scene.rogue().and_then(|r| Ok((r, scene.victims()?))) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let (rogue, victims) = (scene.rogue()?, scene.victims()?);
     let Some(own) = access(rogue.neighbour) else {
-        return Ok(Err(format!(
+        return not_here(format!(
             "the port of {} is a trunk: one tag is enough there, as `id-spray` shows",
             rogue.host
-        )));
+        ));
     };
     let theirs = victims.tenant.id;
     let what = format!(
@@ -88,7 +82,7 @@ pub(super) fn vlan_hop(scene: &Scene<'_>) -> Tried {
     let at = |spot: &Spot| spot.tenant.is_none() && spot.node == rogue.host;
     let from = From::Interface(rogue.host, &rogue.end.interface);
     let sender = Attacker { from, at: &at, own, theirs };
-    send(scene, &sender, victims, &wins, scene.result(what, SUCCESS)).map(Ok)
+    send(scene, &sender, victims, &wins, scene.result(what, SUCCESS)).map_err(Into::into)
 }
 
 /// The one VLAN of an access port.
@@ -106,7 +100,13 @@ fn send<'v>(
     mut result: AttackResult,
 ) -> Result<AttackResult, RunError> {
     let (own, theirs) = (sender.own, sender.theirs);
-    let mut outer = vec![(C_TAG, own), (C_TAG, NATIVE), (C_TAG, 0), (S_TAG, own), (S_TAG, NATIVE)];
+    let mut outer = vec![
+        Tag::Customer(own),
+        Tag::Customer(NATIVE),
+        Tag::Customer(0),
+        Tag::Service(own),
+        Tag::Service(NATIVE),
+    ];
     outer.dedup();
     let mut lookout = scene.lookout_at(&[NodeKind::Host, NodeKind::Switch])?;
     // Under an address that nobody has, so that answers to it go to nobody else.
@@ -116,14 +116,17 @@ fn send<'v>(
     for tag in outer.iter().flat_map(|tag| (0..EACH).map(move |_| *tag)) {
         let number = u32::try_from(packets.len()).unwrap_or(u32::MAX);
         let frame = marked.frame(number).map(|frame| under(frame, mac));
-        packets.extend(frame.map(|frame| tagged(frame, &[tag, (C_TAG, theirs)])));
+        packets.extend(frame.map(|frame| tagged(frame, &[tag, Tag::Customer(theirs)])));
     }
     let volley = Volley { from: sender.from, packets: &packets, wins, own: victims };
     scene.volley(&mut lookout, &volley, &mut result)?;
     let arrived = lookout.arrived(FORGED, wins);
-    for (first, (protocol, vid)) in (0..).step_by(EACH as usize).zip(outer) {
+    for (first, tag) in (0..).step_by(EACH as usize).zip(outer) {
         let count = arrived.range(first..first + EACH).count();
-        let kind = if protocol == C_TAG { "tag" } else { "service tag" };
+        let (kind, vid) = match tag {
+            Tag::Customer(vid) => ("tag", vid),
+            Tag::Service(vid) => ("service tag", vid),
+        };
         if count > 0 {
             result.notes.push(format!("Behind {kind} {vid}: {count} of {EACH}."));
         }

@@ -1,14 +1,13 @@
 //! An attack from inside a VM on another tenant: packets that only hosts should make.
 
-use super::scene::{FORGED, Scene, Tried, Volley, elsewhere, plain, recipe, tagged};
+use super::scene::{FORGED, Pair, Scene, Tried, Volley, elsewhere, not_here, plain, recipe};
 use crate::ids::Encap;
 use crate::lab::Cast;
 use crate::measure::attack::{From, Spot};
 use crate::plan::VmPlan;
 use crate::runner::RunError;
+use crate::testbed::{Tag, host_tags, tagged};
 
-const C_TAG: u16 = 0x8100;
-const S_TAG: u16 = 0x88A8;
 /// Frames of each kind.
 const EACH: u32 = 5;
 const SUCCESS: &str = "a VM of another tenant receives the frame";
@@ -17,32 +16,27 @@ const SUCCESS: &str = "a VM of another tenant receives the frame";
 pub(super) fn forged_id(scene: &Scene<'_>) -> Tried {
     match scene.variant.encap {
         Encap::Ssh => {
-            return Ok(Err("each tenant has connections of its own; its frames name none".into()));
+            return not_here("each tenant has connections of its own; its frames name none");
         }
         encap if !crate::lab::has_ids(encap) => {
-            return Ok(Err("its packets name no tenant, so there is one only".into()));
+            return not_here("its packets name no tenant, so there is one only");
         }
         _ => {}
     }
-    let (attacker, victims) = match scene.attacker() {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let (attacker, victims) = scene.attacker()?;
     let mut lookout = scene.lookout()?;
     let secret = lookout.secret(FORGED);
     let id = victims.tenant.id;
     let (packets, how) = if scene.variant.encap.is_tag() {
         let marked = plain(attacker, victims.far, Cast::Broadcast, secret);
-        let service = scene.service();
-        let stacks: &[&[(u16, u64)]] = match scene.variant.encap {
-            Encap::Qinq => &[&[(S_TAG, service), (C_TAG, id)], &[(C_TAG, id)]],
-            _ => &[&[(C_TAG, id)]],
-        };
+        // As a host sends it, and with the tenant's own tag only.
+        let mut stacks = vec![host_tags(scene.variant, id), vec![Tag::Customer(id)]];
+        stacks.dedup();
         let each = stacks.iter().flat_map(|tags| (0..EACH).map(move |_| tags));
         let frames = (0..).zip(each).filter_map(|(n, tags)| Some(tagged(marked.frame(n)?, tags)));
         (frames.collect(), format!("frames tagged {id}"))
     } else {
-        (tunnels(scene, attacker, secret)?, format!("{} packets", scene.variant.encap))
+        (tunnels(scene, attacker, victims, secret)?, format!("{} packets", scene.variant.encap))
     };
     let packets: Vec<Vec<u8>> = packets;
     let what = format!(
@@ -53,7 +47,7 @@ pub(super) fn forged_id(scene: &Scene<'_>) -> Tried {
     let wins = |spot: &Spot| elsewhere(spot, attacker);
     let volley = Volley { from: From::Vm(attacker), packets: &packets, wins: &wins, own: victims };
     scene.volley(&mut lookout, &volley, &mut result)?;
-    Ok(Ok(result))
+    Ok(result)
 }
 
 /// Tunnel packets in frames of the attacker, towards every host with VMs of the victim, the attacker's own
@@ -61,15 +55,15 @@ pub(super) fn forged_id(scene: &Scene<'_>) -> Tried {
 fn tunnels(
     scene: &Scene<'_>,
     attacker: &VmPlan,
+    victims: Pair<'_>,
     secret: [u8; 16],
 ) -> Result<Vec<Vec<u8>>, RunError> {
     let mut packets: Vec<Vec<u8>> = Vec::new();
-    let Ok((_, victims)) = scene.attacker() else { return Ok(packets) };
     let from = plain(attacker, attacker, Cast::Broadcast, secret);
     for to in &victims.tenant.vms {
         let peer = victims.tenant.vms.iter().find(|vm| vm.host != to.host);
         let Some(peer) = peer else { continue };
-        let (Ok(src), Ok(dst)) = (scene.vtep(&peer.host), scene.vtep(&to.host)) else { continue };
+        let Ok((src, dst)) = scene.vteps(peer, to) else { continue };
         for _ in 0..EACH {
             let number = u32::try_from(packets.len()).unwrap_or(u32::MAX);
             let inner = plain(peer, to, Cast::Unicast, secret).frame(number);

@@ -10,7 +10,7 @@ pub(super) fn words(expected: AttackExpected) -> String {
     format!("attack `{}` {ends}: {}", expected.name.name(), expected.name.words())
 }
 
-/// What came of it. One that failed while nothing at all arrived shows nothing.
+/// What came of it. One that failed shows nothing unless all frames of the tenant's own arrived meanwhile.
 pub(super) fn attack(expected: AttackExpected, found: &VariantResult) -> Finding {
     let Some(attack) = found.attacks.iter().find(|a| a.name == expected.name.name()) else {
         return Finding::unknown("it was not tried in this variant");
@@ -18,14 +18,13 @@ pub(super) fn attack(expected: AttackExpected, found: &VariantResult) -> Finding
     if let Some(why) = &attack.does_not_apply {
         return Finding::unknown(format!("it does not apply here: {why}"));
     }
-    let alive = attack.own_delivered > 0 || attack.own_sent == 0;
     let held = attack.tried > 0 && (attack.succeeded > 0) == expected.succeeds;
     let mut detail = format!("control: {} of {} own", attack.own_delivered, attack.own_sent);
     for (reason, count) in &attack.drops {
         detail += &format!(", {count} {reason}");
     }
     let theory = if expected.succeeds { "≥ 1 success" } else { "0 successes" };
-    Finding::new(held && (expected.succeeds || alive), detail)
+    Finding::new(held && (expected.succeeds || attack.is_controlled()), detail)
         .figures(theory, format!("{} of {}", attack.succeeded, attack.tried))
 }
 
@@ -52,9 +51,12 @@ mod tests {
         assert!(held(false, tried.clone()) && !held(true, tried.clone()));
         let through = AttackResult { succeeded: 1, ..tried.clone() };
         assert!(held(true, through.clone()) && !held(false, through));
-        assert!(!held(false, AttackResult { own_delivered: 0, ..tried.clone() }));
+        for (own_sent, own_delivered) in [(5, 0), (5, 4), (0, 0)] {
+            assert!(!held(false, AttackResult { own_sent, own_delivered, ..tried.clone() }));
+        }
         assert!(!held(false, AttackResult { tried: 0, ..tried.clone() }));
         assert!(!held(false, AttackResult { name: "id-guess".into(), ..tried.clone() }));
-        assert!(!held(false, AttackResult::none("id-spray", "", "no")));
+        let not_here = AttackResult { does_not_apply: Some("no".into()), ..tried };
+        assert!(!held(false, not_here));
     }
 }
