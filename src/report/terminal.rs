@@ -179,7 +179,7 @@ fn table(
         at += group.rows.len() + 1;
         for row in &group.rows {
             let cells = row.cells.iter().skip(first).take(shown).map(|c| cell(c, column, paint));
-            builder.push_record(std::iter::once(row.figure.to_owned()).chain(cells));
+            builder.push_record(std::iter::once(row.figure.clone()).chain(cells));
         }
     }
     let mut table = builder.build();

@@ -11,6 +11,9 @@ use crate::measure::statistics::{difference_of_medians, median, ratio_of_medians
 /// A figure and the rounds' values on either side.
 pub(super) type Compared = (Figure, [Vec<f64>; 2]);
 
+/// A percentile, and where it stands.
+type Percentile = (What, fn(&Latency) -> f64);
+
 /// All figures that a flow has in both runs.
 pub(super) fn of_flow(
     runs: [&RunResult; 2],
@@ -65,7 +68,7 @@ pub(super) fn of_flow(
     };
     let mut out: Vec<Compared> = all.into_iter().filter_map(figure).collect();
     if let [Some(before), Some(after)] = flows.map(|f| f.latency.as_ref()) {
-        let percentiles: [(What, fn(&Latency) -> f64); 3] = [
+        let percentiles: [Percentile; 3] = [
             (What::LatencyP50, |l| l.p50),
             (What::LatencyP90, |l| l.p90),
             (What::LatencyP99, |l| l.p99),

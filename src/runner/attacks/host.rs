@@ -256,9 +256,10 @@ fn odds(space: u128, networks: usize, rate: f64) -> String {
         s if s < 63_072_000.0 => format!("{:.0} days", s / 86_400.0),
         s => format!("{:.0} years", s / 31_536_000.0),
     };
-    let space = match space.is_power_of_two() && space > 1000 {
-        true => format!("2^{}", space.trailing_zeros()),
-        false => space.to_string(),
+    let space = if space.is_power_of_two() && space > 1000 {
+        format!("2^{}", space.trailing_zeros())
+    } else {
+        space.to_string()
     };
     let tries = if tries < 1000.0 { format!("{tries:.0}") } else { format!("{tries:.3e}") };
     format!(
