@@ -609,6 +609,7 @@ mod arbitrary {
                 evidence,
                 tenant_pairs: leaks,
                 tenant_pairs_of: probes,
+                missed: probes,
             },
         )
     }

@@ -4,28 +4,23 @@
 //! interface is a copy, wherever it is in the packet, so that no format has to be known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Place;
-use super::ends::{tenant, wait};
-use super::error::{MeasureError, within};
+use super::ends::tenant;
+use super::error::MeasureError;
 use super::isolation::{Kind, Station, Token, frame};
-use super::result::Spread;
-use super::segment::Segmenter;
-use super::tap::{BUFFER, Tap, Watch};
+use super::result::{Spread, is_zero};
+use super::tap::Watch;
+use super::watched::{Patience, Sighting, Watched};
 use crate::plan::{Variant, VmPlan};
 
-/// How long deliveries are awaited.
-const PATIENCE: Duration = Duration::from_millis(600);
-/// How long stray copies are still awaited when all deliveries are there.
-const GRACE: Duration = Duration::from_millis(60);
-/// Bytes of frames that may wait to be read at each interface.
-const ROOM: usize = 1 << 20;
+/// How long deliveries are awaited, and stray copies when all of these are there.
+const PATIENCE: Patience =
+    Patience { most: Duration::from_millis(600), grace: Duration::from_millis(60) };
 /// Frames of each kind that a VM sends.
 const REPEATS: u32 = 2;
 /// What is tried.
@@ -48,20 +43,21 @@ pub struct BroadcastResult {
     pub bytes_on_links: f64,
     /// Packets for each frame by link: from its first end to its second, and back.
     pub links: BTreeMap<String, [f64; 2]>,
+    /// Frames of any kind that came too fast to be looked at; there may have been more deliveries and copies.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
 }
 
-/// Packets and bytes out of one end of a link.
+/// One end of a link.
 struct Exit<'v> {
     link: &'v str,
     end: usize,
     node: &'v str,
-    tap: Tap,
 }
 
 struct Port<'v> {
     vm: &'v VmPlan,
     station: Station,
-    tap: Tap,
 }
 
 /// One frame that was sent.
@@ -86,57 +82,24 @@ pub fn run(
     variant: &Variant,
     name: &str,
 ) -> Result<BTreeMap<String, BroadcastResult>, MeasureError> {
-    let vms = vms(place, variant, &tenant(variant, name)?.vms)?;
-    let mut trial = Trial {
-        ends: ends(place, variant)?,
-        secret: rand::random(),
-        sent: Vec::new(),
-        buffer: vec![0; BUFFER],
-        segmenter: Segmenter::default(),
-        vms,
-    };
+    let vms = tenant(variant, name)?.vms.iter();
+    let vms = vms.map(|vm| Ok(Port { vm, station: Station::known(variant, vm)? }));
+    let vms: Vec<Port<'_>> = vms.collect::<Result<_, MeasureError>>()?;
+    let ends =
+        variant.links.iter().flat_map(|link| link.ends.iter().enumerate().map(move |e| (link, e)));
+    let at = ends.clone().map(|(_, (_, end))| (&*end.node, &*end.interface, Watch::Both));
+    let ports = vms.iter().map(|vm| (&*vm.vm.node, "eth0", Watch::Incoming));
+    let mut watched = Watched::open(place, variant, ports.chain(at))?;
+    let exits = ends.map(|(link, (end, at))| Exit { link: &link.name, end, node: &at.node });
+    let mut trial = Trial { ends: exits.collect(), secret: rand::random(), sent: Vec::new(), vms };
     for _ in 0..REPEATS {
         for sender in 0..trial.vms.len() {
-            trial.send_from(variant, sender)?;
-            trial.look().map_err(MeasureError::system("watch for broadcasts"))?;
+            trial.send_from(&watched, sender)?;
+            watched.look(|seen| trial.see(seen))?;
         }
     }
-    trial.settle().map_err(MeasureError::system("watch for broadcasts"))?;
-    Ok(trial.result())
-}
-
-fn vms<'v>(
-    place: &impl Place,
-    variant: &Variant,
-    plans: &'v [VmPlan],
-) -> Result<Vec<Port<'v>>, MeasureError> {
-    plans
-        .iter()
-        .map(|vm| {
-            let namespace = variant.namespace(&vm.node);
-            let open = || Tap::open("eth0", Watch::Incoming, ROOM);
-            let tap = within(place, &namespace, "watch `eth0`", open)?;
-            let station = Station::of(vm).ok_or_else(|| MeasureError::Namespace {
-                operation: format!("read the MAC `{}`", vm.mac),
-                namespace,
-                source: io::ErrorKind::InvalidInput.into(),
-            })?;
-            Ok(Port { vm, station, tap })
-        })
-        .collect()
-}
-
-fn ends<'v>(place: &impl Place, variant: &'v Variant) -> Result<Vec<Exit<'v>>, MeasureError> {
-    let all =
-        variant.links.iter().flat_map(|link| link.ends.iter().enumerate().map(move |e| (link, e)));
-    all.map(|(link, (end, at))| {
-        let operation = format!("watch `{}`", at.interface);
-        let tap = within(place, &variant.namespace(&at.node), &operation, || {
-            Tap::open(&at.interface, Watch::Both, ROOM)
-        })?;
-        Ok(Exit { link: &link.name, end, node: &at.node, tap })
-    })
-    .collect()
+    watched.settle(PATIENCE, &mut trial, Trial::see, Trial::all_delivered)?;
+    Ok(trial.result(watched.missed()?))
 }
 
 struct Trial<'v> {
@@ -144,13 +107,11 @@ struct Trial<'v> {
     vms: Vec<Port<'v>>,
     secret: [u8; 16],
     sent: Vec<Sent>,
-    buffer: Vec<u8>,
-    segmenter: Segmenter,
 }
 
 impl Trial<'_> {
     /// One frame of each kind from one VM.
-    fn send_from(&mut self, variant: &Variant, sender: usize) -> Result<(), MeasureError> {
+    fn send_from(&mut self, watched: &Watched, sender: usize) -> Result<(), MeasureError> {
         let from = &self.vms[sender];
         let Some(aim) = self.vms.iter().find(|vm| vm.vm.host != from.vm.host) else {
             return Ok(());
@@ -159,11 +120,7 @@ impl Trial<'_> {
             let number = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
             let token = Token { secret: self.secret, tenant: 0, number };
             let bytes = frame(kind, &from.station, &aim.station, &token);
-            from.tap.send(&bytes).map_err(|source| MeasureError::Namespace {
-                operation: format!("send a {} frame", kind.name()),
-                namespace: variant.namespace(&from.vm.node),
-                source,
-            })?;
+            watched.send(sender, &bytes, &format!("{} frame", kind.name()))?;
             self.sent.push(Sent {
                 kind,
                 sender,
@@ -183,62 +140,34 @@ impl Trial<'_> {
         (0..self.vms.len()).filter(move |at| self.vms[*at].vm.host != *host)
     }
 
-    /// Takes in what has arrived anywhere.
-    fn look(&mut self) -> io::Result<()> {
-        let secret = self.secret;
-        let number = |packet: &[u8]| {
-            let token = Token::find(packet).filter(|token| token.secret == secret)?;
-            usize::try_from(token.number).ok()
-        };
-        for at in 0..self.vms.len() {
-            while let Some(frame) = self.vms[at].tap.next(&mut self.buffer)? {
-                let vms = &self.vms;
-                let sent = &mut self.sent;
-                self.segmenter.each(&frame, |packet| {
-                    if let Some(sent) = number(packet).and_then(|n| sent.get_mut(n))
-                        && vms[sent.sender].vm.host != vms[at].vm.host
-                    {
-                        sent.reached.insert(at);
-                    }
-                });
-            }
-        }
-        for at in 0..self.ends.len() {
-            while let Some(frame) = self.ends[at].tap.next(&mut self.buffer)? {
-                if !frame.outgoing {
-                    continue;
+    /// Takes in a packet: VMs' ports come first, then ends of links.
+    fn see(&mut self, seen: &Sighting<'_>) {
+        let token = Token::find(seen.packet).filter(|token| token.secret == self.secret);
+        let number = token.and_then(|token| usize::try_from(token.number).ok());
+        let Some(sent) = number.and_then(|number| self.sent.get_mut(number)) else { return };
+        let from = &self.vms[sent.sender].vm.host;
+        match seen.at.checked_sub(self.vms.len()) {
+            None => {
+                if self.vms[seen.at].vm.host != *from {
+                    sent.reached.insert(seen.at);
                 }
-                let (end, vms, all) = (&self.ends[at], &self.vms, &mut self.sent);
-                self.segmenter.each(&frame, |packet| {
-                    let Some(sent) = number(packet).and_then(|n| all.get_mut(n)) else { return };
-                    sent.packets += 1;
-                    sent.bytes += packet.len() as u64;
-                    sent.copies += u64::from(vms[sent.sender].vm.host == end.node);
-                    *sent.by_link.entry((at, end.end)).or_default() += 1;
-                });
             }
+            Some(at) if seen.outgoing => {
+                let end = &self.ends[at];
+                sent.packets += 1;
+                sent.bytes += seen.packet.len() as u64;
+                sent.copies += u64::from(from == end.node);
+                *sent.by_link.entry((at, end.end)).or_default() += 1;
+            }
+            Some(_) => {}
         }
-        Ok(())
     }
 
-    /// Waits for what is still on its way.
-    fn settle(&mut self) -> io::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut end = deadline;
-        while Instant::now() < end {
-            let taps = self.vms.iter().map(|vm| vm.tap.as_fd());
-            let taps: Vec<_> = taps.chain(self.ends.iter().map(|end| end.tap.as_fd())).collect();
-            wait(&taps, end)?;
-            self.look()?;
-            let all = |sent: &Sent| sent.reached.len() == self.others(sent.sender).count();
-            if end == deadline && self.sent.iter().all(all) {
-                end = deadline.min(Instant::now() + GRACE);
-            }
-        }
-        Ok(())
+    fn all_delivered(&self) -> bool {
+        self.sent.iter().all(|sent| sent.reached.len() == self.others(sent.sender).count())
     }
 
-    fn result(&self) -> BTreeMap<String, BroadcastResult> {
+    fn result(&self, missed: u64) -> BTreeMap<String, BroadcastResult> {
         let of = |kind: Kind| {
             let frames: Vec<&Sent> = self.sent.iter().filter(|sent| sent.kind == kind).collect();
             let count = frames.len().max(1);
@@ -256,6 +185,7 @@ impl Trial<'_> {
                 on_links: each(frames.iter().map(|sent| sent.packets).sum()),
                 bytes_on_links: each(frames.iter().map(|sent| sent.bytes).sum()),
                 links,
+                missed,
             }
         };
         KINDS.into_iter().map(|kind| (kind.name().to_owned(), of(kind))).collect()

@@ -61,7 +61,6 @@ pub fn run(
     };
     let mut sent: Vec<Sent<'_>> = Vec::new();
     let mut arrived: HashSet<u32> = HashSet::new();
-    let system = |error| MeasureError::system("watch a gateway")(error);
     let deadline;
     {
         let (nodes, id) = (&nodes, result.id);
@@ -99,27 +98,24 @@ pub fn run(
                 for kind in &kinds {
                     let number = u32::try_from(sent.len()).unwrap_or(u32::MAX);
                     let bytes = frame(*kind, &a, &b, &Token { secret, tenant: 0, number });
-                    watched.taps[port].send(&bytes).map_err(|source| MeasureError::Namespace {
-                        operation: format!("send a {} frame", kind.name()),
-                        namespace: variant.namespace(&from.node),
-                        source,
-                    })?;
+                    watched.send(port, &bytes, &format!("{} frame", kind.name()))?;
                     sent.push(Sent { back, to });
                     result.sent[usize::from(back)] += 1;
                 }
-                look(&mut watched, &sent, &mut result).map_err(system)?;
+                look(&mut watched, &sent, &mut result)?;
             }
         }
         deadline = Instant::now() + PATIENCE;
         let mut end = deadline;
         while Instant::now() < end {
-            watched.wait(end).map_err(system)?;
-            look(&mut watched, &sent, &mut result).map_err(system)?;
+            watched.wait(end)?;
+            look(&mut watched, &sent, &mut result)?;
             if end == deadline && result.delivered == result.sent {
                 end = deadline.min(Instant::now() + GRACE);
             }
         }
     }
+    result.missed = watched.missed()?;
     Ok(result)
 }
 

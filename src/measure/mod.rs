@@ -49,3 +49,18 @@ pub use machine::{machine, memory_in_use, resident_memory};
 pub use place::Place;
 pub use reach::{across, reachable, reachable_of};
 pub use reno::reno;
+
+use std::collections::BTreeMap;
+
+/// What was counted of each name since `before`, where there was any.
+#[must_use]
+pub fn since(
+    mut now: BTreeMap<String, u64>,
+    before: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    now.retain(|name, count| {
+        *count = count.saturating_sub(before.get(name).copied().unwrap_or_default());
+        *count > 0
+    });
+    now
+}

@@ -442,6 +442,9 @@ pub struct IsolationResult {
     pub pairs: Vec<IsolationPair>,
     /// One line per leak, at most 20: which frame, where seen.
     pub evidence: Vec<String>,
+    /// Frames that came too fast to be looked at; there may be leaks among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
 }
 
 /// Probes from one tenant towards another.
@@ -533,6 +536,11 @@ impl Verdict {
             (_, detail) => format!("{figures}; {detail}"),
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Spread {

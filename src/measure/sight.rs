@@ -46,7 +46,6 @@ pub fn run(
     let ends = variant.links.iter().map(|link| (&*link.ends[0].node, &*link.ends[0].interface));
     let mut watched =
         Watched::open(place, variant, ends.map(|(node, name)| (node, name, Watch::Both)))?;
-    let system = |error| MeasureError::system("watch the underlay")(error);
     let mut watch = |watched: &mut Watched| {
         watched.look(|seen| {
             for ((_, known), found) in known.iter().zip(&mut found) {
@@ -67,12 +66,14 @@ pub fn run(
         failed = watched.wait(deadline).and_then(|()| watch(&mut watched)).err();
     }
     if let Some(error) = failed {
-        return Err(system(error));
+        return Err(error);
     }
+    let missed = watched.missed()?;
     let tables = tables()?;
     let entries = tables.values().map(Vec::len).sum::<usize>() as u64;
     for ((_, known), found) in known.iter().zip(&mut found) {
         found.entries = entries;
+        found.missed = missed;
         for (node, macs) in &tables {
             for mac in macs.iter().filter(|mac| known.macs.contains(*mac)) {
                 found.own_entries += 1;
@@ -122,12 +123,8 @@ fn send(
         let port = Watched::open(place, variant, [(&*vm.node, "eth0", Watch::Incoming)])?;
         let token = Token { secret: known.secret, tenant: 0, number };
         for kind in [Kind::Arp, Kind::Unicast, Kind::Broadcast, Kind::Multicast] {
-            let sent = port.taps[0].send(&frame(kind, &from, &to, &token));
-            sent.map_err(|source| MeasureError::Namespace {
-                operation: format!("send a {} frame", kind.name()),
-                namespace: variant.namespace(&vm.node),
-                source,
-            })?;
+            let frame = frame(kind, &from, &to, &token);
+            port.send(0, &frame, &format!("{} frame", kind.name()))?;
         }
     }
     Ok(())

@@ -65,6 +65,7 @@ pub fn run(
         receivers: ears.len() as u64,
         ..StreamResult::default()
     };
+    let system = |error| MeasureError::system("send broadcasts")(error);
     let mut heard: BTreeMap<usize, HashSet<u32>> = BTreeMap::new();
     let mut look = |watched: &mut Watched, result: &mut StreamResult| {
         watched.look(|seen| {
@@ -81,16 +82,15 @@ pub fn run(
         })?;
         let mut buffer = [0; SIZE + 1];
         for (ear, socket) in ears.iter().enumerate() {
-            while let Some(datagram) = receive(socket, &mut buffer)? {
+            while let Some(datagram) = receive(socket, &mut buffer).map_err(system)? {
                 let token = Token::find(datagram).filter(|token| token.secret == secret);
                 if let Some(token) = token.filter(|_| datagram.len() == SIZE) {
                     heard.entry(ear).or_default().insert(token.number);
                 }
             }
         }
-        Ok::<(), std::io::Error>(())
+        Ok::<(), MeasureError>(())
     };
-    let system = |error| MeasureError::system("send broadcasts")(error);
     let each = Duration::from_nanos(SIZE as u64 * 8 * 1_000_000_000 / rate.max(1));
     let wanted = u64::try_from(span.as_nanos() / each.as_nanos().max(1)).unwrap_or(MOST);
     let target = SocketAddr::new(net.broadcast().into(), PORT).into();
@@ -106,16 +106,17 @@ pub fn run(
         }
         mouth.send_to(&payload, &target).map_err(system)?;
         result.sent += 1;
-        look(&mut watched, &mut result).map_err(system)?;
+        look(&mut watched, &mut result)?;
     }
     result.seconds =
         (begun.elapsed().max(each.saturating_mul(u32::try_from(result.sent).unwrap_or(1))))
             .as_secs_f64();
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        watched.wait(deadline).map_err(system)?;
-        look(&mut watched, &mut result).map_err(system)?;
+        watched.wait(deadline)?;
+        look(&mut watched, &mut result)?;
     }
+    result.missed = watched.missed()?;
     result.delivered = heard.values().map(|numbers| numbers.len() as u64).sum();
     Ok(result)
 }

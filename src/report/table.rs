@@ -395,7 +395,8 @@ fn tenants(run: &RunResult) -> Group {
             )),
             tone: match i {
                 _ if i.leaks > 0 => Tone::Bad,
-                _ if i.probes == 0 || i.delivered_own < i.expected_own => Tone::Unclear,
+                _ if i.probes == 0 || i.missed > 0 => Tone::Unclear,
+                _ if i.delivered_own < i.expected_own => Tone::Unclear,
                 _ => Tone::Good,
             },
             ..Cell::default()

@@ -310,6 +310,14 @@ fn isolation(variant: &VariantResult) -> Option<String> {
             variant.name,
             plural(i.probes, "probe")
         )
+    } else if i.missed > 0 {
+        format!(
+            "{}: no leak of {} was seen, but {} came too fast to be looked at, so that this is weak evidence; \
+             {control}.",
+            variant.name,
+            plural(i.probes, "probe"),
+            plural(i.missed, "frame")
+        )
     } else {
         format!(
             "{}: 0 of {} leaked to another tenant, while {control}.",

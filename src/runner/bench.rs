@@ -43,6 +43,14 @@ impl Bench<'_> {
         leave_out(self.result, self.notes, part, why);
     }
 
+    /// Says that something was measured without some of the frames that there were.
+    pub fn missed(&mut self, part: &str, frames: u64) {
+        if frames > 0 {
+            let why = format!("{frames} frames came too fast to be looked at");
+            self.note(&format!("not all was seen: {part}"), &why);
+        }
+    }
+
     /// Says something that a reader must know.
     pub fn note(&mut self, what: &str, why: &dyn Display) {
         self.notes.push(format!("{}: {what}: {why}", self.variant.name));

@@ -53,6 +53,8 @@ pub(super) fn broadcasts(bench: &mut Bench<'_>) {
         let part = parts::broadcasts(&tenant.name);
         bench.measure(&part, |bench| {
             let kinds = bum::run(bench.testbed, variant, &tenant.name)?;
+            let missed = kinds.values().map(|kind| kind.missed).max().unwrap_or_default();
+            bench.missed(&part, missed);
             bench.result.broadcasts.insert(tenant.name.clone(), kinds);
             Ok(())
         });

@@ -4,7 +4,7 @@
 //! begin one after the other, so that what one event costs does not fall into another's outage.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::bench::{interrupted, leave_out};
 use super::{Found, Progress, parts};
@@ -12,7 +12,7 @@ use crate::lab::{Event, Happening};
 use crate::measure::result::{EventResult, TimelineResult};
 use crate::plan::{Plan, Schedule, Variant};
 use crate::testbed::{Testbed, TestbedError};
-use crate::traffic::watch::{Log, Watched, connection, outage, quiet, timeline};
+use crate::traffic::watch::{Log, Origin, Watched, connection, outage, quiet, timeline};
 
 /// From one variant's beginning to the next one's.
 const APART: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ pub(super) fn run(
         for (number, variant) in plan.variants.iter().enumerate() {
             let wait = APART.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
             running.push(scope.spawn(move || {
-                if pass(SystemTime::now(), wait, stop) {
+                if pass(Origin::now(), wait, stop) {
                     watch(testbed, variant, schedule, stop)
                 } else {
                     Ok(Outcome::default())
@@ -100,7 +100,7 @@ fn watch(
     }
     let routing = testbed.routing(variant, schedule.detection).map_err(|e| e.to_string())?;
     let (done, changed) = (AtomicBool::new(false), AtomicU64::new(0));
-    let origin = SystemTime::now();
+    let origin = Origin::now();
     std::thread::scope(|scope| {
         let routing = routing.map(|routing| scope.spawn(|| routing.run(&done, &changed)));
         let running: Vec<_> = open
@@ -136,7 +136,7 @@ fn happen(
     testbed: &Testbed,
     variant: &Variant,
     events: &[Event],
-    origin: SystemTime,
+    origin: Origin,
     changed: &AtomicU64,
     stop: &AtomicBool,
 ) -> Result<Vec<Happened>, TestbedError> {
@@ -146,11 +146,11 @@ fn happen(
         if !pass(origin, event.at.0, stop) {
             break;
         }
-        let (at, routes) = (since(origin), changed.load(Relaxed));
+        let (at, routes) = (origin.elapsed(), changed.load(Relaxed));
         if let Some(what) = event.happening() {
             happenings.happen(what)?;
         }
-        happened.push(Happened { at, done: since(origin), routes });
+        happened.push(Happened { at, done: origin.elapsed(), routes });
     }
     Ok(happened)
 }
@@ -200,19 +200,15 @@ const fn kind(happening: Happening<'_>) -> &'static str {
 }
 
 /// Waits until `after` has passed since `origin`; `false` if it is to end before.
-fn pass(origin: SystemTime, after: Duration, stop: &AtomicBool) -> bool {
+fn pass(origin: Origin, after: Duration, stop: &AtomicBool) -> bool {
     loop {
         if stop.load(Relaxed) {
             return false;
         }
-        let left = after.saturating_sub(since(origin));
+        let left = after.saturating_sub(origin.elapsed());
         if left.is_zero() {
             return true;
         }
         std::thread::sleep(left.min(LOOK));
     }
-}
-
-fn since(origin: SystemTime) -> Duration {
-    SystemTime::now().duration_since(origin).unwrap_or_default()
 }

@@ -184,6 +184,7 @@ fn isolated(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let pairs = sample::tenants(variant, plan.seed, most, &reach::apart(plan));
     let repeats = isolation::REPEATS;
     let found = isolation::run(bench.testbed, variant, repeats, &pairs, &classify)?;
+    bench.missed(parts::ISOLATION, found.missed);
     bench.result.isolation = Some(found);
     Ok(())
 }
@@ -213,7 +214,7 @@ pub(super) fn after_flows(bench: &mut Bench<'_>, early: &BTreeMap<String, u64>) 
         }
         Err(error) => bench.leave_out(parts::BLOCKED, &error),
     }
-    bench.result.drops = since(testbed.drops(variant), early);
+    bench.result.drops = measure::since(testbed.drops(variant), early);
     without_search(bench.result);
     match testbed.tables(variant) {
         Ok(tables) => bench.result.tables = tables,
@@ -238,14 +239,6 @@ pub(super) fn fragments(testbed: &Testbed, plan: &Plan) -> Result<Vec<Option<u64
 
 fn too_big(drops: &BTreeMap<String, u64>) -> u64 {
     drops.get("too_big").copied().unwrap_or_default()
-}
-
-/// Drops by reason, less those that were counted before.
-fn since(mut now: BTreeMap<String, u64>, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    for (reason, count) in &mut now {
-        *count = count.saturating_sub(before.get(reason).copied().unwrap_or_default());
-    }
-    now
 }
 
 /// Takes off a variant's drops those that the search for the largest packet made.

@@ -46,6 +46,7 @@ pub(super) fn strays(bench: &mut Bench<'_>) {
         let part = parts::strays(&tenant.name);
         bench.measure(&part, |bench| {
             let found = stray::run(bench.testbed, variant, &tenant.name)?;
+            bench.missed(&part, found.missed);
             bench.result.strays.insert(tenant.name.clone(), found);
             Ok(())
         });

@@ -1,24 +1,21 @@
 //! Watching for tokens at every VM and, where asked for, at the interfaces of hosts and switches.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Token;
 use crate::measure::Place;
-use crate::measure::ends::wait;
-use crate::measure::error::{MeasureError, within};
-use crate::measure::segment::Segmenter;
-use crate::measure::tap::{BUFFER, Tap, Watch};
-use crate::plan::{NodeKind, Variant};
+use crate::measure::error::MeasureError;
+use crate::measure::tap::Watch;
+use crate::measure::watched::Watched;
+use crate::plan::{LinkEnd, NodeKind, Variant};
 
 /// How long something is awaited at most.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long nothing new may come until no more is awaited.
 const QUIET: Duration = Duration::from_millis(60);
-/// Bytes of frames that may wait to be read at each place.
-const ROOM: usize = 2 << 20;
 
 /// Where frames are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,17 +49,18 @@ struct Found {
 /// Looks for tokens of some secrets. What has one secret is called a series, by its place in the list.
 #[derive(Debug)]
 pub struct Lookout {
-    spots: Vec<(Spot, Tap)>,
+    spots: Vec<Spot>,
+    watched: Watched,
+    missed: Rc<Cell<u64>>,
     secrets: Vec<[u8; 16]>,
     /// By series, spot, and whether it left there.
     found: BTreeMap<(usize, usize, bool), Found>,
     total: usize,
-    buffer: Vec<u8>,
-    segmenter: Segmenter,
 }
 
 impl Lookout {
-    /// Watches what every VM receives, and what crosses every interface of nodes of these kinds.
+    /// Watches what every VM receives, and what crosses every interface of nodes of these kinds. Frames that came
+    /// too fast to be looked at are added to `missed` whenever it settles.
     ///
     /// # Errors
     /// An interface could not be opened.
@@ -71,39 +69,30 @@ impl Lookout {
         variant: &Variant,
         series: usize,
         kinds: &[NodeKind],
+        missed: &Rc<Cell<u64>>,
     ) -> Result<Lookout, MeasureError> {
-        let mut spots = Vec::new();
-        let mut open = |node: &str, interface: &str, tenant: Option<&String>, host: &str| {
-            let namespace = variant.namespace(node);
-            let watch = if tenant.is_some() { Watch::Incoming } else { Watch::Both };
-            let operation = format!("watch `{interface}`");
-            let tap = within(place, &namespace, &operation, || Tap::open(interface, watch, ROOM))?;
-            let spot = Spot {
-                node: node.to_owned(),
-                tenant: tenant.cloned(),
-                host: host.to_owned(),
-                place: format!("{namespace} {interface}"),
-            };
-            spots.push((spot, tap));
-            Ok::<(), MeasureError>(())
+        let kind = |end: &&LinkEnd| {
+            variant.nodes.iter().any(|node| node.name == end.node && kinds.contains(&node.kind))
         };
-        for vm in variant.vms() {
-            open(&vm.node, "eth0", Some(&vm.tenant), &vm.host)?;
-        }
-        let watched = |name: &str| {
-            variant.nodes.iter().any(|node| node.name == name && kinds.contains(&node.kind))
+        let ends: Vec<&LinkEnd> =
+            variant.links.iter().flat_map(|link| &link.ends).filter(kind).collect();
+        let spot = |node: &str, interface: &str, tenant: Option<&String>, host: &str| Spot {
+            node: node.to_owned(),
+            tenant: tenant.cloned(),
+            host: host.to_owned(),
+            place: format!("{} {interface}", variant.namespace(node)),
         };
-        let ends = variant.links.iter().flat_map(|link| &link.ends);
-        for end in ends.filter(|end| watched(&end.node)) {
-            open(&end.node, &end.interface, None, &end.node)?;
-        }
+        let vms = variant.vms().map(|vm| spot(&vm.node, "eth0", Some(&vm.tenant), &vm.host));
+        let nics = ends.iter().map(|end| spot(&end.node, &end.interface, None, &end.node));
+        let at = variant.vms().map(|vm| (&*vm.node, "eth0", Watch::Incoming));
+        let at = at.chain(ends.iter().map(|end| (&*end.node, &*end.interface, Watch::Both)));
         Ok(Lookout {
-            spots,
+            spots: vms.chain(nics).collect(),
+            watched: Watched::open(place, variant, at)?,
+            missed: Rc::clone(missed),
             secrets: (0..series).map(|_| rand::random()).collect(),
             found: BTreeMap::new(),
             total: 0,
-            buffer: vec![0; BUFFER],
-            segmenter: Segmenter::default(),
         })
     }
 
@@ -118,30 +107,19 @@ impl Lookout {
     /// # Errors
     /// An interface went down.
     pub fn look(&mut self) -> Result<(), MeasureError> {
-        self.take_in().map_err(MeasureError::system("watch for forged packets"))
-    }
-
-    fn take_in(&mut self) -> io::Result<()> {
-        for (at, (_, tap)) in self.spots.iter().enumerate() {
-            while let Some(frame) = tap.next(&mut self.buffer)? {
-                let leaving = frame.outgoing;
-                let (secrets, found, total) = (&self.secrets, &mut self.found, &mut self.total);
-                self.segmenter.each(&frame, |packet| {
-                    let Some(token) = Token::find(packet) else { return };
-                    let series = secrets.iter().position(|secret| *secret == token.secret);
-                    let Some(series) = series else { return };
-                    let found = found.entry((series, at, leaving)).or_default();
-                    *total += usize::from(found.numbers.insert(token.number));
-                    found.first.get_or_insert_with(|| packet.to_vec());
-                });
-            }
-        }
-        Ok(())
+        let (secrets, found, total) = (&self.secrets, &mut self.found, &mut self.total);
+        self.watched.look(|seen| {
+            let Some(token) = Token::find(seen.packet) else { return };
+            let series = secrets.iter().position(|secret| *secret == token.secret);
+            let Some(series) = series else { return };
+            let found = found.entry((series, seen.at, seen.outgoing)).or_default();
+            *total += usize::from(found.numbers.insert(token.number));
+            found.first.get_or_insert_with(|| seen.packet.to_vec());
+        })
     }
 
     fn wait(&mut self, until: Instant) -> Result<(), MeasureError> {
-        let taps: Vec<_> = self.spots.iter().map(|(_, tap)| tap.as_fd()).collect();
-        wait(&taps, until).map_err(MeasureError::system("watch for forged packets"))?;
+        self.watched.wait(until)?;
         self.look()
     }
 
@@ -174,6 +152,7 @@ impl Lookout {
                 (before, quiet) = (self.total, Instant::now() + QUIET);
             }
         }
+        self.missed.set(self.missed.get().saturating_add(self.watched.missed()?));
         Ok(())
     }
 
@@ -181,7 +160,7 @@ impl Lookout {
     #[must_use]
     pub fn arrived(&self, series: usize, at: impl Fn(&Spot) -> bool) -> BTreeSet<u32> {
         let here = self.found.iter().filter(|((of, spot, leaving), _)| {
-            *of == series && !leaving && self.spots.get(*spot).is_some_and(|(spot, _)| at(spot))
+            *of == series && !leaving && self.spots.get(*spot).is_some_and(&at)
         });
         here.flat_map(|(_, found)| found.numbers.iter().copied()).collect()
     }
@@ -190,7 +169,7 @@ impl Lookout {
     #[must_use]
     pub fn first(&self, series: usize, leaving: bool, at: impl Fn(&Spot) -> bool) -> Option<Seen> {
         self.found.iter().find_map(|((of, spot, left), found)| {
-            let (spot, _) = self.spots.get(*spot)?;
+            let spot = self.spots.get(*spot)?;
             let packet = found.first.clone().filter(|_| *of == series && *left == leaving)?;
             at(spot).then(|| Seen { place: spot.place.clone(), packet })
         })

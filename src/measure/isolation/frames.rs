@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::token::Token;
-use crate::plan::VmPlan;
+use crate::measure::error::MeasureError;
+use crate::plan::{Variant, VmPlan};
 use crate::wire::ipv4::protocol;
 use crate::wire::{checksum, ipv6};
 
@@ -71,6 +72,15 @@ impl Station {
             IpAddr::V4(_) => None,
         });
         parts.next().is_none().then_some(Station { mac, address, address6: six.next() })
+    }
+
+    /// The same, or an error that names the VM's namespace.
+    pub fn known(variant: &Variant, vm: &VmPlan) -> Result<Station, MeasureError> {
+        Station::of(vm).ok_or_else(|| MeasureError::Namespace {
+            operation: format!("read the MAC `{}`", vm.mac),
+            namespace: variant.namespace(&vm.node),
+            source: std::io::ErrorKind::InvalidInput.into(),
+        })
     }
 }
 

@@ -6,9 +6,7 @@ pub(in crate::measure) mod frames;
 pub(in crate::measure) mod token;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use classify::network;
 use frames::possible;
@@ -16,34 +14,29 @@ pub(super) use frames::{Kind, Station, frame};
 pub(super) use token::Token;
 
 use super::Place;
-use super::ends::wait;
-use super::error::{MeasureError, within};
+use super::error::MeasureError;
 use super::result::{IsolationPair, IsolationResult};
-use super::segment::Segmenter;
-use super::tap::{BUFFER, Tap, Watch};
+use super::tap::Watch;
+use super::watched::{Patience, Sighting, Watched};
 use crate::lab::Learning;
-use crate::plan::{NodeKind, Variant, VmPlan};
+use crate::plan::{LinkEnd, NodeKind, Variant, VmPlan};
 
 /// Times each kind is tried from each VM towards each other tenant: two tenants of four VMs make
 /// 2 x 4 x 5 x 3 = 120 probes, and 24 more where they have IPv6 addresses.
 pub const REPEATS: u32 = 3;
-/// How long own deliveries are awaited after the last probe.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long leaks are still awaited when all own deliveries are there.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long own deliveries are awaited after the last probe, and leaks when all of these are there.
+const PATIENCE: Patience =
+    Patience { most: Duration::from_secs(1), grace: Duration::from_millis(100) };
 /// Lines of evidence kept.
 const EVIDENCE: usize = 20;
 /// Times in a repeat that all places are looked at.
 const LOOKS: usize = 64;
-/// Bytes of frames that may wait to be read at each place.
-const ROOM: usize = 2 << 20;
 
 /// A VM, its tenant's place in the variant, and its port.
 struct Port<'v> {
     vm: &'v VmPlan,
     tenant: usize,
     station: Station,
-    tap: Tap,
 }
 
 /// A host's interface towards the fabric.
@@ -51,7 +44,6 @@ struct Nic {
     name: String,
     /// The network whose frames have no tag there.
     untagged: Option<u64>,
-    tap: Tap,
 }
 
 /// One probe frame: where it came from and what became of it.
@@ -108,60 +100,49 @@ pub fn run(
     if pairs.pairs.is_empty() {
         return Ok(IsolationResult::default());
     }
+    let ends: Vec<_> = ends(variant).collect();
+    let ports = ports(variant, pairs)?;
+    let vms = ports.iter().map(|port| (&*port.vm.node, "eth0", Watch::Incoming));
+    let nics = ends.iter().map(|(end, _)| (&*end.node, &*end.interface, Watch::Both));
+    let mut watched = Watched::open(place, variant, vms.chain(nics))?;
     let mut trial = Trial {
         variant,
         classify,
         secrets: variant.tenants.iter().map(|_| rand::random()).collect(),
         between: pairs,
-        ports: ports(place, variant, pairs)?,
-        nics: nics(place, variant)?,
+        ports,
+        nics: ends.into_iter().map(|(end, far)| nic(variant, end, far)).collect(),
         probes: Vec::new(),
         delivered: HashSet::new(),
         expected: 0,
         expected_by: vec![0; variant.tenants.len()],
         evidence: Vec::new(),
-        buffer: vec![0; BUFFER],
-        segmenter: Segmenter::default(),
     };
     for repeat in 0..repeats {
         // Looking everywhere takes longer than sending where there are many places.
         let often = trial.ports.len().div_ceil(LOOKS);
         for sender in 0..trial.ports.len() {
-            trial.send_from(sender, repeat)?;
+            trial.send_from(sender, repeat, &watched)?;
             if sender % often == 0 {
-                trial.look().map_err(MeasureError::system("watch for probes"))?;
+                watched.look(|seen| trial.see(seen))?;
             }
         }
     }
-    trial.settle().map_err(MeasureError::system("watch for probes"))?;
-    Ok(trial.result())
+    let all = |trial: &Trial<'_>| trial.delivered.len() as u64 >= trial.expected;
+    watched.settle(PATIENCE, &mut trial, Trial::see, all)?;
+    Ok(IsolationResult { missed: watched.missed()?, ..trial.result() })
 }
 
-fn ports<'v>(
-    place: &impl Place,
-    variant: &'v Variant,
-    pairs: &Pairs,
-) -> Result<Vec<Port<'v>>, MeasureError> {
+fn ports<'v>(variant: &'v Variant, pairs: &Pairs) -> Result<Vec<Port<'v>>, MeasureError> {
     let watched: BTreeSet<usize> = pairs.pairs.iter().flat_map(|&(from, to)| [from, to]).collect();
-    let mut ports = Vec::new();
-    for (tenant, plan) in watched.iter().filter_map(|&at| Some((at, variant.tenants.get(at)?))) {
-        for vm in &plan.vms {
-            let namespace = variant.namespace(&vm.node);
-            let tap = within(place, &namespace, "watch `eth0`", || {
-                Tap::open("eth0", Watch::Incoming, ROOM)
-            })?;
-            let station = Station::of(vm).ok_or_else(|| MeasureError::Namespace {
-                operation: format!("read the MAC `{}`", vm.mac),
-                namespace,
-                source: io::ErrorKind::InvalidInput.into(),
-            })?;
-            ports.push(Port { vm, tenant, station, tap });
-        }
-    }
-    Ok(ports)
+    let tenants = watched.iter().filter_map(|&at| Some((at, variant.tenants.get(at)?)));
+    let vms = tenants.flat_map(|(tenant, plan)| plan.vms.iter().map(move |vm| (tenant, vm)));
+    let port = |(tenant, vm)| Ok(Port { vm, tenant, station: Station::known(variant, vm)? });
+    vms.map(port).collect()
 }
 
-fn nics(place: &impl Place, variant: &Variant) -> Result<Vec<Nic>, MeasureError> {
+/// Hosts' ends of links, and the far ends.
+fn ends(variant: &Variant) -> impl Iterator<Item = (&LinkEnd, &LinkEnd)> {
     let is_host = |name: &str| {
         variant.nodes.iter().any(|node| node.name == name && node.kind == NodeKind::Host)
     };
@@ -169,18 +150,13 @@ fn nics(place: &impl Place, variant: &Variant) -> Result<Vec<Nic>, MeasureError>
         let [a, b] = &link.ends;
         [(a, b), (b, a)]
     });
-    ends.filter(|(end, _)| is_host(&end.node))
-        .map(|(end, far)| {
-            let namespace = variant.namespace(&end.node);
-            let operation = format!("watch `{}`", end.interface);
-            let tap = within(place, &namespace, &operation, || {
-                Tap::open(&end.interface, Watch::Both, ROOM)
-            })?;
-            // As the switch's port has it, whether the host has VMs or not.
-            let untagged = far.vlans.as_ref().and_then(|vlans| vlans.untagged).map(u64::from);
-            Ok(Nic { name: format!("{namespace} {}", end.interface), untagged, tap })
-        })
-        .collect()
+    ends.filter(move |(end, _)| is_host(&end.node))
+}
+
+fn nic(variant: &Variant, end: &LinkEnd, far: &LinkEnd) -> Nic {
+    // As the switch's port has it, whether the host has VMs or not.
+    let untagged = far.vlans.as_ref().and_then(|vlans| vlans.untagged).map(u64::from);
+    Nic { name: format!("{} {}", variant.namespace(&end.node), end.interface), untagged }
 }
 
 struct Trial<'v> {
@@ -197,13 +173,16 @@ struct Trial<'v> {
     /// Own deliveries expected, by tenant.
     expected_by: Vec<u64>,
     evidence: Vec<String>,
-    buffer: Vec<u8>,
-    segmenter: Segmenter,
 }
 
 impl Trial<'_> {
     /// Sends one probe of each kind from one VM towards each other tenant.
-    fn send_from(&mut self, sender: usize, repeat: u32) -> Result<(), MeasureError> {
+    fn send_from(
+        &mut self,
+        sender: usize,
+        repeat: u32,
+        watched: &Watched,
+    ) -> Result<(), MeasureError> {
         let Some(port) = self.ports.get(sender) else { return Ok(()) };
         let repeat = usize::try_from(repeat).unwrap_or(0);
         let between = self.between.pairs.range((port.tenant, 0)..=(port.tenant, usize::MAX));
@@ -224,11 +203,7 @@ impl Trial<'_> {
                 let tenant = u16::try_from(port.tenant).unwrap_or(u16::MAX);
                 let token = Token { secret: self.secrets[port.tenant], tenant, number };
                 let bytes = frame(kind, &port.station, &aim, &token);
-                port.tap.send(&bytes).map_err(|source| MeasureError::Namespace {
-                    operation: format!("send a {} probe", kind.name()),
-                    namespace: self.variant.namespace(&port.vm.node),
-                    source,
-                })?;
+                watched.send(sender, &bytes, &format!("{} probe", kind.name()))?;
                 let from = port.tenant;
                 let probe = Probe { from, to, kind, sender, aim: aim.mac, leaked: false, own: 0 };
                 let own = (0..self.ports.len()).filter(|at| self.expects(&probe, *at)).count();
@@ -259,40 +234,12 @@ impl Trial<'_> {
         })
     }
 
-    /// Takes in what has arrived anywhere.
-    fn look(&mut self) -> io::Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut segmenter = std::mem::take(&mut self.segmenter);
-        for at in 0..self.ports.len() {
-            while let Some(frame) = self.ports[at].tap.next(&mut buffer)? {
-                segmenter.each(&frame, |packet| self.at_port(at, packet));
-            }
+    /// Takes in a packet: VMs' ports come first, then hosts' interfaces.
+    fn see(&mut self, seen: &Sighting<'_>) {
+        match seen.at.checked_sub(self.ports.len()) {
+            None => self.at_port(seen.at, seen.packet),
+            Some(nic) => self.at_nic(nic, seen.packet),
         }
-        for at in 0..self.nics.len() {
-            while let Some(frame) = self.nics[at].tap.next(&mut buffer)? {
-                segmenter.each(&frame, |packet| self.at_nic(at, packet));
-            }
-        }
-        self.buffer = buffer;
-        self.segmenter = segmenter;
-        Ok(())
-    }
-
-    /// Waits for what is still on its way.
-    fn settle(&mut self) -> io::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut end = deadline;
-        while Instant::now() < end {
-            let taps = self.ports.iter().map(|port| &port.tap);
-            let taps: Vec<_> =
-                taps.chain(self.nics.iter().map(|nic| &nic.tap)).map(Tap::as_fd).collect();
-            wait(&taps, end)?;
-            self.look()?;
-            if end == deadline && self.delivered.len() as u64 >= self.expected {
-                end = deadline.min(Instant::now() + GRACE);
-            }
-        }
-        Ok(())
     }
 
     /// The token in `packet`, if it is one of this run.
@@ -393,6 +340,7 @@ impl Trial<'_> {
             delivered_own: self.delivered.len() as u64,
             pairs,
             evidence: self.evidence,
+            missed: 0,
         }
     }
 }

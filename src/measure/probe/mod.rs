@@ -122,10 +122,7 @@ impl Counts {
     }
 
     fn since(&self, before: &Counts) -> BTreeMap<String, u64> {
-        let then = |reason: &String| before.0.get(reason).copied().unwrap_or_default();
-        let grown =
-            self.0.iter().map(|(reason, now)| (reason.clone(), now.saturating_sub(then(reason))));
-        grown.filter(|(_, count)| *count > 0).collect()
+        super::since(self.0.clone(), &before.0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Anatomy;
+use super::{Anatomy, is_zero};
 
 /// One attack in one variant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct AttackResult {
     pub own_sent: u64,
     /// Those of them that were delivered.
     pub own_delivered: u64,
+    /// Frames that came too fast to be looked at; there may have been successes among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
     /// Frames dropped meanwhile at all edges and at switches of this program, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drops: BTreeMap<String, u64>,

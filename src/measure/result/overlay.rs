@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::is_zero;
+
 /// What a lab's expectations of tenants' networks had measured; empty where it has none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -55,6 +57,9 @@ pub struct SightResult {
     pub own_entries: u64,
     /// The first packet or entry with one, in words.
     pub example: Option<String>,
+    /// Frames that came too fast to be looked at; there may be addresses in them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
 }
 
 /// What was seen of frames that cross a gateway.
@@ -74,6 +79,9 @@ pub struct GatewayResult {
     pub underlay: [u64; 2],
     /// Frames that reached a VM or machine of another tenant.
     pub elsewhere: u64,
+    /// Frames that came too fast to be looked at; they may have been where they must not be.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
 }
 
 /// The way between two VMs.
@@ -110,4 +118,7 @@ pub struct StreamResult {
     pub bytes: u64,
     /// Bytes on all underlay links together.
     pub bytes_on_links: u64,
+    /// Frames that came too fast to be looked at; there may have been more copies.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
 }

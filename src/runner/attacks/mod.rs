@@ -27,13 +27,15 @@ pub(super) fn run(bench: &mut Bench<'_>) {
     for attack in attacks {
         bench.measure(&parts::attack(attack), |bench| {
             let scene = Scene::of(testbed, variant, attack);
-            let result = match tried(&scene) {
+            let mut result = match tried(&scene) {
                 Ok(result) => result,
                 Err(Untried::NotHere(why)) => {
                     AttackResult { does_not_apply: Some(why), ..scene.result(String::new(), "") }
                 }
                 Err(Untried::Failed(error)) => return Err(error.into()),
             };
+            result.missed = scene.missed.get();
+            bench.missed(&parts::attack(attack), result.missed);
             bench.result.attacks.push(result);
             Ok(())
         });

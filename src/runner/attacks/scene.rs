@@ -1,7 +1,9 @@
 //! What all attacks share: who attacks whom, one volley of forged packets, and its evidence.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::ids::Encap;
@@ -9,6 +11,7 @@ use crate::lab::{Attack, Cast, Checksum, Fabric};
 use crate::measure::attack::{From, Gun, Lookout, Seen, Spot};
 use crate::measure::probe::{Marked, underlay_address};
 use crate::measure::result::{AttackResult, Evidence};
+use crate::measure::since;
 use crate::plan::{LinkEnd, NodeKind, TenantPlan, Variant, VmPlan};
 use crate::runner::RunError;
 use crate::runner::anatomy::anatomy;
@@ -69,6 +72,8 @@ pub(super) struct Scene<'v> {
     pub testbed: &'v Testbed,
     pub variant: &'v Variant,
     pub attack: Attack,
+    /// Frames that lookouts missed.
+    pub missed: Rc<Cell<u64>>,
 }
 
 /// A host of the underlay that is nobody's peer.
@@ -101,7 +106,7 @@ pub(super) struct Volley<'a, 'v> {
 
 impl<'v> Scene<'v> {
     pub fn of(testbed: &'v Testbed, variant: &'v Variant, attack: Attack) -> Scene<'v> {
-        Scene { testbed, variant, attack }
+        Scene { testbed, variant, attack, missed: Rc::default() }
     }
 
     /// The host to attack from.
@@ -193,7 +198,7 @@ impl<'v> Scene<'v> {
 
     /// Watches all VMs, and nodes of these kinds.
     pub fn lookout_at(&self, kinds: &[NodeKind]) -> Result<Lookout, RunError> {
-        Ok(Lookout::open(self.testbed, self.variant, 3, kinds)?)
+        Ok(Lookout::open(self.testbed, self.variant, 3, kinds, &self.missed)?)
     }
 
     pub fn gun(&self, from: From<'_>) -> Result<Gun, RunError> {
@@ -229,10 +234,7 @@ impl<'v> Scene<'v> {
 
     /// Drops since `before`.
     pub fn drops_since(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-        let then = |reason: &String| before.get(reason).copied().unwrap_or_default();
-        let now = self.drops().into_iter();
-        let grown = now.map(|(reason, n)| (reason.clone(), n.saturating_sub(then(&reason))));
-        grown.filter(|(_, count)| *count > 0).collect()
+        since(self.drops(), before)
     }
 
     /// Frames from one VM to another of its tenant, with numbers from `first` up.

@@ -26,6 +26,7 @@ pub(super) fn attack(expected: AttackExpected, found: &VariantResult) -> Finding
     let theory = if expected.succeeds { "≥ 1 success" } else { "0 successes" };
     Finding::new(held && (expected.succeeds || attack.is_controlled()), detail)
         .figures(theory, format!("{} of {}", attack.succeeded, attack.tried))
+        .unless_missed(if expected.succeeds { 0 } else { attack.missed })
 }
 
 #[cfg(test)]
@@ -50,10 +51,12 @@ mod tests {
         };
         assert!(held(false, tried.clone()) && !held(true, tried.clone()));
         let through = AttackResult { succeeded: 1, ..tried.clone() };
-        assert!(held(true, through.clone()) && !held(false, through));
+        assert!(held(true, through.clone()) && !held(false, through.clone()));
         for (own_sent, own_delivered) in [(5, 0), (5, 4), (0, 0)] {
             assert!(!held(false, AttackResult { own_sent, own_delivered, ..tried.clone() }));
         }
+        assert!(held(true, AttackResult { missed: 1, ..through }), "it succeeded all the same");
+        assert!(!held(false, AttackResult { missed: 1, ..tried.clone() }));
         assert!(!held(false, AttackResult { tried: 0, ..tried.clone() }));
         assert!(!held(false, AttackResult { name: "id-guess".into(), ..tried.clone() }));
         let not_here = AttackResult { does_not_apply: Some("no".into()), ..tried };

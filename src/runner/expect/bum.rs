@@ -1,5 +1,7 @@
 //! Broadcasts and their copies, tunnels, and how flows spread.
 
+use std::collections::BTreeMap;
+
 use super::finding::Finding;
 use crate::lab::{CopyCount, TunnelCount};
 use crate::measure::result::{LinkResult, VariantResult};
@@ -67,11 +69,13 @@ pub(super) fn copies(wanted: &CopyCount, found: &VariantResult) -> Finding {
         return Finding::unknown("broadcasts were not tried here");
     };
     let (mut held, mut theory, mut measured, mut detail) = (true, vec![], vec![], vec![]);
+    let mut missed = 0;
     for (kind, wanted) in [("arp", wanted.arp), ("broadcast", wanted.broadcast)] {
         let (Some(wanted), Some(seen)) = (wanted, kinds.get(kind)) else { continue };
         let copies = seen.copies;
         let exactly = [copies.min, copies.max].iter().all(|c| (c - real(wanted)).abs() < 0.001);
         held &= exactly && seen.sent > 0;
+        missed = missed.max(seen.missed);
         theory.push(wanted.to_string());
         measured.push(format!("{:.2}", copies.median));
         detail.push(format!(
@@ -81,6 +85,7 @@ pub(super) fn copies(wanted: &CopyCount, found: &VariantResult) -> Finding {
     }
     Finding::new(held && !theory.is_empty(), detail.join("; "))
         .figures(theory.join(", "), measured.join(", "))
+        .unless_missed(missed)
 }
 
 /// Broadcasts and multicasts reach every VM on other hosts.
@@ -97,12 +102,15 @@ pub(super) fn no_broadcast(tenant: &str, found: &VariantResult) -> Finding {
     let Some((delivered, tried)) = deliveries(tenant, found) else {
         return Finding::unknown("broadcasts were not tried here");
     };
+    let kinds = found.broadcasts.get(tenant).into_iter().flat_map(BTreeMap::values);
+    let missed = kinds.map(|kind| kind.missed).max().unwrap_or_default();
     let (reached, pairs) = found.reachable.get(tenant).copied().unwrap_or_default();
     let alive = reached == pairs && pairs > 0;
     let control =
         format!("{tried} possible; control: {reached} of {pairs} pairs reached by unicast");
     Finding::new(tried > 0 && delivered == 0 && alive, control)
         .figures("0 deliveries", format!("{delivered} deliveries"))
+        .unless_missed(missed)
 }
 
 /// Deliveries of datagrams to all and to a group, and how many there could be.
@@ -217,6 +225,9 @@ mod tests {
         assert!(!broadcast("red", &tried(1.0, 11)).held);
         assert!(no_broadcast("red", &tried(0.0, 0)).held);
         assert!(!no_broadcast("red", &tried(0.0, 1)).held);
+        let mut blind = tried(0.0, 0);
+        blind.broadcasts.get_mut("red").unwrap().values_mut().for_each(|kind| kind.missed = 1);
+        assert!(!no_broadcast("red", &blind).held, "a delivery may be among what was missed");
         let mut dead = tried(0.0, 0);
         dead.reachable.insert("red".into(), (0, 12));
         assert!(!no_broadcast("red", &dead).held, "a dead network keeps broadcasts out too");

@@ -26,6 +26,17 @@ impl Finding {
         Finding::new(false, why)
     }
 
+    /// What must not be there, or not so often, may be among frames that nobody looked at: then it does not hold.
+    pub fn unless_missed(mut self, frames: u64) -> Finding {
+        if frames > 0 {
+            self.held = false;
+            let gap = if self.detail.is_empty() { "" } else { "; " };
+            self.detail +=
+                &format!("{gap}{frames} frames came too fast to be looked at, and may be of those");
+        }
+        self
+    }
+
     /// The two figures beside each other.
     pub fn figures(mut self, theory: impl Display, measured: impl Display) -> Finding {
         self.theory = Some(theory.to_string());

@@ -136,21 +136,26 @@ fn sight(tenants: &[String], found: &VariantResult, wanted: bool) -> Finding {
         sum.addresses += one.addresses;
         sum.entries = sum.entries.max(one.entries);
         sum.own_entries += one.own_entries;
+        sum.missed = sum.missed.max(one.missed);
         sum.example = sum.example.or(one.example.clone());
     }
     // On a bridged fabric switches always know somebody, if it is the hosts alone.
     held &= found.fabric != "l2" || sum.entries > 0;
-    let SightResult { packets, carried, macs, addresses, entries, own_entries, example } = sum;
+    let SightResult { packets, carried, macs, addresses, entries, own_entries, example, missed } =
+        sum;
     let example = example.map(|e| format!("; e.g. {e}")).unwrap_or_default();
     let detail = format!(
         "of {packets} packets on all links {carried} carry what VMs sent; {entries} entries in \
          switches' tables{example}"
     );
     let theory = if wanted { "MACs in packets and tables" } else { "none" };
-    Finding::new(held && packets > 0, detail).figures(
-        theory,
-        format!("{macs} packets with a MAC, {addresses} with an address, {own_entries} entries"),
-    )
+    let found =
+        format!("{macs} packets with a MAC, {addresses} with an address, {own_entries} entries");
+    Finding::new(held && packets > 0, detail).figures(theory, found).unless_missed(if wanted {
+        0
+    } else {
+        missed
+    })
 }
 
 fn gateway(seen: &GatewayResult) -> Finding {
@@ -170,7 +175,9 @@ fn gateway(seen: &GatewayResult) -> Finding {
         seen.elsewhere
     );
     let each = |[out, back]: [u64; 2]| format!("{out} to machines, {back} from them");
-    Finding::new(arrived && pure && on_both, detail).figures(each(seen.sent), each(seen.delivered))
+    Finding::new(arrived && pure && on_both, detail)
+        .figures(each(seen.sent), each(seen.delivered))
+        .unless_missed(seen.missed)
 }
 
 fn hops(trace: &TraceResult, count: u32) -> Finding {
@@ -235,7 +242,7 @@ fn streamed(wanted: &StreamExpected, stream: &StreamResult) -> Finding {
         real(stream.packets) / real(stream.sent.max(1)),
         rate(real(stream.packets))
     );
-    Finding::new(all && exact, detail).figures(theory, measured)
+    Finding::new(all && exact, detail).figures(theory, measured).unless_missed(stream.missed)
 }
 
 /// The most entries that one host has for each tenant.

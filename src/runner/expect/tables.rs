@@ -88,6 +88,7 @@ pub(super) fn stray(stray: &StrayExpected, found: &VariantResult) -> Finding {
     );
     Finding::new(alive && within(seen.strays, stray.at_least, stray.at_most), detail)
         .figures(theory(stray.at_least, stray.at_most), seen.strays)
+        .unless_missed(stray.at_most.map_or(0, |_| seen.missed))
 }
 
 #[cfg(test)]

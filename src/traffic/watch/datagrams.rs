@@ -10,7 +10,7 @@ use socket2::Socket;
 
 use super::super::TrafficError;
 use super::super::ends::{End, Ends};
-use super::{FLOWS, FlowLog, since};
+use super::{FLOWS, FlowLog, Origin};
 use crate::measure::Place;
 
 /// Bytes of a datagram: a mark of the watch (8) and a sequence number (8), and as many as a small
@@ -50,7 +50,7 @@ impl Datagrams {
 
     /// Sends `count` datagrams each way, each on the flow whose turn it is. What cannot be sent is
     /// lost, like what is lost on the way: a VM without its neighbour's address is down too.
-    pub fn send(&mut self, origin: SystemTime, count: u32) {
+    pub fn send(&mut self, origin: Origin, count: u32) {
         for _ in 0..count {
             let turn = self.next;
             self.next = (turn + 1) % self.flows.len().max(1);
@@ -64,7 +64,7 @@ impl Datagrams {
                         *place = number.to_be_bytes();
                     }
                 }
-                log.sent.push(since(origin));
+                log.sent.push(origin.elapsed());
                 log.arrived.push(None);
                 if let Err(error) = socket.send(&datagram) {
                     tracing::trace!(%error, "a watched datagram is lost at its sender");
@@ -74,14 +74,14 @@ impl Datagrams {
     }
 
     /// Reads all that has arrived.
-    pub fn receive(&mut self, origin: SystemTime) {
+    pub fn receive(&mut self, origin: Origin) {
         for flow in &mut self.flows {
             for (at, socket) in flow.ends.iter().enumerate() {
                 // What arrives at one end was sent by the other.
                 let Some(log) = flow.logs.get_mut(1 - at) else { continue };
                 while let Some((number, stamp)) = next(socket, self.mark) {
                     let number = usize::try_from(number).unwrap_or(usize::MAX);
-                    let arrived = stamp.duration_since(origin).unwrap_or_default();
+                    let arrived = origin.at(stamp);
                     if let Some(place) = log.arrived.get_mut(number) {
                         place.get_or_insert(arrived);
                     }

@@ -11,7 +11,7 @@ mod stream;
 mod timeline;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use outage::{connection, outage, quiet};
 pub use timeline::timeline;
@@ -99,11 +99,11 @@ impl Watched {
     /// Sends and receives for `span` from `origin` on, or until `stop` is true, and waits a little
     /// for what is on its way.
     #[must_use]
-    pub fn run(mut self, origin: SystemTime, span: Duration, stop: &AtomicBool) -> Log {
+    pub fn run(mut self, origin: Origin, span: Duration, stop: &AtomicBool) -> Log {
         let mut tick = 0_u64;
         let mut due = Duration::ZERO;
         loop {
-            let now = since(origin);
+            let now = origin.elapsed();
             if now >= span || stop.load(Relaxed) {
                 break;
             }
@@ -125,8 +125,8 @@ impl Watched {
                 due = now;
             }
         }
-        let end = since(origin) + DRAIN;
-        while since(origin) < end && !stop.load(Relaxed) {
+        let end = origin.elapsed() + DRAIN;
+        while origin.elapsed() < end && !stop.load(Relaxed) {
             std::thread::sleep(TICK);
             self.datagrams.receive(origin);
             self.stream.read(origin);
@@ -136,7 +136,46 @@ impl Watched {
     }
 }
 
-/// Time since the beginning; a clock that was set back counts as no time.
-fn since(origin: SystemTime) -> Duration {
-    SystemTime::now().duration_since(origin).unwrap_or_default()
+/// The beginning of a watch.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// What goes on is paced by this clock, which nobody sets.
+    clock: Instant,
+    /// The kernel's stamps are of this one.
+    wall: SystemTime,
+}
+
+impl Origin {
+    /// It begins now.
+    #[must_use]
+    pub fn now() -> Origin {
+        Origin { clock: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Time since then.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// When the kernel stamped something; a stamp from before is of the beginning.
+    #[must_use]
+    pub fn at(self, stamp: SystemTime) -> Duration {
+        stamp.duration_since(self.wall).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_passes_though_the_clock_was_set_back() {
+        let hour = Duration::from_secs(3600);
+        let origin = Origin { clock: Instant::now(), wall: SystemTime::now() + hour };
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(origin.elapsed() >= Duration::from_millis(2));
+        assert_eq!(origin.at(SystemTime::now()), Duration::ZERO);
+        assert_eq!(origin.at(origin.wall + hour), hour);
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::SystemTime;
 
 use super::super::TrafficError;
 use super::super::ends::Ends;
-use super::{StreamLog, since};
+use super::{Origin, StreamLog};
 use crate::measure::Place;
 
 /// Bytes of one write: 100 KB/s, which no link here minds.
@@ -35,18 +34,18 @@ impl Stream {
     }
 
     /// Writes a little; nothing while the send buffer is full.
-    pub fn write(&mut self, origin: SystemTime) {
+    pub fn write(&mut self, origin: Origin) {
         match self.sender.write(&[0x5A; WRITE]) {
             Ok(written) => {
                 self.written += written as u64;
-                self.log.written.push((since(origin), self.written));
+                self.log.written.push((origin.elapsed(), self.written));
             }
             Err(error) => self.failed(&error),
         }
     }
 
     /// Reads all that has arrived.
-    pub fn read(&mut self, origin: SystemTime) {
+    pub fn read(&mut self, origin: Origin) {
         let mut buffer = [0; 64 * 1024];
         let before = self.read;
         loop {
@@ -60,7 +59,7 @@ impl Stream {
             }
         }
         if self.read > before {
-            self.log.read.push((since(origin), self.read));
+            self.log.read.push((origin.elapsed(), self.read));
         }
     }
 
