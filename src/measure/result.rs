@@ -261,6 +261,10 @@ pub struct TunnelResult {
     pub entries: u64,
     /// The most of these at one host.
     pub entries_per_host: u64,
+    /// Whether these are the plan's figures: the kernel's devices do the work and were not asked. Left
+    /// out where running engines were counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub planned: bool,
 }
 
 /// Sizes and overhead of one variant, in bytes.

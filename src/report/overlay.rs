@@ -59,11 +59,12 @@ fn tunnels(run: &RunResult) -> Sheet {
     let rows = rows.map(|(v, (tenant, t))| {
         let mut row = vec![v.name.clone(), tenant.clone()];
         row.extend([t.hosts, t.tunnels, t.entries, t.entries_per_host].map(count));
+        row.push(if t.planned { "the plan" } else { "engines" }.to_owned());
         row
     });
     Sheet {
         title: "What hosts know of each other",
-        head: vec!["Variant", "Tenant", "Hosts", "Tunnels", "Entries", "On one host"],
+        head: vec!["Variant", "Tenant", "Hosts", "Tunnels", "Entries", "On one host", "Counted in"],
         rows: rows.collect(),
     }
 }

@@ -75,8 +75,9 @@ pub(super) fn tunnels(testbed: &Testbed, variant: &Variant) -> BTreeMap<String, 
                 (peers, if network.group.is_some() { 1 } else { peers })
             };
             let held = testbed.remotes(variant, &edge.host, network.id);
-            let (peers, entries) = held.unwrap_or_else(planned);
             let tenant = tunnels.entry(network.tenant.clone()).or_default();
+            tenant.planned |= held.is_none();
+            let (peers, entries) = held.unwrap_or_else(planned);
             tenant.hosts += 1;
             tenant.entries += entries as u64;
             tenant.entries_per_host = tenant.entries_per_host.max(entries as u64);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use crate::lab::{CopyCount, TunnelCount};
-use crate::measure::result::{LinkResult, VariantResult};
+use crate::measure::result::{LinkResult, TunnelResult, VariantResult};
 
 /// The least used link's part of all bytes over these links, in the direction that carried more,
 /// lies within the bounds.
@@ -42,8 +42,9 @@ pub(super) fn tunnels(count: &TunnelCount, found: &VariantResult) -> Finding {
     }
     let of = |tenant: &String| found.tunnels.get(tenant).map(|counted| counted.tunnels);
     let hosts = found.tunnels.iter().map(|(tenant, t)| {
+        let planned = planned(t);
         format!(
-            "{tenant}: {} hosts, {} entries, {} on a host",
+            "{tenant}: {} hosts, {} entries, {} on a host{planned}",
             t.hosts, t.entries, t.entries_per_host
         )
     });
@@ -61,6 +62,11 @@ pub(super) fn tunnels(count: &TunnelCount, found: &VariantResult) -> Finding {
             Finding::new(held, hosts).figures(theory, counted)
         }
     }
+}
+
+/// Said of what no running engine was asked for.
+pub(super) const fn planned(counted: &TunnelResult) -> &'static str {
+    if counted.planned { " (planned, not measured)" } else { "" }
 }
 
 /// So many packets leave the sender's host for each broadcast, every time.
@@ -151,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::measure::bum::BroadcastResult;
-    use crate::measure::result::{Spread, TunnelResult};
+    use crate::measure::result::Spread;
     use crate::measure::walk::{WalkResult, WalkStep};
 
     fn links(bytes: &[[u64; 2]]) -> VariantResult {

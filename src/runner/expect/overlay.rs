@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bum;
 use super::finding::Finding;
 use super::reach;
 use super::speed::bounds;
@@ -254,7 +255,9 @@ fn entries(each: &BTreeMap<String, u64>, found: &VariantResult) -> Finding {
     let number = |tenant| of(tenant).map_or("none".to_owned(), |count| count.to_string());
     let measured = list(each.keys().map(number).collect());
     let hosts = each.keys().filter_map(|tenant| Some((tenant, found.tunnels.get(tenant)?)));
-    let all = hosts.map(|(name, t)| format!("{name}: {} hosts, {} entries", t.hosts, t.entries));
+    let all = hosts.map(|(name, t)| {
+        format!("{name}: {} hosts, {} entries{}", t.hosts, t.entries, bum::planned(t))
+    });
     Finding::new(held && !each.is_empty(), list(all.collect())).figures(theory, measured)
 }
 
