@@ -45,11 +45,13 @@ pub(super) fn downtime(expected: &DowntimeExpected, found: &VariantResult) -> Fi
     let both = if later.is_some() { ", the later gap's among them" } else { "" };
     let lost: u64 = events.iter().map(|event| event.there.lost + event.back.lost).sum();
     let sent: u64 = events.iter().map(|event| event.there.sent + event.back.sent).sum();
+    let took = events.iter().map(|event| event.took_ms).fold(0.0, f64::max);
     let quiet = events.iter().map(|event| event.quiet_ms).fold(0.0, f64::max);
     Finding::new(
         events.iter().all(held),
         format!(
-            "{lost} of {sent} datagrams lost{both}; {quiet:.0} ms at most before the first event"
+            "{lost} of {sent} datagrams lost{both}; bringing it about took {took:.0} ms; {quiet:.0} ms \
+             at most before the first event"
         ),
     )
     .figures(bounds(expected), measured)
