@@ -29,7 +29,8 @@ fn cluster(out: &mut String, variant: &Variant) {
             NodeKind::Router => "ellipse",
         };
         let mut vms = String::new();
-        for vm in variant.vms().filter(|vm| vm.host == node.name) {
+        let behind = |node: &str| variant.segments.iter().any(|segment| segment.holds(node));
+        for vm in variant.vms().filter(|vm| vm.host == node.name && !behind(&vm.node)) {
             let _ = write!(vms, "\n{}/{}", vm.tenant, vm.name);
         }
         let root = if tree.roots.contains(&node.name) { "\nroot" } else { "" };
@@ -42,6 +43,16 @@ fn cluster(out: &mut String, variant: &Variant) {
         let blocked = if tree.blocks(n) { ", style=dashed, color=red" } else { "" };
         let label = quoted(&format!("{rate}MTU {}", link.mtu));
         let _ = writeln!(out, "    {a} -- {b} [label={label}{blocked}];");
+    }
+    for segment in &variant.segments {
+        let mut label = format!("{}\n{}, VLAN {}", segment.name, segment.tenant, segment.vlan);
+        for vm in variant.vms().filter(|vm| segment.holds(&vm.node)) {
+            let _ = write!(label, "\n{}/{}", vm.tenant, vm.name);
+        }
+        let own = name(&format!("segment {}", segment.name));
+        let _ = writeln!(out, "    {own} [shape=box, style=rounded, label={}];", quoted(&label));
+        let trunk = quoted(&format!("MTU {}", segment.mtu));
+        let _ = writeln!(out, "    {} -- {own} [label={trunk}];", name(&segment.gateway));
     }
     tunnels(out, variant, name);
     out.push_str("  }\n");

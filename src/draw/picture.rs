@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lanes::{self, Lane};
 use super::text::{count, range};
-use crate::plan::{NodeKind, PortRole, Variant};
+use crate::plan::{NodeKind, PortRole, Variant, VmPlan};
 use crate::sketch::{Fold, Wiring};
 
 /// One box: a node, or several that are folded.
@@ -114,6 +114,7 @@ impl Picture {
         };
         picture.wires(variant, &fold, &index, &tree.roles);
         picture.pills(variant, of_host);
+        picture.segments(variant, of_host);
         (picture.lanes, picture.more_tenants) = lanes::of(variant, of_host);
         picture
     }
@@ -162,10 +163,28 @@ impl Picture {
         }
     }
 
+    /// VLAN segments at their gateways, each with its machines.
+    fn segments(&mut self, variant: &Variant, of_host: impl Fn(&str) -> Option<usize>) {
+        for segment in &variant.segments {
+            let tenant = variant.tenants.iter().position(|t| t.name == segment.tenant);
+            let (Some(shape), Some(tenant)) = (of_host(&segment.gateway), tenant) else { continue };
+            let machines = variant.tenants[tenant].vms.iter();
+            let machines = machines.filter(|vm| segment.holds(&vm.node));
+            let pills = &mut self.shapes[shape].pills;
+            pills.push((tenant, format!("VLAN {} {}", segment.vlan, segment.name)));
+            let own: Vec<_> = machines.map(|vm| (tenant, format!("· {}", vm.name))).collect();
+            match own.len() {
+                0..=3 => pills.extend(own),
+                more => pills.push((tenant, format!("· {}", count(more, "machine")))),
+            }
+        }
+    }
+
     fn pills(&mut self, variant: &Variant, of_host: impl Fn(&str) -> Option<usize>) {
         let mut by_shape: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
         for (tenant, plan) in variant.tenants.iter().enumerate() {
-            for vm in &plan.vms {
+            let behind = |vm: &VmPlan| variant.segments.iter().any(|s| s.holds(&vm.node));
+            for vm in plan.vms.iter().filter(|vm| !behind(vm)) {
                 let Some(shape) = of_host(&vm.host) else { continue };
                 by_shape.entry((shape, tenant)).or_default().push(&vm.name);
             }

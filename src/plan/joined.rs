@@ -71,6 +71,14 @@ pub struct SegmentPlan {
     pub machines: Vec<(String, String)>,
 }
 
+impl SegmentPlan {
+    /// Whether a node, named without its variant, is one of its machines.
+    #[must_use]
+    pub fn holds(&self, node: &str) -> bool {
+        self.machines.iter().any(|(machine, _)| machine == node)
+    }
+}
+
 /// The routers of a variant. A plain path has none: nothing keeps the tenants that they join apart.
 pub(super) fn routers(
     lab: &Lab,
