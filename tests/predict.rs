@@ -13,7 +13,7 @@ use support::{Home, json, repository, roles, text};
 const LAB: &str = "\
 title: Counted and measured
 topology: { leaf-spine: { leaves: 2, spines: 2, hosts: 2 } }
-compare: { encap: [vlan, gretap, vxlan] }
+compare: { encap: [vlan, gretap, vxlan], learning: [flood, multicast] }
 tenants:
   - { name: red, subnet: 10.1.0.0/24, vms: { a: h1, b: h2, c: h3, d: h3 } }
   - { name: blue, subnet: 10.2.0.0/24, vms: { a: h1, b: h3, c: h4 } }
@@ -69,6 +69,20 @@ fn small_labs_measure_what_was_predicted() {
             let learned = tables.get(switch).copied().unwrap_or_default();
             assert_eq!(learned, expected, "{name}: {switch} of {tables:?}");
         }
+        // What engines hold: with a group one entry stands for all peers.
+        let held = variant["tunnels"].as_object();
+        let sum = |key: &str| {
+            held.map_or(0, |all| all.values().map(|one| one[key].as_u64().unwrap()).sum::<u64>())
+        };
+        assert_eq!(sum("tunnels"), predicted.tunnels, "{name}");
+        let places = match name {
+            "vlan" => 0,
+            // Three hosts of either tenant, and an entry at each.
+            _ if name.ends_with("-multicast") => 3 + 3,
+            _ => predicted.peers.total,
+        };
+        assert_eq!(sum("entries"), places, "{name}");
+        assert!(held.is_none_or(|all| all.values().all(|one| one["planned"].is_null())), "{name}");
         let blocked = variant["links"].as_array().unwrap().iter().filter(|l| l["blocked"] == true);
         assert_eq!(blocked.count() as u64, predicted.blocked, "{name}");
     }
@@ -103,6 +117,24 @@ fn a_data_centre_is_predicted_on_the_command_line() {
     let output = home.output(&["predict", "--topology", "two-rags"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("two-racks"), "{}", text(&output.stderr));
+}
+
+fn shipped(name: &str) -> Prediction {
+    let loaded = lab::load(repository(name).as_ref()).unwrap();
+    plan::predict(&loaded.lab, &loaded.topology).unwrap()
+}
+
+#[test]
+fn bounded_tables_and_ports_are_seen() {
+    // The lab holds these sixteen of 24 VMs, and the six hosts of VXLAN, to what it measures.
+    let found = shipped("labs/mac-tables.yaml");
+    let macs = |name| [of(&found, name).tor_macs.max, of(&found, name).spine_macs.max];
+    assert_eq!([macs("vlan"), macs("vxlan")], [[16, 16], [6, 6]]);
+    let says = |found: &Prediction, part: &str| found.notes.iter().any(|n| n.contains(part));
+    assert!(says(&found, "is full") && says(&found, "Every trunk"));
+    let found = shipped("labs/vlan-ports.yaml");
+    assert!(!says(&found, "is full") && !says(&found, "Every trunk"), "{:?}", found.notes);
+    assert!(says(&found, "`ports` are not counted with"));
 }
 
 /// A circle in which nothing would stop a broadcast.
@@ -181,13 +213,26 @@ fn every_lab_and_topology_is_drawn() {
             );
         }
     }
+    let gateway = std::fs::read_to_string(repository("labs/gateway.yaml")).unwrap();
+    home.write("gateway.yaml", &gateway);
+    let drawn = text(&home.output(&["graph", "gateway.yaml", "--variant", "vxlan"]).stdout);
+    for part in ["VLAN 10 old-red", "VLAN 20 old-blue", "· server1", "· server2"] {
+        assert!(drawn.contains(part), "{part}");
+    }
+    assert!(!drawn.contains("red/server1") && drawn.contains("red/vm2"), "machines stand apart");
+    let dot = ["graph", "gateway.yaml", "--variant", "vxlan", "-o", "gateway.dot"];
+    assert_eq!(home.output(&dot).status.code(), Some(0));
+    let dot = std::fs::read_to_string(home.path().join("gateway.dot")).unwrap();
+    assert!(dot.contains("\"vxlan.h4\" -- \"vxlan.segment old-red\""), "{dot}");
+    assert!(dot.contains("old-blue\\nblue, VLAN 20\\nblue/server1"), "{dot}");
+
     let lab = home.write("counted.yaml", LAB);
     let lab = lab.to_str().unwrap();
     let all = text(&home.output(&["graph", lab]).stdout);
     for part in ["VLAN 101", "VNI 5001", "key 5001", "red/a", ">root<", "spanning tree blocks"] {
         assert!(all.contains(part), "{part}");
     }
-    let one = text(&home.output(&["graph", lab, "--variant", "vxlan"]).stdout);
+    let one = text(&home.output(&["graph", lab, "--variant", "vxlan-flood"]).stdout);
     assert!(one.contains("VNI 5001") && !one.contains("VLAN 101") && !one.contains("blocks"));
     assert_eq!(home.output(&["graph", lab, "--variant", "vxlam"]).status.code(), Some(2));
     assert_eq!(home.output(&["graph", lab, "-o", "x.dot"]).status.code(), Some(0));

@@ -153,8 +153,8 @@ impl Scene<'_> {
             endpoints: if tunnel { hosts } else { 0 },
             peers,
             fdb: fdb.into_values().collect(),
-            tor_macs: of(true, &|_| macs),
-            spine_macs: of(false, &|_| macs),
+            tor_macs: of(true, &|node| macs.min(self.mac_table(node))),
+            spine_macs: of(false, &|node| macs.min(self.mac_table(node))),
             tor_routes: of(true, &|node| routes[node]),
             spine_routes: of(false, &|node| routes[node]),
             blocked: blocked as u64,
@@ -164,6 +164,13 @@ impl Scene<'_> {
             name: asked.name,
             encap: asked.encap,
         })
+    }
+
+    /// Most MAC addresses that a switch learns.
+    fn mac_table(&self, node: usize) -> u64 {
+        let own = self.topology.switch.get(&self.graph.nodes[node].name);
+        let most = own.and_then(|own| own.mac_table).or(self.topology.mac_table);
+        most.map_or(u64::MAX, u64::from)
     }
 
     /// The spanning tree of the fabric, as a plan of its wiring has it.

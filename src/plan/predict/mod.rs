@@ -72,11 +72,16 @@ pub fn predict(lab: &Lab, topology: &Topology) -> Result<Prediction, PlanError> 
             scene.predict(asked)
         })
         .collect::<Result<_, _>>()?;
-    Ok(whole(&graph, &present, carriers))
+    Ok(whole(&graph, topology, &present, carriers))
 }
 
 /// Puts the counts of the scene beside the carriers'.
-fn whole(graph: &Graph, present: &[Presence], carriers: Vec<CarrierPrediction>) -> Prediction {
+fn whole(
+    graph: &Graph,
+    topology: &Topology,
+    present: &[Presence],
+    carriers: Vec<CarrierPrediction>,
+) -> Prediction {
     let mut used = vec![false; graph.hosts().count()];
     for (host, _) in present.iter().flat_map(Presence::hosts) {
         used[host] = true;
@@ -92,15 +97,33 @@ fn whole(graph: &Graph, present: &[Presence], carriers: Vec<CarrierPrediction>) 
         tenants: present.len() as u64,
         vms: present.iter().map(Presence::vms).sum(),
         carriers,
-        notes: [
-            "Table entries are those after every VM has sent a broadcast, such as an ARP request, \
-             within the ageing time.",
-            "Every trunk of a bridged fabric carries every VLAN, so that each of its switches \
-             learns every VM.",
-            "A broadcast is one of the first VM of each tenant; `on links` counts every link it \
-             crosses: the hosts' own, and blocked ones, whose other end sends all the same. Routers and tunnels of IP packets carry none.",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        notes: notes(topology),
     }
+}
+
+/// What the figures rest on.
+fn notes(topology: &Topology) -> Vec<String> {
+    // A port that lets fewer VLANs pass makes less of everything.
+    let trunks = if topology.ports.is_empty() {
+        "Every trunk of a bridged fabric carries every VLAN, so that each of its switches learns every \
+         VM."
+    } else {
+        "`ports` are not counted with: bridged figures are those of a fabric whose trunks carry every \
+         VLAN. Where ports let fewer pass, tables hold no more than this, and a broadcast reaches no \
+         more hosts and crosses no more links."
+    };
+    let bounded = topology.mac_table.is_some()
+        || topology.switch.values().any(|settings| settings.mac_table.is_some());
+    let full =
+        "A MAC table that is full (`mac_table`) learns no more: frames to all others are flooded.";
+    let mut notes = vec![
+        "Table entries are those after every VM has sent a broadcast, such as an ARP request, within \
+         the ageing time.",
+        trunks,
+        "A broadcast is one of the first VM of each tenant; `on links` counts every link it crosses: \
+         the hosts' own, and blocked ones, whose other end sends all the same. Routers and tunnels of \
+         IP packets carry none.",
+    ];
+    notes.extend(bounded.then_some(full));
+    notes.into_iter().map(str::to_owned).collect()
 }

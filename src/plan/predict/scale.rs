@@ -50,7 +50,7 @@ pub fn predict_scale(topology: &Topology, scale: &Scale) -> Result<Prediction, P
         .filter(|asked| !(routed_only && asked.fabric == Fabric::L2))
         .map(|asked| scene.predict(asked))
         .collect::<Result<_, _>>()?;
-    let mut prediction = whole(&graph, &present, carriers);
+    let mut prediction = whole(&graph, topology, &present, carriers);
     prediction.notes.push(match scale.placement {
         Placement::Spread => "VMs of a tenant are spread over all hosts; `packed` fills a host \
                               before the next one."
