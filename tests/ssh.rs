@@ -12,6 +12,8 @@ mod ended;
 #[allow(dead_code)]
 #[path = "netns/fixture.rs"]
 mod fixture;
+#[path = "support/openssh.rs"]
+mod openssh;
 #[path = "support/own_process.rs"]
 mod own_process;
 #[path = "ssh/wire.rs"]
@@ -29,7 +31,7 @@ fn tests() -> Vec<Test> {
 fn main() -> ExitCode {
     child(&tests()).unwrap_or_else(|| {
         let by = if open_to_users() { By::Both } else { By::Starter };
-        let run = || parent(&tests(), by, 1, missing().as_deref());
+        let run = || parent(&tests(), by, 1, openssh::missing().as_deref());
         if by == By::Starter {
             eprintln!("SKIPPED: the ordinary user's half, whom /dev/net/tun is closed to");
             if std::env::var_os("OVERLAB_CI").is_some() {
@@ -44,17 +46,4 @@ fn main() -> ExitCode {
 fn open_to_users() -> bool {
     let device = std::fs::metadata("/dev/net/tun");
     device.is_ok_and(|device| device.permissions().mode() & 0o006 == 0o006)
-}
-
-/// What is not here that the tests need.
-fn missing() -> Option<String> {
-    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
-        return Some(format!("/dev/net/tun: {error}"));
-    }
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
-    let there = |program: &str| {
-        path.split(':').any(|dir| std::path::Path::new(dir).join(program).is_file())
-    };
-    let programs = ["ssh", "sshd", "ssh-keygen"];
-    programs.iter().find(|program| !there(program)).map(|program| format!("no {program} here"))
 }

@@ -5,6 +5,7 @@ pub(super) const TOPOLOGIES: &[(&str, &str)] = &[
     ("dual-homed-2x2", include_str!("../../topologies/dual-homed-2x2.yaml")),
     ("fat-tree-4", include_str!("../../topologies/fat-tree-4.yaml")),
     ("fat-tree-8", include_str!("../../topologies/fat-tree-8.yaml")),
+    ("full-bisection", include_str!("../../topologies/full-bisection.yaml")),
     ("hop-careless", include_str!("../../topologies/hop-careless.yaml")),
     ("hop-native-tagged", include_str!("../../topologies/hop-native-tagged.yaml")),
     ("hop-native-unused", include_str!("../../topologies/hop-native-unused.yaml")),
