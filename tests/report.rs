@@ -299,7 +299,10 @@ fn vlan_and_overlay_stand_against_each_other_where_a_run_has_both() {
     assert!(row("| Tenants possible").contains("| 2⁶⁴ (computed)"), "{text}");
     assert!(row("| Links used").contains("1 of 4; 1 blocked by spanning tree"), "{text}");
     assert!(row("| Links used").contains("2 of 4; all may be used"), "{text}");
-    assert!(row("| MAC addresses in a switch").contains("| 20; leaf1 | 0; routers learn none |"));
+    assert!(
+        row("| MAC addresses in a switch")
+            .contains("| 20; leaf1 | 0 (computed); routers learn none |")
+    );
     // What began with the event, not what came later.
     assert!(row("| Downtime of a moved VM").contains("| 21.0 ms; "), "{text}");
     assert!(
@@ -580,6 +583,7 @@ mod arbitrary {
                 counted_packets: packets,
                 goodput_ceiling: counted,
                 goodput_felt: felt,
+                goodput_interval: None,
                 told: [("ipv4".to_owned(), inner)].into(),
                 dropped_by_search: packets,
             },

@@ -11,7 +11,7 @@ use super::cost::{CostExpected, SlowdownExpected};
 use super::events::{DowntimeExpected, SurvivalExpected};
 use super::joined::{Reach, StreamExpected};
 use super::link::LinkExpected;
-use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
+use super::outcome::{RatioExpected, Secrecy, SentChecksum, Transfer};
 use super::probes::ProbeExpected;
 use super::tables::{StrayExpected, TableExpected};
 use crate::ids::Encap;
@@ -103,7 +103,22 @@ pub enum Expected {
     /// Largest inner IP packet that passes, in bytes.
     Mtu(u32),
     /// What part of another variant's throughput the first TCP flow has, by the median over the rounds.
-    Throughput(ThroughputExpected),
+    Throughput(RatioExpected),
+    /// What part of another variant's processor time per byte the first TCP flow takes, by the median over the
+    /// rounds.
+    Cpu(RatioExpected),
+    /// What part of the ceiling that the headers leave of a shaped link's rate one TCP stream gets as goodput.
+    Goodput {
+        /// Smallest part.
+        #[serde(default, rename = "at-least")]
+        at_least: Option<f64>,
+        /// Largest part.
+        #[serde(default, rename = "at-most")]
+        at_most: Option<f64>,
+    },
+    /// Packets in which a frame that fills the VM's MTU crosses each link of the underlay; 1 where nothing
+    /// fragments it.
+    Pieces(u32),
     /// Segments that the sender of the first TCP flow sent again, over all rounds.
     Retransmits {
         /// Fewest.

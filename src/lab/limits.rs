@@ -44,6 +44,8 @@ pub(super) const VID: RangeInclusive<u32> = 0..=4095;
 pub(super) const PROBES: RangeInclusive<u32> = 1..=1000;
 /// Connections opened on the underlay.
 pub(super) const HANDSHAKES: RangeInclusive<u32> = 0..=65535;
+/// Packets that carry one frame which fills a VM's MTU: 64 KiB at the smallest underlay MTU are fewer.
+pub(super) const PIECES: RangeInclusive<u32> = 1..=1000;
 /// UDP ports.
 pub(super) const PORT: RangeInclusive<u32> = 1..=65535;
 /// Bytes a packet may grow by.

@@ -18,7 +18,7 @@ pub use super::expected::{Expectation, Expected, RefusedExpected};
 pub use super::flow::{Flow, RrFlow, Sizes, TcpFlow, Tool, UdpFlow};
 use super::joined::{ComparedTopology, Router, Segment};
 use super::many::Spread;
-pub use super::outcome::{Secrecy, SentChecksum, ThroughputExpected, Transfer};
+pub use super::outcome::{RatioExpected, Secrecy, SentChecksum, Transfer};
 use super::probes::Probe;
 use super::published::Published;
 use super::rounds::Rounds;

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What part of another variant's throughput a flow must have; one of the two bounds is given.
+/// What part of another variant's figure a flow must have: of its throughput, or of its processor time per byte. One
+/// of the two bounds is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ThroughputExpected {
+pub struct RatioExpected {
     /// Smallest ratio, above 0.
     #[serde(default, rename = "at-least")]
     pub at_least: Option<f64>,

@@ -41,7 +41,8 @@ pub struct OuterPacket {
     pub from: String,
     /// The VM it is for as `tenant/vm`, or a host for a packet of the first tenant to nobody there.
     pub to: String,
-    /// The outer UDP checksum; right where absent.
+    /// The outer UDP checksum, or that of GRE where it has one; right where absent. GRE's is not zero, which would be
+    /// a sum like any other.
     #[serde(default)]
     pub checksum: Option<Checksum>,
     /// VLAN id of a tag on the inner frame.
@@ -75,7 +76,7 @@ pub struct InnerPacket {
     pub ethertype: Option<u16>,
 }
 
-/// What stands in the outer UDP checksum of a crafted packet.
+/// What stands in the checksum of a crafted packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Checksum {

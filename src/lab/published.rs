@@ -26,6 +26,9 @@ pub struct PublishedFigure {
     pub what: String,
     /// What they measured as throughput, in bit/s.
     pub throughput: Rate,
+    /// What the receiving and the sending side's processors were busy with it, in percent of one, where they say so.
+    #[serde(default)]
+    pub cpu: Option<[f64; 2]>,
     /// The variant of this lab that stands beside it, where there is one.
     #[serde(default)]
     pub variant: Option<String>,

@@ -53,8 +53,8 @@ fn values(defs: &mut Value) {
         ("/Compare/properties/mtu_mode", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/loss", json!({ "minItems": 1, "uniqueItems": true })),
         ("/Compare/properties/delay", json!({ "minItems": 1, "uniqueItems": true })),
-        ("/ThroughputExpected/properties/at-least", json!({ "exclusiveMinimum": 0 })),
-        ("/ThroughputExpected/properties/at-most", json!({ "exclusiveMinimum": 0 })),
+        ("/RatioExpected/properties/at-least", json!({ "exclusiveMinimum": 0 })),
+        ("/RatioExpected/properties/at-most", json!({ "exclusiveMinimum": 0 })),
         ("/Watch/properties/ends/items", json!({ "pattern": "^[^/]+/[^/]+->[^/]+/[^/]+$" })),
         ("/Probe/properties/count", range(&limits::PROBES)),
         ("/InnerPacket/properties/from", end.clone()),
@@ -120,10 +120,11 @@ fn expectations(defs: &mut Value) {
                 }
                 "ledger" => json!({ "const": true }),
                 "handshakes" => range(&limits::HANDSHAKES),
+                "pieces" => range(&limits::PIECES),
                 "refused" | "transfer" | "payload" | "checksum" | "attack" | "probe"
                 | "throughput" | "copies" | "reachable" | "unreachable" | "stream" | "gateway"
                 | "entries" | "tunnels" | "link" | "tables" | "stray" | "downtime" | "survives"
-                | "slowdown" | "cost" => {
+                | "slowdown" | "cost" | "cpu" => {
                     json!({})
                 }
                 "blind" | "seen" => json!({ "minItems": 1 }),
@@ -131,7 +132,7 @@ fn expectations(defs: &mut Value) {
                 _ => json!({ "additionalProperties": false }),
             };
             merge(Some(&mut *value), patch);
-            if name == "delivered" {
+            if ["delivered", "goodput"].contains(&name.as_str()) {
                 bounds_above_zero(value);
             }
         }

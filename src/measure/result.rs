@@ -291,8 +291,12 @@ pub struct MtuResult {
     pub told: BTreeMap<String, u32>,
     /// Goodput over the rate of a shaped link, by arithmetic; absent where not felt.
     pub goodput_ceiling: Option<f64>,
-    /// Goodput over the rate of a shaped link, measured (one TCP stream); absent where not felt.
+    /// Goodput over the rate of a shaped link, measured: the median over parts of one TCP stream's time (over all of it in
+    /// results of older versions); absent where not felt.
     pub goodput_felt: Option<f64>,
+    /// How sure it is; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodput_interval: Option<Interval>,
 }
 
 /// One flow in one variant.

@@ -12,8 +12,8 @@ const BUILD: Duration = Duration::from_millis(500);
 const FLOW_START: Duration = Duration::from_millis(100);
 /// Each of: reaching all VMs, probing the MTU, counting overhead, trying leaks.
 const PHASE: Duration = Duration::from_millis(250);
-/// One shaped TCP stream.
-const FELT: Duration = Duration::from_secs(1);
+/// One shaped TCP stream and its ramp-up.
+const FELT: Duration = Duration::from_millis(1500);
 
 impl Plan {
     /// Rough time of a run: flows in all rounds and variants, the time until the networks
@@ -32,7 +32,7 @@ impl Plan {
         // Flows that run together take the time of their sum.
         let alone = self.flows.iter().filter(|flow| flow.together.is_none());
         let flows = alone.filter(|flow| carried(&flow.tenant));
-        let round: Duration = flows.map(|flow| flow.span + FLOW_START).sum();
+        let round: Duration = flows.map(|flow| flow.window(variant) + FLOW_START).sum();
         round.saturating_mul(self.measure.rounds.least())
     }
 

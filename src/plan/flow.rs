@@ -138,4 +138,23 @@ mod tests {
         ];
         assert_eq!(found, expected);
     }
+
+    #[test]
+    fn bulk_flows_inside_ssh_are_looked_at_longer() {
+        let lab = "{ title: t, topology: { single-switch: { hosts: 2 } },
+            compare: { encap: [vxlan, ssh] },
+            tenants: [{ name: red, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }],
+            traffic: [{ tcp: { from: red/a, to: red/b, for: 250ms } },
+                      { tcp: { from: red/a, to: red/b, for: 5s } },
+                      { rr: { from: red/a, to: red/b, for: 250ms } }] }";
+        let loaded = crate::lab::read_str("lab", lab).unwrap();
+        let plan = crate::plan::plan(&loaded.lab, &loaded.topology).unwrap();
+        let windows = |name: &str| {
+            let variant = plan.variants.iter().find(|v| v.name == name).unwrap();
+            let each = plan.flows.iter().map(|f| f.window(variant).as_millis());
+            each.collect::<Vec<_>>()
+        };
+        assert_eq!(windows("vxlan"), [250, 5000, 250]);
+        assert_eq!(windows("ssh"), [2000, 5000, 250]);
+    }
 }

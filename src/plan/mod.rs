@@ -157,7 +157,7 @@ fn check_expectations(lab: &Lab, variants: &[Variant]) -> Result<(), PlanError> 
     check_names(published.filter_map(|figure| figure.variant.as_ref()), variants)?;
     for expectation in &lab.expect {
         let compared = match &expectation.what {
-            Expected::Throughput(expected) => expected.of.as_ref(),
+            Expected::Throughput(expected) | Expected::Cpu(expected) => expected.of.as_ref(),
             Expected::Unaware { of, .. } => of.as_ref(),
             _ => None,
         };

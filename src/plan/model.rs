@@ -319,6 +319,11 @@ impl EdgeNetwork {
     }
 }
 
+/// The least window of bulk TCP that is carried inside a TCP connection. Its slow start overruns the tunnel's queue,
+/// and when what is sent again is lost as well, nothing passes until a retransmission timeout is over: 0.2 s and more, and
+/// twice that the next time (RFC 6298). A window must hold many of these, or it shows one and nothing else.
+const STREAM_IN_STREAM: Duration = Duration::from_secs(2);
+
 /// One flow with its ends resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedFlow {
@@ -343,6 +348,15 @@ pub struct PlannedFlow {
 }
 
 impl PlannedFlow {
+    /// Time measured per round in a variant: the flow's own, and for bulk TCP inside SSH no less than
+    /// [`STREAM_IN_STREAM`].
+    #[must_use]
+    pub fn window(&self, variant: &Variant) -> Duration {
+        let bulk = matches!(self.flow, Flow::Tcp(_) | Flow::Together(_));
+        let least = if bulk && variant.encap == Encap::Ssh { STREAM_IN_STREAM } else { self.span };
+        self.span.max(least)
+    }
+
     /// The two VMs, where a variant has both.
     #[must_use]
     pub fn ends<'v>(&self, variant: &'v Variant) -> Option<[&'v VmPlan; 2]> {

@@ -150,6 +150,7 @@ fn published(of: &crate::lab::Published) -> PublishedResult {
     let figure = |f: &crate::lab::PublishedFigure| PublishedFigureResult {
         what: f.what.clone(),
         throughput: f.throughput.0 as f64,
+        cpu: f.cpu,
         variant: f.variant.clone(),
     };
     PublishedResult {

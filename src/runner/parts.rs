@@ -73,8 +73,10 @@ pub(super) fn of(expected: &Expected) -> Vec<String> {
         Expected::Isolated(_) => some(&[ISOLATION]),
         Expected::Overhead(_)
         | Expected::Ledger(_)
+        | Expected::Pieces(_)
         | Expected::Payload(_)
         | Expected::Checksum(_) => some(&[BYTES]),
+        Expected::Goodput { .. } => some(&[FELT]),
         Expected::Mtu(_) => some(&[LARGEST]),
         Expected::Told(_) => some(&[TOLD]),
         Expected::Transfer(_) | Expected::LargeSend { .. } | Expected::Handshakes(_) => {
@@ -102,6 +104,7 @@ pub(super) fn of(expected: &Expected) -> Vec<String> {
         | Expected::Entries(_)
         | Expected::Reordered { .. }
         | Expected::Throughput(_)
+        | Expected::Cpu(_)
         | Expected::Retransmits { .. }
         | Expected::Delivered { .. }
         | Expected::Slowdown(_)

@@ -10,9 +10,10 @@ use super::{bum, overlay, parts, probes, tables};
 use crate::ids::Encap;
 use crate::lab::{Expected, Flow, IpVersion, MtuMode, Rate};
 use crate::measure::overhead::Overhead;
-use crate::measure::result::{PayloadResult, VariantResult};
+use crate::measure::result::{PayloadResult, Spread, VariantResult};
 use crate::measure::{
-    self, MeasureError, felt, isolation, ledger, mtu, overhead, sample, snmp, told, transfer,
+    self, MeasureError, felt, isolation, ledger, mtu, overhead, sample, snmp, statistics, told,
+    transfer,
 };
 use crate::plan::{Plan, Variant};
 use crate::testbed::Testbed;
@@ -20,8 +21,9 @@ use crate::traffic;
 
 /// Datagrams that the bytes per packet are counted over.
 const COUNTED: u64 = 1000;
-/// How long a stream runs on the shaped link.
-const FELT: Duration = Duration::from_secs(1);
+/// How long a stream runs on the shaped link, and the parts of it that are looked at by themselves: more than an
+/// interval of 95 % needs, so that their median stands a timeout that takes some of them.
+const FELT: (Duration, u32) = (Duration::from_millis(1200), 8);
 /// Port of that stream's receiver, below those of the rounds.
 const FELT_PORT: u16 = 19_999;
 
@@ -191,7 +193,9 @@ fn isolated(bench: &mut Bench<'_>) -> anyhow::Result<()> {
 
 fn felt(bench: &mut Bench<'_>, rate: Rate) -> anyhow::Result<()> {
     if let Some(goodput) = goodput(bench.testbed, bench.plan, bench.variant, rate)? {
-        bench.result.mtu.goodput_felt = Some(goodput);
+        let parts: Vec<f64> = goodput.iter().map(|bits| bits / rate.0 as f64).collect();
+        bench.result.mtu.goodput_felt = Spread::of(parts.iter().copied()).map(|s| s.median);
+        bench.result.mtu.goodput_interval = statistics::interval(&parts);
         bench.result.mtu.goodput_ceiling = ceiling(bench.variant);
     }
     Ok(())
@@ -266,14 +270,14 @@ fn spans_hosts(tenant: &crate::plan::TenantPlan) -> bool {
     tenant.vms.iter().any(|vm| vm.host != tenant.vms[0].host)
 }
 
-/// Goodput of the first bulk flow's ends over the rate of their shaped link; `None` where no bulk
-/// flow crosses hosts here.
+/// Goodput of the first bulk flow's ends on their shaped link, in parts of its time; `None` where no bulk flow crosses hosts
+/// here.
 fn goodput(
     testbed: &Testbed,
     plan: &Plan,
     variant: &Variant,
     rate: Rate,
-) -> Result<Option<f64>, anyhow::Error> {
+) -> Result<Option<Vec<f64>>, anyhow::Error> {
     for flow in plan.flows.iter().filter(|f| matches!(f.flow, Flow::Tcp(_))) {
         let Some([from, to]) = flow.ends(variant).filter(|_| flow.to_tenant.is_none()) else {
             continue;
@@ -285,8 +289,7 @@ fn goodput(
         let host = variant.namespace(&from.host);
         let _shaped = testbed.shape(&host, &edge.nic, rate.0, variant.underlay_mtu)?;
         let ends = [flow.from.as_str(), flow.to.as_str()];
-        let bits = traffic::goodput(testbed, variant, &flow.tenant, ends, FELT_PORT, FELT)?;
-        return Ok(Some(bits / rate.0 as f64));
+        return Ok(Some(traffic::goodput(testbed, variant, &flow.tenant, ends, FELT_PORT, FELT)?));
     }
     Ok(None)
 }

@@ -157,6 +157,9 @@ fn words(packet: &OuterPacket, variant: &Variant, tag: Option<u16>) -> String {
             Checksum::Wrong => ", outer UDP checksum wrong",
         };
     }
+    if variant.engine.csum && packet.checksum == Some(Checksum::Wrong) {
+        what += ", GRE checksum wrong";
+    }
     if let Some(tag) = tag {
         what += &format!(", tag {tag} inside");
     }

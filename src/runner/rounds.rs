@@ -115,7 +115,7 @@ impl Rounds {
                     load = now;
                     for (series, mut outcome) in self.series[v][f..].iter_mut().zip(outcomes) {
                         outcome.round.foreign = foreign;
-                        cost::others(&mut outcome.round, flow.span, processors);
+                        cost::others(&mut outcome.round, flow.window(variant), processors);
                         outcome.round.mark = stopping::mark(rounds, round, foreign);
                         if let Some(series) = series {
                             series.take(outcome);

@@ -14,6 +14,9 @@ use crate::wire::ethernet::ethertype;
 use crate::wire::ipv4::protocol;
 use crate::wire::{flow, udp};
 
+/// Where GRE's checksum stands, behind flags and protocol (RFC 2784 section 2.1).
+const GRE_CHECKSUM: usize = 4;
+
 /// How a tunnel packet is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
@@ -23,7 +26,7 @@ pub struct Recipe {
     pub dst: IpAddr,
     /// The network's id on the wire.
     pub network: u64,
-    /// The outer UDP checksum.
+    /// The checksum of the tunnel's packet: of outer UDP, or of GRE where the variant has one.
     pub checksum: Checksum,
     /// GRE sequence number.
     pub sequence: u32,
@@ -161,6 +164,12 @@ fn payload(
         done => done?,
     }
     packet.extend_from_slice(sent);
+    let summed = matches!(variant.encap, Encap::Gre | Encap::Gretap) && settings.csum;
+    if let (true, Checksum::Wrong, Some(field)) =
+        (summed, recipe.checksum, packet.get_mut(GRE_CHECKSUM..))
+    {
+        spoil(field);
+    }
     Ok((engine.transport(), hash, packet))
 }
 
@@ -205,11 +214,12 @@ fn wrap(
     }
 }
 
-/// Makes a checksum another one than it is, and not 0, which would mean that there is none.
+/// Makes a checksum another one than it is, and not 0, which would mean that there is none. All ones and 0 are the
+/// same number in such sums (RFC 1071).
 fn spoil(field: &mut [u8]) {
     if let Some(field) = field.first_chunk_mut::<2>() {
         let other = !u16::from_be_bytes(*field);
-        let other = if other == 0 { 0x0F0F } else { other };
+        let other = if [0, u16::MAX].contains(&other) { 0x0F0F } else { other };
         *field = other.to_be_bytes();
     }
 }
@@ -228,11 +238,36 @@ mod tests {
 
     #[test]
     fn a_spoiled_checksum_is_wrong_and_there() {
-        for right in [0x1234_u16, 0xFFFF, 1] {
+        for right in [0x1234_u16, 0xFFFF, 0, 1] {
             let mut field = right.to_be_bytes();
             spoil(&mut field);
             let wrong = u16::from_be_bytes(field);
-            assert!(wrong != right && wrong != 0, "{right:x} {wrong:x}");
+            let apart = right.wrapping_sub(wrong) % u16::MAX != 0;
+            assert!(apart && wrong != 0, "{right:x} {wrong:x}");
         }
+    }
+
+    #[test]
+    fn a_wrong_checksum_of_gre_is_seen_by_a_receiver_and_only_where_there_is_one() {
+        let lab =
+            "{ title: t, topology: { single-switch: { hosts: 2 } }, carrier: { encap: gretap },
+            compare: { engine: [{}, { csum: true }] },
+            tenants: [{ name: red, key: 7, subnet: 10.0.0.0/24, vms: { a: h1, b: h2 } }] }";
+        let loaded = crate::lab::read_str("lab", lab).unwrap();
+        let plan = crate::plan::plan(&loaded.lab, &loaded.topology).unwrap();
+        let [src, dst] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().unwrap());
+        let frame = [[2; 12].as_slice(), &[0x88, 0xB5], &[0xA5; 60]].concat();
+        let received = |name: &str, checksum| {
+            let variant = plan.variants.iter().find(|v| v.name == name).unwrap();
+            let recipe = Recipe { src, dst, network: 7, checksum, sequence: 0 };
+            let packet = craft(variant, &recipe, &frame, &frame).unwrap();
+            let outer = crate::encap::Outer { source: src, tos: 0 };
+            engine(variant).unwrap().decap(&packet[20..], &outer).err()
+        };
+        for name in ["gretap", "gretap-csum"] {
+            assert_eq!(received(name, Checksum::Right), None, "{name}");
+        }
+        assert_eq!(received("gretap", Checksum::Wrong), None, "it has none");
+        assert_eq!(received("gretap-csum", Checksum::Wrong), Some(DropReason::BadChecksum));
     }
 }

@@ -44,7 +44,7 @@ pub struct Outcome {
 
 /// Runs one round of `flow` in `variant`, the receiver listening on `port` of its VM.
 ///
-/// Takes the flow's span plus a short ramp-up. `carrier` tells the processor time that engines have
+/// Takes the flow's window in that variant plus a short ramp-up. `carrier` tells the processor time that engines have
 /// used so far. A failure is the round's `error`, with every figure 0.
 pub fn run_flow(
     place: &impl Place,
@@ -68,23 +68,24 @@ fn run(
 ) -> Result<Outcome, TrafficError> {
     let ends = Ends::of(variant, flow, port)?;
     let plain = |round| Outcome { round, latency: None };
+    let window = flow.window(variant);
     match &flow.flow {
         Flow::Tcp(tcp) if tcp.tool == Tool::Iperf3 => {
-            let arguments = iperf3::tcp(flow.span, tcp.streams);
-            iperf3::run(place, &ends, flow.span, &arguments, carrier).map(plain)
+            let arguments = iperf3::tcp(window, tcp.streams);
+            iperf3::run(place, &ends, window, &arguments, carrier).map(plain)
         }
         Flow::Udp(udp) if udp.tool == Tool::Iperf3 => {
-            let arguments = iperf3::udp(flow.span, udp.rate.map(|rate| rate.0), udp.size.first().0);
-            iperf3::run(place, &ends, flow.span, &arguments, carrier).map(plain)
+            let arguments = iperf3::udp(window, udp.rate.map(|rate| rate.0), udp.size.first().0);
+            iperf3::run(place, &ends, window, &arguments, carrier).map(plain)
         }
-        Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, flow.span, carrier).map(plain),
+        Flow::Tcp(tcp) => tcp::run(place, &ends, tcp.streams, window, carrier).map(plain),
         Flow::Udp(udp) => {
             let rate = udp.rate.map(|rate| rate.0);
-            udp::run(place, &ends, rate, udp.size.first().0, flow.span, carrier).map(plain)
+            udp::run(place, &ends, rate, udp.size.first().0, window, carrier).map(plain)
         }
         Flow::Together(_) => Err(TrafficError::Together { label: flow.label.clone() }),
         Flow::Rr(rr) => {
-            let (size, span) = (rr.size.0, flow.span);
+            let (size, span) = (rr.size.0, window);
             let found = match rr.load {
                 None => rr::run(place, &ends, size, span, carrier, None),
                 Some(streams) => load::beside(place, &ends, streams, span, |bytes| {

@@ -132,6 +132,11 @@ impl Bulk<'_> {
         pass(&self.events, ramp(span))
     }
 
+    /// Lets it run for a while.
+    pub fn wait(&self, span: Duration) -> Result<(), TrafficError> {
+        pass(&self.events, span)
+    }
+
     /// Payload bytes delivered so far.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes()

@@ -8,7 +8,7 @@ use super::{Whole, attacks, bum, cost, events, impaired, joined, probes, tables}
 use crate::ids::Encap;
 use crate::lab::carriers::{has_ids, in_udp, overhead};
 use crate::lab::model::{
-    Datapath, Expectation, Expected, Flow, MtuMode, RefusedExpected, ThroughputExpected, Transfer,
+    Datapath, Expectation, Expected, Flow, MtuMode, RatioExpected, RefusedExpected, Transfer,
 };
 
 pub(super) fn check(whole: &Whole<'_>) {
@@ -47,7 +47,11 @@ pub(super) fn check(whole: &Whole<'_>) {
             }
             Expected::Overhead(bytes) => grows_by(whole, *bytes, expectation, &path),
             Expected::Mtu(bytes) => passes(whole, *bytes, expectation, &path),
-            Expected::Throughput(of) => throughput(whole, of, expectation.only, &path),
+            Expected::Throughput(of) => {
+                ratio(whole, of, expectation.only, &format!("{path}.throughput"));
+            }
+            Expected::Cpu(of) => ratio(whole, of, expectation.only, &format!("{path}.cpu")),
+            Expected::Goodput { .. } => goodput(whole, expectation, &format!("{path}.goodput")),
             Expected::Retransmits { .. } => has_tcp(whole, &format!("{path}.retransmits")),
             Expected::Attack(attack) => {
                 attacks::expected(whole, *attack, &format!("{path}.attack"));
@@ -59,7 +63,10 @@ pub(super) fn check(whole: &Whole<'_>) {
             Expected::Transfer(Transfer::Stalls) => {
                 keeps_mtu(whole, MtuMode::Blackhole, &format!("{path}.transfer"));
             }
-            Expected::Payload(_) | Expected::Checksum(_) | Expected::Ledger(_) => {
+            Expected::Payload(_)
+            | Expected::Checksum(_)
+            | Expected::Ledger(_)
+            | Expected::Pieces(_) => {
                 counted(whole, expectation, &path);
             }
             Expected::Transfer(Transfer::Passes)
@@ -232,6 +239,7 @@ fn counted(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
     let (kind, udp) = match expectation.what {
         Expected::Checksum(_) => ("checksum", true),
         Expected::Ledger(_) => ("ledger", false),
+        Expected::Pieces(_) => ("pieces", false),
         _ => ("payload", false),
     };
     let path = format!("{path}.{kind}");
@@ -267,22 +275,42 @@ fn has_tcp(whole: &Whole<'_>, path: &str) {
     }
 }
 
-fn throughput(whole: &Whole<'_>, wanted: &ThroughputExpected, only: Option<Encap>, path: &str) {
-    let path = format!("{path}.throughput");
-    has_tcp(whole, &path);
+/// A figure of the first TCP flow over another variant's.
+fn ratio(whole: &Whole<'_>, wanted: &RatioExpected, only: Option<Encap>, path: &str) {
+    has_tcp(whole, path);
+    if let (Some(least), Some(most)) = (wanted.at_least, wanted.at_most)
+        && least > most
+    {
+        whole.sink.rule(path, format!("at least {least} and at most {most} can never hold"));
+    }
     if wanted.of.is_some() {
         return;
     }
     if !whole.lab.measure.baseline {
         whole.sink.rule(
-            &path,
+            path,
             "is a ratio to the plain path, which `measure: { baseline: false }` leaves out",
         );
     }
     if only == Some(Encap::None) {
         whole.sink.rule(
-            &path,
+            path,
             "the plain path's ratio to itself is always 1; expect it in another encapsulation",
         );
+    }
+}
+
+/// Goodput on a shaped link, beside a ceiling that can be computed.
+fn goodput(whole: &Whole<'_>, expectation: &Expectation, path: &str) {
+    has_tcp(whole, path);
+    if whole.lab.measure.felt.is_none() {
+        let message = "is felt on a shaped link; add its rate, e.g. `measure: { felt: 50M }`";
+        whole.sink.rule(path, message);
+    }
+    if let Some(encap @ (Encap::Stt | Encap::Ssh)) = expectation.only {
+        let message = format!(
+            "{encap} cuts and joins frames as it likes, so that no ceiling can be computed; leave it out"
+        );
+        whole.sink.rule(path, message);
     }
 }

@@ -6,7 +6,7 @@ use super::Whole;
 use super::flows::end;
 use crate::ids::Encap;
 use crate::lab::carriers::in_udp;
-use crate::lab::probes::{Crafted, InnerPacket, OuterPacket, ProbeExpected};
+use crate::lab::probes::{Checksum, Crafted, InnerPacket, OuterPacket, ProbeExpected};
 use crate::lab::read::suggestion;
 
 /// IPv4, ARP, 802.1Q, IPv6 and 802.1ad.
@@ -83,9 +83,20 @@ fn outer(whole: &Whole<'_>, packet: &OuterPacket, path: &str) {
                        write `inner` for a frame of a VM";
         whole.sink.rule(path, message);
     }
-    if packet.checksum.is_some() && !encaps.iter().any(|encap| in_udp(*encap)) {
-        let message = "no encapsulation of this lab travels in UDP, so there is no such checksum";
-        whole.sink.rule(&format!("{path}.checksum"), message);
+    if let Some(checksum) = packet.checksum {
+        // Only GRE's `csum`, which nothing else takes, gives another one than UDP's.
+        let udp = encaps.iter().any(|encap| in_udp(*encap));
+        let summed = whole.lab.carriers().iter().any(|c| c.engine.csum);
+        let path = format!("{path}.checksum");
+        if !udp && !summed {
+            let message = "no encapsulation of this lab travels in UDP, so there is no such checksum; \
+                           GRE has one with `engine: { csum: true }`";
+            whole.sink.rule(&path, message);
+        } else if !udp && checksum == Checksum::Zero {
+            let message = "GRE that has a checksum takes zero for a sum like any other; \
+                           write `wrong`, or leave it out";
+            whole.sink.rule(&path, message);
+        }
     }
     if packet.sequence.is_some() && !whole.lab.carriers().iter().any(|c| c.engine.seq) {
         let message = "no variant of this lab has sequence numbers; add `engine: { seq: true }`";

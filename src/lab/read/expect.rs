@@ -7,13 +7,13 @@ use super::tree::Kind;
 use super::{attacks, bum, carrier, cost, events, joined, link, tables};
 use crate::encap::DropReason;
 use crate::lab::lesson;
-use crate::lab::limits::{COUNT, HANDSHAKES, OVERHEAD, VM_MTU};
+use crate::lab::limits::{COUNT, HANDSHAKES, OVERHEAD, PIECES, VM_MTU};
 use crate::lab::model::{
-    Expectation, Expected, RefusedExpected, Secrecy, SentChecksum, ThroughputExpected, Transfer,
+    Expectation, Expected, RatioExpected, RefusedExpected, Secrecy, SentChecksum, Transfer,
 };
 use crate::lab::probes::{Answer, ProbeExpected};
 
-const KINDS: [&str; 40] = [
+const KINDS: [&str; 43] = [
     "attack",
     "refused",
     "reachable",
@@ -40,6 +40,9 @@ const KINDS: [&str; 40] = [
     "delivered",
     "slowdown",
     "cost",
+    "cpu",
+    "goodput",
+    "pieces",
     "retransmits",
     "link",
     "tables",
@@ -146,13 +149,14 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
             Some(Expected::Retransmits { at_least, at_most })
         }
         "delivered" => {
-            let keys = ["at-least", "at-most"];
-            let fields = at.fields("a map, e.g. `{ at-most: 0.999 }`", &keys)?;
-            let share = |key| fields.get(key).and_then(|at| at.positive("share"));
-            let (at_least, at_most) = (share("at-least"), share("at-most"));
-            bounded(&at, at_least.is_some() || at_most.is_some())?;
+            let (at_least, at_most) = shares(&at, "`{ at-most: 0.999 }`")?;
             Some(Expected::Delivered { at_least, at_most })
         }
+        "goodput" => {
+            let (at_least, at_most) = shares(&at, "`{ at-least: 0.95 }`")?;
+            Some(Expected::Goodput { at_least, at_most })
+        }
+        "pieces" => Some(Expected::Pieces(at.number("number of packets", &PIECES)?)),
         "drops" => {
             let wanted = "a map from reasons to counts, e.g. `{ unknown_network: 1 }`";
             let count = |(reason, at): (String, At<'_>)| {
@@ -187,23 +191,36 @@ fn what(kind: &str, fields: &Fields<'_>) -> Option<Expected> {
         }
         "overhead" => Some(Expected::Overhead(at.number("overhead in bytes", &OVERHEAD)?)),
         "mtu" => Some(Expected::Mtu(at.number("MTU", &VM_MTU)?)),
-        "throughput" => {
-            let keys = ["at-least", "at-most", "of"];
-            let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &keys)?;
-            let ratio = |key| fields.get(key).and_then(|at| at.positive("ratio"));
-            let expected = ThroughputExpected {
-                at_least: ratio("at-least"),
-                at_most: ratio("at-most"),
-                of: fields.get("of").and_then(|at| at.text("the name of a variant")),
-            };
-            bounded(&at, expected.at_least.is_some() || expected.at_most.is_some())?;
-            Some(Expected::Throughput(expected))
-        }
+        "throughput" => ratio(&at).map(Expected::Throughput),
+        "cpu" => ratio(&at).map(Expected::Cpu),
         other => {
             at.wrong(format!("`{other}` is named as an expectation, but nothing reads it"));
             None
         }
     }
+}
+
+/// What part of another variant's figure it must be.
+fn ratio(at: &At<'_>) -> Option<RatioExpected> {
+    let keys = ["at-least", "at-most", "of"];
+    let fields = at.fields("a map, e.g. `{ at-least: 0.35 }`", &keys)?;
+    let ratio = |key| fields.get(key).and_then(|at| at.positive("ratio"));
+    let expected = RatioExpected {
+        at_least: ratio("at-least"),
+        at_most: ratio("at-most"),
+        of: fields.get("of").and_then(|at| at.text("the name of a variant")),
+    };
+    bounded(at, expected.at_least.is_some() || expected.at_most.is_some())?;
+    Some(expected)
+}
+
+/// Two bounds of a share, of which one may be left out.
+fn shares(at: &At<'_>, example: &str) -> Option<(Option<f64>, Option<f64>)> {
+    let fields = at.fields(&format!("a map, e.g. {example}"), &["at-least", "at-most"])?;
+    let share = |key| fields.get(key).and_then(|at| at.positive("share"));
+    let (at_least, at_most) = (share("at-least"), share("at-most"));
+    bounded(at, at_least.is_some() || at_most.is_some())?;
+    Some((at_least, at_most))
 }
 
 /// One that does not add up fails the run anyway, so nobody can want it not to.

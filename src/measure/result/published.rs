@@ -22,6 +22,10 @@ pub struct PublishedFigureResult {
     pub what: String,
     /// Throughput in bit/s.
     pub throughput: f64,
+    /// Processor time of the receiving and of the sending side meanwhile, in percent of a processor; absent where
+    /// it was not published, or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<[f64; 2]>,
     /// The variant of this run that stands beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,

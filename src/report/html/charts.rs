@@ -142,6 +142,15 @@ fn latencies(run: &RunResult, label: &str) -> Option<Markup> {
     )
 }
 
+/// Goodput felt on the shaped link in percent of its rate, between the ends of its interval; where there is none both
+/// are the figure.
+pub fn sure_goodput(v: &VariantResult) -> Option<Spread> {
+    let felt = v.mtu.goodput_felt?;
+    let (low, high) = v.mtu.goodput_interval.map_or((felt, felt), |i| (i.low, i.high));
+    let [min, median, max] = [low, felt, high].map(|share| share / Unit::PERCENT.per);
+    Some(Spread { min, median, max })
+}
+
 fn goodput(run: &RunResult) -> Option<Markup> {
     let colors = colors(run);
     let list: Vec<Bar> = run
@@ -151,10 +160,11 @@ fn goodput(run: &RunResult) -> Option<Markup> {
         .filter_map(|(v, color)| {
             let percent = |share: f64| share / Unit::PERCENT.per;
             let felt = percent(v.mtu.goodput_felt?);
+            let sure = sure_goodput(v)?;
             let ceiling = v.mtu.goodput_ceiling.filter(|c| c.is_finite()).map(percent);
             Some(Bar {
                 name: v.name.clone(),
-                value: Spread { min: felt, median: felt, max: felt },
+                value: sure,
                 stacked: 0.0,
                 limit: ceiling,
                 label: ceiling.map_or_else(
@@ -168,7 +178,7 @@ fn goodput(run: &RunResult) -> Option<Markup> {
     let title = "Goodput of one TCP stream on the shaped link";
     figure(
         title,
-        "bar: felt; red mark: the ceiling by arithmetic",
+        "bar: felt; whiskers: how sure, from parts of its time; red mark: the ceiling by arithmetic",
         bars(title, "goodput, % of the link's rate", &list),
     )
 }

@@ -6,7 +6,7 @@ use super::super::figures::{flow, labels};
 use super::super::number::Unit;
 use super::super::sizes::{part, without_mtu};
 use super::chart::variant;
-use super::charts::{figure, rate, whiskers};
+use super::charts::{figure, rate, sure_goodput, whiskers};
 use super::colors;
 use super::lines::{Line, lines};
 use crate::measure::result::{RunResult, Spread, VariantResult};
@@ -23,9 +23,9 @@ pub fn sweeps(run: &RunResult) -> Vec<Markup> {
         };
     add(
         "Goodput over the underlay's MTU",
-        "one TCP stream on the shaped link",
+        "one TCP stream on the shaped link; whiskers: how sure, from parts of its time",
         "goodput, % of the rate",
-        &|v| v.mtu.goodput_felt.map(|felt| exact(percent(felt))),
+        &sure_goodput,
     );
     let tcp = |v: &VariantResult, l: &str| flow(v, l).is_some_and(|f| f.kind == "tcp");
     if let Some(label) = labels(run).into_iter().find(|l| run.variants.iter().any(|v| tcp(v, l))) {

@@ -14,7 +14,7 @@ use crate::measure::result::{RunResult, VariantResult};
 
 /// The table's title.
 pub const TITLE: &str = "VLAN against overlay";
-/// Questions with measured answers on both sides that are enough to show the table.
+/// Questions with answers on both sides, one of them measured, that are enough to show the table.
 const ENOUGH: usize = 3;
 
 /// One answer.
@@ -80,10 +80,15 @@ pub fn versus(run: &RunResult) -> Option<Versus<'_>> {
     let (questions, open): (Vec<Question>, Vec<Question>) = rows::all(run, &columns)
         .into_iter()
         .partition(|q| q.answers.iter().any(|a| a.origin != Origin::None));
-    let measured = |answers: &[Answer]| answers.iter().any(|a| a.origin == Origin::Measured);
+    // That routers learn no address needs no measuring.
+    let answered = |answers: &[Answer]| answers.iter().any(|a| a.origin != Origin::None);
+    let measured = |q: &Question| q.answers.iter().any(|a| a.origin == Origin::Measured);
     let both = |q: &&Question| {
         let (tags, overlays) = q.answers.split_at(split.min(q.answers.len()));
-        rows::DECIDE.contains(&q.what.as_str()) && measured(tags) && measured(overlays)
+        rows::DECIDE.contains(&q.what.as_str())
+            && answered(tags)
+            && answered(overlays)
+            && measured(q)
     };
     if questions.iter().filter(both).count() < ENOUGH {
         return None;

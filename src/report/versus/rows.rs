@@ -159,7 +159,7 @@ fn switch(v: &VariantResult) -> Answer {
     match fullest(v, "switch") {
         Some((name, entries)) => measured(count(entries), name.to_owned()),
         None if v.nodes.iter().any(|node| node.kind == "router") => {
-            measured("0".to_owned(), "routers learn none".to_owned())
+            computed("0".to_owned(), "routers learn none".to_owned())
         }
         None => none("no switches"),
     }

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::speed::{bounds, within};
-use crate::lab::{CostExpected, SlowdownExpected};
+use crate::lab::{CostExpected, RatioExpected, SlowdownExpected};
 use crate::measure::result::{CostPart, FlowResult, FlowRound, Latency, Spread, VariantResult};
 
 /// How many times longer answers must take under load, in words.
@@ -68,6 +68,49 @@ pub(super) fn cost(expected: &CostExpected, found: &VariantResult) -> Finding {
     .figures(bounds(expected.at_least, expected.at_most), format!("{:.1}", ratio.median))
 }
 
+/// How much processor time a byte must take, in words.
+pub(super) fn cpu_words(expected: &RatioExpected) -> String {
+    let of = expected.of.as_deref().unwrap_or("the plain path");
+    let bounds = bounds(expected.at_least, expected.at_most);
+    format!("a byte by TCP costs {bounds} times the processor time that it costs in {of}")
+}
+
+/// Processor time per byte of the first TCP flow over another variant's, round by round; what counts is as in
+/// [`cost()`].
+pub(super) fn cpu(
+    expected: &RatioExpected,
+    found: &VariantResult,
+    all: &[VariantResult],
+) -> Finding {
+    let of = expected.of.as_ref().or(found.baseline.as_ref());
+    let other = of.and_then(|name| all.iter().find(|v| v.name == *name));
+    let tcp = |v: &'_ VariantResult| v.flows.iter().find(|flow| flow.kind == "tcp").cloned();
+    let Some((here, there)) = tcp(found).zip(other.and_then(tcp)) else {
+        return Finding::unknown("no TCP flow was compared with another variant's");
+    };
+    let rounds = here.rounds.iter().zip(&there.rounds);
+    let both = rounds.filter(|(a, b)| a.counts() && b.counts());
+    let both: Vec<(f64, f64)> =
+        both.filter_map(|(a, b)| Some((per_byte(a)?, per_byte(b)?))).collect();
+    let Some(ratio) = Spread::of(both.iter().map(|(a, b)| a / b)) else {
+        return Finding::unknown("no round of both ended well with its processor time known");
+    };
+    let per_gb = |of: fn(&(f64, f64)) -> f64| {
+        Spread::of(both.iter().map(of)).map_or(0.0, |seconds| seconds.median * 1e9)
+    };
+    Finding::new(
+        within(ratio.median, expected.at_least, expected.at_most),
+        format!(
+            "{:.2} s/GB beside {:.2} s/GB; rounds {:.2} to {:.2}",
+            per_gb(|(here, _)| *here),
+            per_gb(|(_, there)| *there),
+            ratio.min,
+            ratio.max
+        ),
+    )
+    .figures(bounds(expected.at_least, expected.at_most), format!("{:.2}", ratio.median))
+}
+
 /// Seconds of all stages but the rest, per payload byte delivered.
 fn per_byte(round: &FlowRound) -> Option<f64> {
     let all = CostPart::All.seconds(round)? - CostPart::Rest.seconds(round)?;
@@ -124,5 +167,35 @@ mod tests {
         };
         assert!(held(64, 1400, Some(5.0), Some(5.0)) && !held(64, 1400, Some(5.1), None));
         assert!(!held(64, 512, Some(0.1), None), "nobody sends these");
+    }
+
+    #[test]
+    fn the_processor_time_of_a_byte_is_compared_with_another_variants() {
+        let of = |name: &str, bytes, sender, baseline: Option<&str>| {
+            let parts = CpuParts { sender: Some(sender), ..CpuParts::default() };
+            let round =
+                FlowRound { bytes, cpu_seconds: 9.0, cpu: Some(parts), ..FlowRound::default() };
+            let flow =
+                FlowResult { kind: "tcp".into(), rounds: vec![round], ..FlowResult::default() };
+            VariantResult {
+                name: name.into(),
+                baseline: baseline.map(str::to_owned),
+                flows: vec![flow],
+                ..VariantResult::default()
+            }
+        };
+        // A tenth of the bytes in half of the time are five times the time of a byte.
+        let all = [of("plain", 1000, 1.0, None), of("gre", 100, 0.5, Some("plain"))];
+        let held = |at_least, at_most, of: Option<&str>| {
+            let expected = RatioExpected { at_least, at_most, of: of.map(str::to_owned) };
+            cpu(&expected, &all[1], &all).held
+        };
+        for of in [None, Some("plain")] {
+            assert!(held(Some(4.9), Some(5.1), of), "{of:?}");
+            assert!(!held(Some(5.1), None, of) && !held(None, Some(4.9), of), "{of:?}");
+        }
+        assert!(!held(Some(0.1), None, Some("nobody")));
+        let plain = RatioExpected { at_least: Some(0.1), at_most: None, of: None };
+        assert!(!cpu(&plain, &all[0], &all).held, "it is compared with nobody");
     }
 }

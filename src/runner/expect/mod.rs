@@ -98,6 +98,9 @@ fn words(expected: &Expected) -> String {
         Expected::Overhead(bytes) => format!("each packet grows by {bytes} bytes"),
         Expected::Mtu(mtu) => format!("the largest inner packet is {mtu} bytes"),
         Expected::Throughput(expected) => speed::throughput_words(expected),
+        Expected::Cpu(expected) => cost::cpu_words(expected),
+        Expected::Goodput { at_least, at_most } => sizes::goodput_words(*at_least, *at_most),
+        Expected::Pieces(count) => sizes::pieces_words(*count),
         Expected::Retransmits { at_least, at_most } => speed::retransmit_words(*at_least, *at_most),
         Expected::Spread { links, at_least, at_most } => {
             let least = at_least.map(|part| format!("at least {part}"));
@@ -193,6 +196,9 @@ fn finding(what: &Expected, found: &VariantResult, all: &[VariantResult]) -> Fin
         Expected::Overhead(bytes) => sizes::overhead(*bytes, found),
         Expected::Mtu(mtu) => sizes::largest(*mtu, found),
         Expected::Throughput(expected) => speed::throughput(expected, found, all),
+        Expected::Cpu(expected) => cost::cpu(expected, found, all),
+        Expected::Goodput { at_least, at_most } => sizes::goodput(*at_least, *at_most, found),
+        Expected::Pieces(count) => sizes::pieces(*count, found),
         Expected::Retransmits { at_least, at_most } => {
             speed::retransmits(*at_least, *at_most, found)
         }

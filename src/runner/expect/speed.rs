@@ -1,11 +1,11 @@
 //! What the flows came to.
 
 use super::finding::Finding;
-use crate::lab::ThroughputExpected;
+use crate::lab::RatioExpected;
 use crate::measure::result::{FlowResult, FlowRound, Spread, VariantResult};
 
 /// What part of another variant's throughput the first TCP flow must have, in words.
-pub(super) fn throughput_words(expected: &ThroughputExpected) -> String {
+pub(super) fn throughput_words(expected: &RatioExpected) -> String {
     let of = expected.of.as_deref().unwrap_or("the plain path");
     match (expected.at_least, expected.at_most) {
         (Some(least), None) => format!("TCP reaches at least {least} of {of}"),
@@ -16,7 +16,7 @@ pub(super) fn throughput_words(expected: &ThroughputExpected) -> String {
 
 /// The first TCP flow has this part of another variant's throughput, round by round.
 pub(super) fn throughput(
-    expected: &ThroughputExpected,
+    expected: &RatioExpected,
     found: &VariantResult,
     all: &[VariantResult],
 ) -> Finding {
@@ -137,14 +137,13 @@ mod tests {
     fn throughput_can_be_compared_with_another_variant() {
         let all = [tcp("a", [10, 20, 30], 0), tcp("b", [100, 100, 100], 0)];
         let of = |least, most, of: &str| {
-            let expected =
-                ThroughputExpected { at_least: least, at_most: most, of: Some(of.into()) };
+            let expected = RatioExpected { at_least: least, at_most: most, of: Some(of.into()) };
             throughput(&expected, &all[0], &all).held
         };
         assert!(of(Some(0.2), Some(0.2), "b") && !of(Some(0.3), None, "b"));
         assert!(!of(None, Some(0.1), "b") && !of(Some(0.0001), None, "c"));
         // Nothing was compared with a plain path.
-        let plain = ThroughputExpected { at_least: Some(0.1), at_most: None, of: None };
+        let plain = RatioExpected { at_least: Some(0.1), at_most: None, of: None };
         assert!(!throughput(&plain, &all[0], &all).held);
     }
 
