@@ -62,8 +62,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const NARROWER: &[(&str, &[&str])] = &[
     // The engines' datapath knows sockets and frames, and neither labs nor plans.
     ("src/datapath/user/", &["datapath", "encap", "ids", "system", "vswitch", "wire"]),
-    // Reports are drawn from a result, which is all they see of `measure`.
-    ("src/report/", &["ids", "measure", "report", "sketch"]),
 ];
 
 /// Files that may say `unsafe`, and what they need it for.
@@ -105,6 +103,32 @@ fn modules_import_only_what_they_may() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The table of `docs/architecture.md`: names and imports of each of its rows.
+fn told() -> Vec<(Vec<String>, BTreeSet<String>)> {
+    let text = std::fs::read_to_string("docs/architecture.md").unwrap();
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let table = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
+    let rows = table.take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let imports: Vec<String> = names(cells.last().unwrap());
+        (names(cells[0]), imports.into_iter().collect())
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_document_tells_the_same_imports() {
+    let mut told_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (names, imports) in told() {
+        let module = names[0].split("::").next().unwrap();
+        told_of.entry(module.to_owned()).or_default().extend(imports);
+    }
+    for (module, imports) in IMPORTS {
+        let imports: BTreeSet<String> = imports.iter().map(|&import| import.to_owned()).collect();
+        assert_eq!(told_of.get(*module), Some(&imports), "`{module}` in docs/architecture.md");
+    }
 }
 
 #[test]

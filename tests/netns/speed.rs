@@ -65,7 +65,9 @@ fn a_hundred_namespaces() {
         "built in {:.3?} ({:.3?} of CPU), gone in {:.3?} (medians of 5)",
         built[2], busy[2], gone[2]
     );
-    assert!(built[0] < Duration::from_millis(500) && gone[0] < Duration::from_millis(500));
+    // What goes wrong by far, on the busiest of machines; 0.1 s is usual.
+    let limit = Duration::from_secs(5);
+    assert!(built[0] < limit && gone[0] < limit);
     // Takes a while on a busy machine, so only when asked for.
     if std::env::var_os("OVERLAB_THOUSAND").is_some() {
         let plan = tree(1000);
