@@ -575,6 +575,7 @@ mod arbitrary {
     fn mtu() -> impl Strategy<Value = MtuResult> {
         (any::<[u32; 4]>(), any::<u64>(), option::of(figure()), option::of(figure())).prop_map(
             |([underlay, inner, probed, overhead], packets, counted, felt)| MtuResult {
+                headers: Vec::new(),
                 underlay,
                 inner,
                 probed: (probed > 0).then_some(probed),

@@ -62,7 +62,10 @@ pub fn run(
 fn check(file: &Path) -> Result<String, lab::Faults> {
     if lab::kind_of(file)? == FileKind::Topology {
         let topology = lab::load_topology(file)?;
-        return Ok(format!("right, a topology of {}", count(topology.host_names().len(), "host")));
+        return Ok(format!(
+            "right, a topology of {}",
+            lab::counted(topology.host_names().len(), "host")
+        ));
     }
     let lab::Loaded { lab, topology, .. } = lab::load(file)?;
     // What only shows when addresses and routes are laid out.
@@ -71,12 +74,8 @@ fn check(file: &Path) -> Result<String, lab::Faults> {
         lab::Faults(vec![Fault::whole(&file, error.to_string())])
     })?;
     let vms = lab.tenants.iter().map(|t| t.vms.len()).sum();
-    let tenants = count(lab.tenants.len(), "tenant");
-    Ok(format!("right, a lab of {tenants} and {}", count(vms, "VM")))
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    let tenants = lab::counted(lab.tenants.len(), "tenant");
+    Ok(format!("right, a lab of {tenants} and {}", lab::counted(vms, "VM")))
 }
 
 #[cfg(test)]

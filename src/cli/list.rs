@@ -63,8 +63,7 @@ fn lab_table(labs: &[&Listed], out: &mut dyn Write) -> io::Result<()> {
     table.push_record(["LAB", "CARRIERS", "TAKES", "TITLE"]);
     for lab in labs {
         let title = lab.title.clone().unwrap_or_else(|| {
-            let plural = if lab.faults == 1 { "" } else { "s" };
-            format!("{} fault{plural}: see `overlab check {}`", lab.faults, lab.lab)
+            format!("{}: see `overlab check {}`", lab::counted(lab.faults, "fault"), lab.lab)
         });
         let time = lab.seconds.map_or_else(String::new, |s| format!("{s:.0} s"));
         table.push_record([lab.lab.clone(), lab.carriers.join(", "), time, title]);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::text::{count, id_name};
+use super::text::id_name;
 use crate::ids::Encap;
+use crate::lab::counted as count;
 use crate::lab::point_to_point;
 use crate::plan::Variant;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lanes::{self, Lane};
-use super::text::{count, range};
+use super::text::range;
+use crate::lab::counted as count;
 use crate::plan::{NodeKind, PortRole, Variant, VmPlan};
 use crate::sketch::{Fold, Wiring};
 

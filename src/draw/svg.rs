@@ -6,9 +6,10 @@ use super::lanes::{Joined, Lane};
 use super::layout::{BOX, LEFT, Layout, PILL, RIGHT, rise, sag, span};
 use super::picture::{Picture, Shape, Wire};
 use super::style;
-use super::text::{count, escape, fit, width};
+use super::text::{escape, fit, width};
 use crate::ids::Encap;
 use crate::lab::Fabric;
+use crate::lab::counted as count;
 use crate::plan::{NodeKind, Variant};
 
 /// Around everything.

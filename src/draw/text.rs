@@ -48,11 +48,6 @@ pub(super) const fn id_name(encap: Encap) -> &'static str {
     }
 }
 
-/// `1 host`, `2 hosts`.
-pub(super) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 /// The first and the last of some names.
 pub(super) fn range(names: &[&str]) -> String {
     match names {
@@ -72,7 +67,6 @@ mod tests {
         let cut = fit("a name that is far too long", 10.0, 60.0);
         assert!(cut.ends_with('…') && width(&cut, 10.0) <= 60.0, "{cut}");
         assert_eq!(escape("<a & \"b\">\u{1b}"), "&lt;a &amp; &quot;b&quot;&gt; ");
-        assert_eq!((count(1, "host"), count(2, "host")), ("1 host".into(), "2 hosts".into()));
         assert_eq!(range(&["h1", "h2", "h3"]), "h1 … h3");
     }
 }

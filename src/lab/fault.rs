@@ -83,9 +83,15 @@ impl fmt::Display for Faults {
         }
         let files: BTreeSet<&str> = self.0.iter().map(|fault| fault.file.as_str()).collect();
         let files: Vec<&str> = files.into_iter().collect();
-        let plural = if self.0.len() == 1 { "" } else { "s" };
-        write!(f, "{} fault{plural} in {}; nothing was built", self.0.len(), files.join(" and "))
+        let faults = counted(self.0.len(), "fault");
+        write!(f, "{faults} in {}; nothing was built", files.join(" and "))
     }
+}
+
+/// `1 host`, `2 hosts`.
+#[must_use]
+pub fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The text without characters that would move a terminal's cursor.
@@ -121,6 +127,11 @@ mod tests {
             message: "is wrong".into(),
             source: Some(source.into()),
         }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!((counted(1, "host"), counted(2, "host")), ("1 host".into(), "2 hosts".into()));
     }
 
     #[test]

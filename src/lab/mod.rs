@@ -43,7 +43,7 @@ pub use events::{
     DETECTION, DowntimeExpected, Event, Happening, SurvivalExpected, Watch, find_event,
     watched_pair,
 };
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, counted};
 pub use joined::{
     Across, ComparedTopology, Machine, MachineSpec, Reach, Router, Segment, StreamExpected, Within,
 };

@@ -278,6 +278,9 @@ pub struct MtuResult {
     pub probed: Option<u32>,
     /// Bytes added per packet, from the formats.
     pub overhead_computed: u32,
+    /// The headers that these are the bytes of, outermost first; empty where nothing is added, or where it is not one number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderResult>,
     /// Bytes added per packet, counted on the underlay; absent where not counted.
     pub overhead_counted: Option<f64>,
     /// Packets the count rests on.
@@ -297,6 +300,15 @@ pub struct MtuResult {
     /// How sure it is; absent in results of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goodput_interval: Option<Interval>,
+}
+
+/// One header that an encapsulation adds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeaderResult {
+    /// Its name, e.g. `IPv4`; the `Ethernet` of a tunnel is the inner frame's.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u32,
 }
 
 /// One flow in one variant.

@@ -44,6 +44,13 @@ pub(super) fn arithmetic(
 }
 
 impl Variant {
+    /// The headers that [`Variant::overhead`] is the sum of, outermost first: bytes and names.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(u32, &'static str)> {
+        let all = headers(self.encap, self.underlay == IpVersion::Ipv6, &self.engine.extras());
+        all.into_iter().filter(|(bytes, _)| *bytes > 0).collect()
+    }
+
     /// How the inner MTU comes about, e.g. `1500 - 20 IPv4 - 8 UDP - 8 VXLAN - 14 Ethernet = 1450`.
     #[must_use]
     pub fn mtu_arithmetic(&self) -> String {

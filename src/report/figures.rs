@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::number::real;
+use crate::ids::Encap;
 use crate::measure::result::{
     FlowResult, FlowRound, Interval, LinkResult, MtuResult, RunResult, Spread, VariantResult,
 };
@@ -168,7 +169,13 @@ pub fn overhead_apart(mtu: &MtuResult) -> bool {
 /// Whether packets grow by no one number of bytes: a stream carries them.
 #[must_use]
 pub fn streams(variant: &VariantResult) -> bool {
-    variant.encap == "ssh"
+    encap(variant) == Some(Encap::Ssh)
+}
+
+/// The encapsulation that a variant's name of it stands for.
+#[must_use]
+pub fn encap(variant: &VariantResult) -> Option<Encap> {
+    variant.encap.parse().ok()
 }
 
 /// Links between switches or routers: both ends have another link as well.

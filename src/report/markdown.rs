@@ -30,10 +30,11 @@ pub fn markdown(run: &RunResult) -> String {
     }
     let _ = writeln!(
         out,
-        "Lab `{}`, started {}, overlab {}, seed {}.\n",
+        "Lab `{}`, started {}, overlab {} ({}), seed {}.\n",
         escape(&run.lab).replace('`', "'"),
         escape(&run.started),
         escape(&run.version),
+        escape(&run.build),
         run.seed
     );
     if let Some(versus) = super::versus::versus(run) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::bench::{interrupted, leave_out};
 use super::{Found, Progress, parts};
-use crate::lab::{Event, Happening};
+use crate::lab::{Event, Happening, counted};
 use crate::measure::result::{EventResult, TimelineResult};
 use crate::plan::{Plan, Schedule, Variant};
 use crate::testbed::{Testbed, TestbedError};
@@ -48,10 +48,9 @@ pub(super) fn run(
         found.variants.iter_mut().for_each(|result| interrupted(result, parts::EVENTS));
         return;
     }
-    let count = schedule.events.len();
-    let many = if count == 1 { "" } else { "s" };
+    let events = counted(schedule.events.len(), "event");
     let span = schedule.span.as_secs_f64();
-    progress.stage(&format!("{count} event{many} during {span:.0} s of watched traffic"));
+    progress.stage(&format!("{events} during {span:.0} s of watched traffic"));
     let outcomes = std::thread::scope(|scope| {
         let mut running = Vec::new();
         for (number, variant) in plan.variants.iter().enumerate() {

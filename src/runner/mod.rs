@@ -35,8 +35,8 @@ pub use error::RunError;
 
 use crate::measure;
 use crate::measure::result::{
-    Machine, PublishedFigureResult, PublishedResult, RoundsResult, RunResult, SCHEMA, TestbedTimes,
-    VariantResult,
+    HeaderResult, Machine, PublishedFigureResult, PublishedResult, RoundsResult, RunResult, SCHEMA,
+    TestbedTimes, VariantResult,
 };
 use crate::netns::World;
 use crate::plan::{Plan, Variant};
@@ -264,5 +264,7 @@ fn blank(variant: &Variant) -> VariantResult {
     result.mtu.underlay = variant.underlay_mtu;
     result.mtu.inner = variant.inner_mtu;
     result.mtu.overhead_computed = variant.overhead;
+    let header = |(bytes, name): (u32, &str)| HeaderResult { name: name.to_owned(), bytes };
+    result.mtu.headers = variant.headers().into_iter().map(header).collect();
     result
 }

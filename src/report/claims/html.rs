@@ -1,8 +1,8 @@
 //! The wall as one page: no other file, no script, no network.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html as page};
+use maud::{Markup, html as page};
 
-use super::super::html::sheet;
+use super::super::html::frame;
 use super::{Proof, Row, State, Wall, found, summary};
 use crate::measure::result::Verdict;
 
@@ -12,31 +12,19 @@ const FIGURES: usize = 3;
 /// The whole page.
 #[must_use]
 pub fn html(wall: &Wall) -> String {
-    page! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "What the lesson claims, and what was measured" }
-                style { (PreEscaped(sheet())) }
-            }
-            body {
-                header {
-                    h1 { "What the lesson claims, and what was measured" }
-                    div.verdict.(verdict(wall)) { p { strong { (summary(wall)) } } }
-                }
-                main {
-                    @for row in &wall.rows { (section(row)) }
-                    @if !wall.unread.is_empty() {
-                        section.prose { h2 { "Not read" } ul { @for text in &wall.unread { li { (text) } } } }
-                    }
-                }
+    let body = page! {
+        header {
+            h1 { "What the lesson claims, and what was measured" }
+            div.verdict.(verdict(wall)) { p { strong { (summary(wall)) } } }
+        }
+        main {
+            @for row in &wall.rows { (section(row)) }
+            @if !wall.unread.is_empty() {
+                section.prose { h2 { "Not read" } ul { @for text in &wall.unread { li { (text) } } } }
             }
         }
-    }
-    .into_string()
+    };
+    frame("What the lesson claims, and what was measured", &body)
 }
 
 fn verdict(wall: &Wall) -> &'static str {

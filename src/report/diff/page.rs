@@ -1,8 +1,8 @@
 //! A difference as one page: no other file, no script, no network.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html as page};
+use maud::{Markup, html as page};
 
-use super::super::html::sheet;
+use super::super::html::frame;
 use super::render::{ratio, told};
 use super::{Change, Diff, Figure, Told};
 
@@ -14,43 +14,31 @@ impl Diff {
     #[must_use]
     pub fn html(&self) -> String {
         let worse = self.regressed();
-        page! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { "What changed between two runs" }
-                    style { (PreEscaped(sheet())) }
-                }
-                body {
-                    header {
-                        h1 { "What changed between two runs" }
-                        div.verdict.(if worse { "bad" } else { "unclear" }) { p { strong { (self.summary()) } } p { (self.together()) } }
-                        @for (run, which) in self.runs.iter().zip(["Earlier", "Later"]) {
-                            p { (which) ": " strong { (run.title) } ", " (run.started) " " small { (run.lab) } }
-                        }
-                    }
-                    main {
-                        (list("Before comparing", &self.cautions))
-                        @if !self.figures.is_empty() { section {
-                            h2 { "Figures" }
-                            p.how {
-                                "Medians, and later over earlier with its interval, drawn from half to twice; the line in the middle is no change. A difference is told, of each figure by itself, where the interval does not hold 1. A loss is drawn nowhere, as it may be 0: it stands with what it grew by."
-                            }
-                            (figures(&self.figures))
-                        } }
-                        @if !self.changes.is_empty() { section {
-                            h2 { "Other changes" }
-                            (changes(&self.changes))
-                        } }
-                        (list("Only in the later", &self.only))
-                    }
+        let body = page! {
+            header {
+                h1 { "What changed between two runs" }
+                div.verdict.(if worse { "bad" } else { "unclear" }) { p { strong { (self.summary()) } } p { (self.together()) } }
+                @for (run, which) in self.runs.iter().zip(["Earlier", "Later"]) {
+                    p { (which) ": " strong { (run.title) } ", " (run.started) " " small { (run.lab) } }
                 }
             }
-        }
-        .into_string()
+            main {
+                (list("Before comparing", &self.cautions))
+                @if !self.figures.is_empty() { section {
+                    h2 { "Figures" }
+                    p.how {
+                        "Medians, and later over earlier with its interval, drawn from half to twice; the line in the middle is no change. A difference is told, of each figure by itself, where the interval does not hold 1. A loss is drawn nowhere, as it may be 0: it stands with what it grew by."
+                    }
+                    (figures(&self.figures))
+                } }
+                @if !self.changes.is_empty() { section {
+                    h2 { "Other changes" }
+                    (changes(&self.changes))
+                } }
+                (list("Only in the later", &self.only))
+            }
+        };
+        frame("What changed between two runs", &body)
     }
 }
 

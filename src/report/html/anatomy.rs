@@ -6,65 +6,50 @@ use super::super::number::plural;
 use crate::measure::result::{RunResult, VariantResult};
 
 /// A header on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Layer {
-    name: &'static str,
+    name: String,
     bytes: u32,
     /// Style class: its place in the stack.
     class: &'static str,
 }
 
-const fn layer(name: &'static str, bytes: u32, class: &'static str) -> Layer {
-    Layer { name, bytes, class }
+fn layer(name: impl Into<String>, bytes: u32, class: &'static str) -> Layer {
+    Layer { name: name.into(), bytes, class }
 }
-
-/// The frame's own Ethernet header, which a plain packet has as well.
-const ETHERNET: Layer = layer("Ethernet", 14, "l2");
-const IPV4: Layer = layer("outer IPv4", 20, "l3");
-const IPV6: Layer = layer("outer IPv6", 40, "l3");
-const UDP: Layer = layer("UDP", 8, "l4");
-const GRE: Layer = layer("GRE", 4, "tunnel");
-const GRE_KEY: Layer = layer("GRE with key", 8, "tunnel");
-const VXLAN: Layer = layer("VXLAN", 8, "tunnel");
-const GENEVE: Layer = layer("Geneve", 8, "tunnel");
-const TAG: Layer = layer("802.1Q", 4, "tunnel");
-const INNER: Layer = layer("inner Ethernet", 14, "inner");
-/// TCP-like header and STT frame header with its padding (draft-davie-stt-08 sections 3.1 and 3.2).
-const STT: [Layer; 2] = [layer("TCP-like", 20, "l4"), layer("STT", 18, "tunnel")];
 
 /// Bytes of the inner packet that are drawn; it goes on beyond the cut.
 const PAYLOAD: u32 = 22;
 
-/// What an encapsulation puts between a frame's Ethernet header and the inner IP packet, in the
-/// forms it comes in; the form whose bytes add up to the overhead of the run is the one drawn.
-fn forms(encap: &str) -> Vec<Vec<Layer>> {
-    let over_ip = |rest: &[Layer]| {
-        [IPV4, IPV6].map(|ip| std::iter::once(ip).chain(rest.iter().copied()).collect()).to_vec()
-    };
-    match encap {
-        "none" => vec![vec![]],
-        "vlan" => vec![vec![TAG]],
-        "qinq" => vec![vec![layer("802.1ad", 4, "tunnel"), TAG]],
-        "ipip" | "6in4" => over_ip(&[]),
-        "gre" => [over_ip(&[GRE]), over_ip(&[GRE_KEY])].concat(),
-        "gretap" => [over_ip(&[GRE, INNER]), over_ip(&[GRE_KEY, INNER])].concat(),
-        "nvgre" => over_ip(&[GRE_KEY, INNER]),
-        "vxlan" => over_ip(&[UDP, VXLAN, INNER]),
-        "geneve" => over_ip(&[UDP, GENEVE, INNER]),
-        "stt" => over_ip(&[STT[0], STT[1], INNER]),
-        _ => vec![],
-    }
-}
-
-/// The headers of a variant's packet. An overhead that no known form has is drawn as one block.
+/// The headers of a variant's packet, as they were planned. Where a result does not name them, or others than add up
+/// to its overhead, that is one block.
 fn layers(variant: &VariantResult) -> Vec<Layer> {
     let overhead = variant.mtu.overhead_computed;
-    let form = forms(&variant.encap)
-        .into_iter()
-        .find(|f| f.iter().map(|l| l.bytes).sum::<u32>() == overhead)
-        .unwrap_or_else(|| vec![layer("encapsulation", overhead, "tunnel")]);
-    let outer = if form.contains(&INNER) { layer("outer Ethernet", 14, "l2") } else { ETHERNET };
-    std::iter::once(outer).chain(form).filter(|l| l.bytes > 0).collect()
+    let headers = &variant.mtu.headers;
+    let sum = headers.iter().map(|h| h.bytes).fold(0, u32::saturating_add);
+    let mut inside = false;
+    let named = headers.iter().map(|header| {
+        let name = header.name.as_str();
+        let (name, class) = match name {
+            "IPv4" | "IPv6" => (format!("outer {name}"), "l3"),
+            "encapsulation limit" => (name.to_owned(), "l3"),
+            "UDP" | "TCP-like" => (name.to_owned(), "l4"),
+            "Ethernet" => {
+                inside = true;
+                (format!("inner {name}"), "inner")
+            }
+            _ if inside => (format!("inner {name}"), "inner"),
+            _ => (name.to_owned(), "tunnel"),
+        };
+        layer(name, header.bytes, class)
+    });
+    let mut added: Vec<Layer> = named.collect();
+    if sum != overhead {
+        (added, inside) = (vec![layer("encapsulation", overhead, "tunnel")], false);
+    }
+    let outer = if inside { "outer Ethernet" } else { "Ethernet" };
+    // The frame's own Ethernet header, which a plain packet has as well.
+    std::iter::once(layer(outer, 14, "l2")).chain(added).filter(|l| l.bytes > 0).collect()
 }
 
 /// One drawing per encapsulation in the run, all to one scale.
@@ -119,24 +104,43 @@ fn described(layers: &[Layer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::result::MtuResult;
+    use crate::measure::result::{HeaderResult, MtuResult};
 
-    fn names(encap: &str, overhead: u32) -> Vec<&'static str> {
-        let mtu = MtuResult { overhead_computed: overhead, ..MtuResult::default() };
-        let variant = VariantResult { encap: encap.into(), mtu, ..VariantResult::default() };
-        layers(&variant).iter().map(|l| l.name).collect()
+    fn names(overhead: u32, headers: &[(&str, u32)]) -> Vec<String> {
+        let header =
+            |(name, bytes): &(&str, u32)| HeaderResult { name: (*name).into(), bytes: *bytes };
+        let headers = headers.iter().map(header).collect();
+        let mtu = MtuResult { overhead_computed: overhead, headers, ..MtuResult::default() };
+        let variant = VariantResult { encap: "x".into(), mtu, ..VariantResult::default() };
+        layers(&variant).into_iter().map(|l| l.name).collect()
     }
 
     #[test]
-    fn headers_add_up_to_the_overhead_or_are_one_block() {
+    fn headers_are_those_of_the_plan_or_one_block() {
+        let vxlan = [("IPv4", 20), ("UDP", 8), ("VXLAN", 8), ("Ethernet", 14)];
         assert_eq!(
-            names("vxlan", 50),
+            names(50, &vxlan),
             ["outer Ethernet", "outer IPv4", "UDP", "VXLAN", "inner Ethernet"]
         );
-        assert_eq!(names("vxlan", 70)[1], "outer IPv6");
-        assert_eq!(names("gre", 28), ["Ethernet", "outer IPv4", "GRE with key"]);
-        assert_eq!(names("vxlan", 54), ["Ethernet", "encapsulation"]);
-        assert_eq!(names("none", 0), ["Ethernet"]);
-        assert_eq!(names("stt", 72).len(), 5);
+        let options = [
+            ("IPv6", 40),
+            ("UDP", 8),
+            ("Geneve", 8),
+            ("Geneve options", 12),
+            ("Ethernet", 14),
+            ("802.1Q tag", 4),
+        ];
+        let named = names(86, &options);
+        assert_eq!(named[4], "Geneve options");
+        assert_eq!(named.last().map(String::as_str), Some("inner 802.1Q tag"));
+        let gre = [("IPv4", 20), ("GRE with key, checksum and sequence", 16)];
+        assert_eq!(
+            names(36, &gre),
+            ["Ethernet", "outer IPv4", "GRE with key, checksum and sequence"]
+        );
+        assert_eq!(names(54, &vxlan), ["Ethernet", "encapsulation"]);
+        assert_eq!(names(50, &[]), ["Ethernet", "encapsulation"]);
+        assert_eq!(names(0, &[]), ["Ethernet"]);
+        assert_eq!(names(4, &[("802.1Q tag", 4)]), ["Ethernet", "802.1Q tag"]);
     }
 }

@@ -6,6 +6,7 @@ mod bytes;
 mod chart;
 mod charts;
 mod cost;
+mod frame;
 mod heat;
 mod ledger;
 mod lines;
@@ -18,9 +19,9 @@ mod tables;
 mod timeline;
 mod transfers;
 
-pub(super) use style::sheet;
+pub(super) use frame::frame;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html as page};
+use maud::{Markup, html as page};
 
 use super::table::Tone;
 use super::{ranking, words};
@@ -47,42 +48,29 @@ const LONG: usize = 16;
 pub fn html(run: &RunResult) -> String {
     let head = words::headline(run);
     let sections = sections(run);
-    page! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content={ "overlab " (run.version) };
-                title { (run.title) }
-                style { (PreEscaped(style::sheet())) }
+    let body = page! {
+        header {
+            h1 { (run.title) }
+            @if let Some(warning) = head.warning { p.verdict.bad { strong { (warning) } } }
+            div.verdict.(tone(head.tone)) {
+                p { (mark(head.tone)) strong { (head.text) } }
+                @if !head.failed.is_empty() {
+                    ul { @for failed in &head.failed { li { (failed) } } }
+                }
             }
-            body {
-                header {
-                    h1 { (run.title) }
-                    @if let Some(warning) = head.warning { p.verdict.bad { strong { (warning) } } }
-                    div.verdict.(tone(head.tone)) {
-                        p { (mark(head.tone)) strong { (head.text) } }
-                        @if !head.failed.is_empty() {
-                            ul { @for failed in &head.failed { li { (failed) } } }
-                        }
-                    }
-                    (key_figures(run))
-                    @if let Some(about) = &run.about { p.about { (about) } }
-                    @if sections.len() > SHORT { (contents(&sections)) }
-                }
-                main { @for section in &sections { (drawn(section)) } }
-                footer {
-                    p {
-                        "Lab " code { (run.lab) } ", started " (run.started) ", overlab " (run.version)
-                        ", seed " (run.seed) ". Drawn from " code { "result.json" } " beside this page."
-                    }
-                }
+            (key_figures(run))
+            @if let Some(about) = &run.about { p.about { (about) } }
+            @if sections.len() > SHORT { (contents(&sections)) }
+        }
+        main { @for section in &sections { (drawn(section)) } }
+        footer {
+            p {
+                "Lab " code { (run.lab) } ", started " (run.started) ", overlab " (run.version) " (" (run.build) ")"
+                ", seed " (run.seed) ". Drawn from " code { "result.json" } " beside this page."
             }
         }
-    }
-    .into_string()
+    };
+    frame(&run.title, &body)
 }
 
 /// All parts in the order of the page. A new part is a file and its line here; parts that every

@@ -10,6 +10,8 @@ mod rows;
 pub use figures::figures;
 pub use render::{html, markdown, terminal};
 
+use super::figures::encap;
+use crate::ids::Encap;
 use crate::measure::result::{RunResult, VariantResult};
 
 /// The table's title.
@@ -66,14 +68,14 @@ pub struct Versus<'a> {
 
 /// Whether tenants are told apart by tags.
 fn is_tag(variant: &VariantResult) -> bool {
-    ["vlan", "qinq"].contains(&variant.encap.as_str())
+    encap(variant).is_some_and(Encap::is_tag)
 }
 
 /// The table; `None` where a run does not compare tags with an overlay, or answers too few questions
 /// for both.
 #[must_use]
 pub fn versus(run: &RunResult) -> Option<Versus<'_>> {
-    let carriers = run.variants.iter().filter(|v| v.encap != "none");
+    let carriers = run.variants.iter().filter(|v| encap(v) != Some(Encap::None));
     let (tags, overlays): (Vec<_>, Vec<_>) = carriers.partition(|v| is_tag(v));
     let split = tags.len();
     let columns = [tags, overlays].concat();

@@ -1,8 +1,9 @@
 //! The questions, and how each is answered from a result.
 
-use super::super::figures::{fabric_links, flow, labels, shares, streams};
+use super::super::figures::{encap, fabric_links, flow, labels, shares, streams};
 use super::super::number::{Unit, bytes, count, fixed, plural, seconds};
 use super::{Answer, Origin, Question};
+use crate::ids::Encap;
 use crate::measure::bum::BroadcastResult;
 use crate::measure::result::{EventResult, RunResult, VariantResult};
 
@@ -81,15 +82,15 @@ fn none(why: &str) -> Answer {
 
 fn tenants(v: &VariantResult) -> Answer {
     let Some(ids) = v.ids.as_ref().filter(|ids| ids.usable.is_finite()) else {
-        return match v.encap.as_str() {
-            "ssh" => none("a connection is the network: no id limits them"),
-            "ipip" | "6in4" => none("packets name no tenant: there is one"),
+        return match encap(v) {
+            Some(Encap::Ssh) => none("a connection is the network: no id limits them"),
+            Some(Encap::Ipip | Encap::SixInFour) => none("packets name no tenant: there is one"),
             _ => none("not in this result"),
         };
     };
     let main = if ids.usable >= POWER { power(ids.usable) } else { fixed(ids.usable, 0) };
-    let field = match v.encap.as_str() {
-        "qinq" => format!("{}-bit id under each provider's tag", ids.bits),
+    let field = match encap(v) {
+        Some(Encap::Qinq) => format!("{}-bit id under each provider's tag", ids.bits),
         _ => format!("{}-bit id", ids.bits),
     };
     let here = match &v.refused {
