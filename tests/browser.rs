@@ -64,13 +64,42 @@ fn dump(browser: &str, dir: &Path, page: &Path, more: &[&str]) -> (String, Strin
     }
 }
 
+/// Widths of an A4 sheet less its margins, in CSS pixels: upright with those of the browser, lying with those of the page.
+const UPRIGHT: u32 = 717;
+const LYING: u32 = 1039;
+
+/// Checks a page as it is printed: rules for paper hold everywhere, and those for screens nowhere. On paper nothing scrolls, so
+/// what is wider than the sheet is cut.
+fn check_printed(browser: &str, page: &str, drawings: usize) {
+    let print =
+        page.replace("@media print", "@media all").replace("@media screen", "@media not all");
+    assert_ne!(print, page, "the page has rules for paper");
+    check_at(browser, &print, drawings, &[LYING]);
+    // Wide tables have lying sheets of their own.
+    let hidden =
+        "<style>section:has(.wide), #vlan-against-overlay { display: none }</style></head>";
+    check_at(browser, &print.replacen("</head>", hidden, 1), drawings, &[UPRIGHT]);
+}
+
+/// Prints a page to a PDF and returns how many sheets it has.
+fn sheets(browser: &str, page: &str) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, pdf) = (dir.path().join("page.html"), dir.path().join("page.pdf"));
+    fs::write(&file, page).unwrap();
+    dump(browser, dir.path(), &file, &[&format!("--print-to-pdf={}", pdf.display())]);
+    let bytes = fs::read(&pdf).unwrap();
+    // Each sheet is an object of its own, whose dictionary is not compressed.
+    let text = String::from_utf8_lossy(&bytes);
+    text.matches("/Type /Page\n").count() + text.matches("/Type /Page ").count()
+}
+
 /// A page that holds the report in frames of all widths, and writes for each how wide it became, by how
 /// much it scrolls sideways, what stands out of it, and how high it is.
-fn wrapper(report: &str) -> String {
+fn wrapper(report: &str, widths: &[u32]) -> String {
     let quoted = report.replace('&', "&amp;").replace('"', "&quot;");
-    let frames = WIDTHS.map(|width| {
-        format!("<iframe width=\"{width}\" height=\"900\" style=\"border:0\" srcdoc=\"{quoted}\"></iframe>")
-    });
+    let frames: String = widths.iter().map(|width| {
+        format!("<iframe width=\"{width}\" height=\"400\" style=\"border:0\" srcdoc=\"{quoted}\"></iframe>")
+    }).collect();
     // What scrolls inside a place of its own does not stand out of the page.
     let script = "
         addEventListener('load', () => {
@@ -87,17 +116,18 @@ fn wrapper(report: &str) -> String {
             });
             document.body.textContent = lines.join('\\n');
         });";
-    format!(
-        "<!DOCTYPE html><meta charset=utf-8><script>{script}</script><body>{}</body>",
-        frames.join("")
-    )
+    format!("<!DOCTYPE html><meta charset=utf-8><script>{script}</script><body>{frames}</body>")
 }
 
 /// Checks a report at all widths, in light and in dark.
 fn check(browser: &str, report: &str, drawings: usize) {
+    check_at(browser, report, drawings, &WIDTHS);
+}
+
+fn check_at(browser: &str, report: &str, drawings: usize, widths: &[u32]) {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("wrapper.html");
-    fs::write(&page, wrapper(report)).unwrap();
+    fs::write(&page, wrapper(report, widths)).unwrap();
     for scheme in
         ["--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"]
     {
@@ -109,11 +139,11 @@ fn check(browser: &str, report: &str, drawings: usize) {
             dom.lines().filter_map(|line| line.split_once("WIDTH ")).map(|l| l.1).collect();
         assert_eq!(
             lines.len(),
-            WIDTHS.len(),
+            widths.len(),
             "the script did not end: {}",
             &dom[dom.len().saturating_sub(600)..]
         );
-        for (line, width) in lines.iter().zip(WIDTHS) {
+        for (line, &width) in lines.iter().zip(widths) {
             let line = line.trim_end_matches("</body></html>");
             let mut parts = line.splitn(5, ' ');
             let mut number = || parts.next().unwrap().parse::<u32>().unwrap();
@@ -124,7 +154,7 @@ fn check(browser: &str, report: &str, drawings: usize) {
                 scrolls <= inner && out.is_empty(),
                 "at {width} pixels {scrolls} are needed: {out}"
             );
-            assert!(high > 900, "nothing is drawn: {line}");
+            assert!(high > 400, "nothing is drawn: {line}");
             assert_eq!(svgs as usize, drawings, "{line}");
         }
     }
@@ -221,6 +251,47 @@ fn a_page_that_overflows_or_complains_is_found() {
     assert!(fails("<script>nothing.here()</script>"));
 }
 
+/// The pages of all reports that are shown to readers: as they lie there, and drawn anew where this version reads them.
+fn shown() -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(repository("reports")).unwrap() {
+        let dir = entry.unwrap().path();
+        let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
+        if let Ok(page) = fs::read_to_string(dir.join("report.html")) {
+            out.push((name.clone(), page));
+        }
+        let result = fs::read_to_string(dir.join("result.json")).ok();
+        if let Some(run) = result.and_then(|text| report::read(&text).ok()) {
+            out.push((name, report::html(&run)));
+        }
+    }
+    assert!(out.len() >= 4, "{}", out.len());
+    out
+}
+
+#[test]
+fn the_reports_shown_to_readers_fit() {
+    let Some(browser) = browser() else { return };
+    for (name, page) in shown() {
+        eprintln!("{name}");
+        check(browser, &page, page.matches("<svg").count());
+    }
+}
+
+#[test]
+fn a_difference_fits() {
+    let Some(browser) = browser() else { return };
+    let text = fs::read_to_string(repository("tests/fixtures/result.json")).unwrap();
+    let (before, mut after) = (report::read(&text).unwrap(), report::read(&text).unwrap());
+    after.machine.kernel = "Linux 7.0 x86_64".into();
+    after.variants.pop();
+    for round in after.variants.iter_mut().flat_map(|v| &mut v.flows[0].rounds) {
+        round.error = Some(format!("no answer from {}", "10.1.0.1:".repeat(12)));
+    }
+    let page = report::diff::diff(&before, &after).html();
+    check(browser, &page, 0);
+}
+
 #[test]
 fn a_real_run_and_the_wall_fit_as_well() {
     let Some(browser) = browser() else { return };
@@ -237,5 +308,9 @@ fn a_real_run_and_the_wall_fit_as_well() {
     assert!(page.contains("Load of the links"), "the topology is drawn");
     check(browser, &page, page.matches("<svg").count());
     let output = home.output(&["claims", "labs", "--format", "html"]);
-    check(browser, &text(&output.stdout), 0);
+    let wall = text(&output.stdout);
+    check(browser, &wall, 0);
+    check_printed(browser, &wall, 0);
+    let sheets = sheets(browser, &wall);
+    assert!((1..=20).contains(&sheets), "{sheets} sheets");
 }
