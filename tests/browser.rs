@@ -97,9 +97,11 @@ fn sheets(browser: &str, page: &str) -> usize {
 /// much it scrolls sideways, what stands out of it, and how high it is.
 fn wrapper(report: &str, widths: &[u32]) -> String {
     let quoted = report.replace('&', "&amp;").replace('"', "&quot;");
-    let frames: String = widths.iter().map(|width| {
-        format!("<iframe width=\"{width}\" height=\"400\" style=\"border:0\" srcdoc=\"{quoted}\"></iframe>")
-    }).collect();
+    let frame = |width: &u32| {
+        let style = "style=\"border:0\"";
+        format!("<iframe width=\"{width}\" height=\"400\" {style} srcdoc=\"{quoted}\"></iframe>")
+    };
+    let frames = widths.iter().map(frame).collect::<Vec<_>>().concat();
     // What scrolls inside a place of its own does not stand out of the page.
     let script = "
         addEventListener('load', () => {
