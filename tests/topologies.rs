@@ -154,8 +154,10 @@ fn every_topology_file_can_be_planned() {
         let topology = lab::load_topology(&path).unwrap_or_else(|faults| panic!("{faults}"));
         assert!(topology.title.is_some(), "{} has no title", path.display());
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // VLANs by port and MAC tables are for bridges.
-        let routed = topology.ports.is_empty() && topology.mac_table.is_none();
+        // VLANs by port, MAC tables and how they learn are for bridges.
+        let routed = topology.ports.is_empty()
+            && topology.mac_table.is_none()
+            && topology.vlan_learning.is_none();
         let encap = if routed { "vxlan" } else { "vlan" };
         let lab = lab::read_str("x.yaml", &lab_on(&name, encap, &["h1", "h2"])).unwrap();
         let plan = plan(&lab.lab, &lab.topology).unwrap();
